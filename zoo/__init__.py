@@ -1,0 +1,95 @@
+"""The attention zoo: one verb, ``zoo.load``, for everything that research on attention offers.
+
+Importing this package imports neither torch nor any plugin; both come with the first call that needs them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from zoo.errors import (
+    AmbiguousName,
+    CheckpointMismatch,
+    ConfigError,
+    DigestMismatch,
+    DownloadError,
+    InputError,
+    MaskError,
+    MissingDependency,
+    PickleRefused,
+    PluginError,
+    UnknownName,
+    WeightsError,
+    ZooError,
+)
+from zoo.facts import Claim, Entry, Measurement, Paper, Weights
+from zoo.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from zoo.catalogue import refresh
+    from zoo.configuration import field
+    from zoo.filling import fill
+    from zoo.loading import load
+    from zoo.saving import push, save
+    from zoo.transformers_bridge import register_transformers
+    from zoo.views import config, entries, info, papers
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "load": "zoo.loading",
+    "save": "zoo.saving",
+    "push": "zoo.saving",
+    "config": "zoo.views",
+    "entries": "zoo.views",
+    "papers": "zoo.views",
+    "info": "zoo.views",
+    "field": "zoo.configuration",
+    "fill": "zoo.filling",
+    "refresh": "zoo.catalogue",
+    "register_transformers": "zoo.transformers_bridge",
+}
+
+__all__ = [
+    "load",
+    "config",
+    "entries",
+    "papers",
+    "info",
+    "save",
+    "push",
+    "register_transformers",
+    "refresh",
+    "field",
+    "fill",
+    "hookimpl",
+    "Claim",
+    "Entry",
+    "Measurement",
+    "Paper",
+    "Weights",
+    "ZooError",
+    "AmbiguousName",
+    "CheckpointMismatch",
+    "ConfigError",
+    "DigestMismatch",
+    "DownloadError",
+    "InputError",
+    "MaskError",
+    "MissingDependency",
+    "PickleRefused",
+    "PluginError",
+    "UnknownName",
+    "WeightsError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

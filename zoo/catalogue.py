@@ -1,0 +1,249 @@
+"""Discovery: which plugins are installed, what they offer, and which of them are broken.
+
+Plugins advertise an entry point in the group ``zoo.plugins`` that names their catalogue module. A module
+that fails to import, or states nonsense, is set aside with its traceback and never takes the others down.
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from zoo import hooks, names
+from zoo.errors import AmbiguousName, PluginError, UnknownName
+from zoo.facts import Entry, Paper
+
+GROUP = "zoo.plugins"
+DISABLED = "ZOO_PLUGINS_DISABLED"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A working plugin: its name, distribution, version, seconds its import took, and papers."""
+
+    name: str
+    distribution: str
+    version: str
+    seconds: float
+    papers: tuple[Paper, ...]
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """A plugin that was set aside: why, in one line, and the full traceback."""
+
+    name: str
+    distribution: str
+    reason: str
+    traceback: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One entry together with the paper and the plugin it comes from."""
+
+    plugin: str
+    paper: Paper
+    entry: Entry
+
+    @property
+    def qualified(self) -> str:
+        """``plugin:id``, unique among installed plugins."""
+        return f"{self.plugin}:{self.entry.id}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a name means: an offer, and the preset it asks for (None for the schema's defaults)."""
+
+    offer: Offer
+    preset: str | None
+
+
+class Catalogue:
+    """Everything that the installed plugins offer."""
+
+    def __init__(
+        self,
+        plugins: Iterable[Plugin],
+        broken: Iterable[BrokenPlugin] = (),
+        disabled: Iterable[str] = (),
+        manager: pluggy.PluginManager | None = None,
+    ) -> None:
+        self.plugins = tuple(sorted(plugins, key=lambda plugin: plugin.name))
+        self.broken = tuple(sorted(broken, key=lambda plugin: plugin.name))
+        self.disabled = tuple(disabled)
+        self.manager = manager or _manager()
+
+    @cached_property
+    def offers(self) -> tuple[Offer, ...]:
+        """All entries, by plugin, then as their papers list them."""
+        return tuple(
+            Offer(plugin.name, paper, entry)
+            for plugin in self.plugins
+            for paper in plugin.papers
+            for entry in paper.entries
+        )
+
+    @cached_property
+    def _by_id(self) -> dict[str, list[Offer]]:
+        table: dict[str, list[Offer]] = {}
+        for offer in self.offers:
+            table.setdefault(offer.entry.id, []).append(offer)
+        return table
+
+    def find(self, name: str) -> Target:
+        """The entry and preset that ``[plugin:]entry[/preset]`` means.
+
+        Raises:
+            UnknownName: nothing of that name; the message has the nearest names and names plugins that
+                are broken or disabled.
+            AmbiguousName: several plugins offer the entry.
+        """
+        parts = names.parse(name)
+        found = self._by_id.get(parts.entry, [])
+        if parts.plugin is not None:
+            found = [offer for offer in found if names.fold(offer.plugin) == parts.plugin]
+        if not found:
+            raise UnknownName(self._unknown_entry(name, parts))
+        if len(found) > 1:
+            choices = ", ".join(sorted(offer.qualified for offer in found))
+            raise AmbiguousName(f"{parts.entry!r} is offered by several plugins; say which: {choices}")
+        return Target(found[0], find_preset(found[0].entry, parts.preset))
+
+    def _unknown_entry(self, name: str, parts: names.Name) -> str:
+        known = [offer.qualified for offer in self.offers] if parts.plugin else list(self._by_id)
+        wanted = f"{parts.plugin}:{parts.entry}" if parts.plugin else parts.entry
+        message = f"No installed plugin offers {wanted!r}.{names.suggestion(wanted, known)}"
+        if parts.plugin in {names.fold(plugin) for plugin in self.disabled}:
+            return f"{message} Plugin {parts.plugin!r} is disabled by {DISABLED}."
+        if self.broken:
+            listing = "; ".join(f"{plugin.name} ({plugin.reason})" for plugin in self.broken)
+            message += f" These plugins are broken and offer nothing: {listing}. Run: zoo doctor"
+        if not self.plugins:
+            message += " No plugin is installed. Run: pip install zoo-sequence zoo-vision ..."
+        return message
+
+    def find_paper(self, paper_id: str) -> tuple[str, Paper]:
+        """The plugin's name and the paper of that id (``[plugin:]paper``)."""
+        parts = names.parse(paper_id)
+        found = [
+            (plugin.name, paper)
+            for plugin in self.plugins
+            for paper in plugin.papers
+            if paper.id == parts.entry and parts.plugin in (None, names.fold(plugin.name))
+        ]
+        if not found:
+            known = [paper.id for plugin in self.plugins for paper in plugin.papers]
+            raise UnknownName(f"No installed plugin has a paper {paper_id!r}.{names.suggestion(paper_id, known)}")
+        if len(found) > 1:
+            choices = ", ".join(f"{plugin}:{paper.id}" for plugin, paper in found)
+            raise AmbiguousName(f"Paper {paper_id!r} is in several plugins; say which: {choices}")
+        return found[0]
+
+    def plugin(self, name: str) -> Plugin:
+        """The working plugin of that name."""
+        for plugin in self.plugins:
+            if names.fold(plugin.name) == names.fold(name):
+                return plugin
+        raise UnknownName(f"No plugin {name!r} is installed.{names.suggestion(name, [p.name for p in self.plugins])}")
+
+
+def find_preset(entry: Entry, preset: str | None) -> str | None:
+    """The preset's own spelling; "default" and None stand for the schema's defaults.
+
+    Raises:
+        UnknownName: the entry has no such preset.
+    """
+    if preset is None or (names.fold(preset) == "default" and "default" not in entry.presets):
+        return None
+    for known in entry.presets:
+        if names.fold(known) == names.fold(preset):
+            return known
+    if not entry.presets:
+        raise UnknownName(f"{entry.id!r} has no presets; load it as {entry.id!r} and override its config.")
+    raise UnknownName(
+        f"{entry.id!r} has no preset {preset!r}.{names.suggestion(preset, entry.presets)}"
+        f" Its presets: {', '.join(entry.presets)}"
+    )
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(hooks.PROJECT)
+    manager.add_hookspecs(hooks)
+    return manager
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
+
+
+def _papers(module: ModuleType) -> tuple[Paper, ...]:
+    offered: Any = getattr(module, "zoo_papers", None)
+    papers = tuple(offered()) if offered is not None else ()
+    for paper in papers:
+        if not isinstance(paper, Paper):
+            raise PluginError(f"zoo_papers yielded {paper!r}; expected zoo.Paper objects")
+    for what, ids in (
+        ("paper", [paper.id for paper in papers]),
+        ("entry", [entry.id for paper in papers for entry in paper.entries]),
+    ):
+        repeated = [name for name, count in Counter(ids).items() if count > 1]
+        if repeated:
+            raise PluginError(f"{what} id offered twice: {', '.join(repeated)}")
+    return papers
+
+
+def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Plugin:
+    distribution, version = _distribution(point)
+    start = time.perf_counter()
+    module = point.load()
+    papers = _papers(module)
+    manager.register(module, name=point.name)
+    return Plugin(point.name, distribution, version, time.perf_counter() - start, papers)
+
+
+def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Catalogue:
+    """Import the given entry points' modules and collect what they offer."""
+    blocked = {names.fold(name) for name in disabled}
+    manager = _manager()
+    plugins: dict[str, Plugin] = {}
+    broken: list[BrokenPlugin] = []
+    for point in points:
+        if names.fold(point.name) in blocked:
+            continue
+        distribution, _ = _distribution(point)
+        try:
+            if point.name in plugins:
+                raise PluginError(
+                    f"the name {point.name!r} is taken by distribution {plugins[point.name].distribution!r}"
+                )
+            plugins[point.name] = _load(point, manager)
+        except (Exception, SystemExit) as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            broken.append(BrokenPlugin(point.name, distribution, reason, traceback.format_exc()))
+    return Catalogue(plugins.values(), broken, sorted(blocked), manager)
+
+
+@lru_cache(maxsize=1)
+def current() -> Catalogue:
+    """The catalogue of this process; plugins are imported on the first call."""
+    disabled = [name for name in os.environ.get(DISABLED, "").split(",") if name.strip()]
+    return discover(entry_points(group=GROUP), disabled)
+
+
+def refresh() -> Catalogue:
+    """Discover again, for instance after installing a plugin in a notebook."""
+    current.cache_clear()
+    return current()

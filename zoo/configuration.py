@@ -1,0 +1,278 @@
+"""Typed configs: schema defaults, then preset, then ``config=``, then keyword overrides.
+
+A schema is a dataclass. OmegaConf checks names and types while the layers are merged one value at a time,
+so that an error can say which value is wrong and which layer it came from. Ranges and choices stated with
+``field`` are checked next, and ``__post_init__`` has the last word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import names
+from zoo.errors import ConfigError
+from zoo.targets import resolve
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from zoo.facts import Entry
+
+
+def field(
+    default: Any = dataclasses.MISSING,
+    help: str = "",
+    *,
+    unit: str = "",
+    choices: tuple[Any, ...] | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """A documented field of a config schema.
+
+    Args:
+        default: the default; lists, dicts and dataclass instances are copied for every config. Left out,
+            the field must be given.
+        help: what it means, one line.
+        unit: its unit, where it has one ("tokens", "pixels").
+        choices: the allowed values.
+        minimum, maximum: inclusive range of a number, or of every number in a list.
+    """
+    metadata = {"help": help, "unit": unit, "choices": choices, "minimum": minimum, "maximum": maximum}
+    if default is dataclasses.MISSING:
+        from omegaconf import MISSING
+
+        return dataclasses.field(default=MISSING, metadata=metadata)
+    if isinstance(default, list | dict) or dataclasses.is_dataclass(default):
+        from copy import deepcopy
+
+        return dataclasses.field(default_factory=lambda: deepcopy(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """A finished config.
+
+    Args:
+        config: the OmegaConf view.
+        instance: the schema's dataclass, checked; what ``build`` receives.
+        sources: dotted field name -> where its value came from, for fields that are not defaults.
+    """
+
+    config: DictConfig
+    instance: Any
+    sources: Mapping[str, str]
+
+
+def schema_of(entry: Entry) -> type:
+    """The dataclass that an entry's ``config`` names."""
+    schema = resolve(entry.config)
+    if not (isinstance(schema, type) and dataclasses.is_dataclass(schema)):
+        raise ConfigError(f"{entry.id}: config {entry.config!r} is not a dataclass")
+    return schema
+
+
+def merge(
+    entry: Entry,
+    preset: str | None = None,
+    config: Mapping[str, Any] | DictConfig | str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Merged:
+    """Merge the layers of a config and check the result.
+
+    Raises:
+        ConfigError: naming the field, the value, what was expected and the layer it came from.
+    """
+    from omegaconf import OmegaConf
+
+    schema = schema_of(entry)
+    merged = OmegaConf.structured(schema)
+    OmegaConf.set_struct(merged, True)
+    sources: dict[str, str] = {}
+    layers: list[tuple[str, Any]] = []
+    if preset is not None:
+        layers.append((f"preset {preset!r}", entry.presets[preset]))
+    if config is not None:
+        layers.append(_read(config))
+    if overrides:
+        layers.append(("override", overrides))
+    for source, layer in layers:
+        for key, value in _leaves(layer, merged):
+            _assign(entry, merged, key, value, source)
+            sources[key] = source
+    return Merged(merged, _instantiate(entry, merged, sources), sources)
+
+
+def _read(config: Mapping[str, Any] | DictConfig | str | Path) -> tuple[str, Any]:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(config, Mapping):
+        return "config", config
+    if OmegaConf.is_dict(config):
+        return "config", OmegaConf.to_container(config, resolve=True)  # type: ignore[arg-type]
+    path = Path(config)  # type: ignore[arg-type]
+    if not path.is_file():
+        raise ConfigError(f"config file {str(path)!r} does not exist")
+    import yaml
+
+    try:
+        loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {str(path)!r} is not valid YAML: {error}") from error
+    if not isinstance(loaded, Mapping):
+        raise ConfigError(f"config file {str(path)!r} must hold a mapping of field names to values")
+    return f"file {str(path)!r}", loaded
+
+
+def _leaves(layer: Mapping[str, Any], node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted (name, value) pairs; mappings are descended into only where the schema is nested."""
+    from omegaconf import OmegaConf
+
+    for key, value in layer.items():
+        name = f"{prefix}{key}"
+        head, _, _ = str(key).partition(".")
+        child = OmegaConf.select(node, head, throw_on_missing=False) if OmegaConf.is_dict(node) else None
+        nested = OmegaConf.is_dict(child) and OmegaConf.get_type(child) is not dict
+        if isinstance(value, Mapping) and nested and "." not in str(key):
+            yield from _leaves(value, child, f"{name}.")
+        else:
+            yield name, value
+
+
+def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str) -> None:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+    if OmegaConf.is_config(value):
+        value = OmegaConf.to_container(value, resolve=True)
+    if isinstance(value, tuple):
+        value = list(value)
+    owner, _, leaf = key.rpartition(".")
+    try:
+        node = OmegaConf.select(config, owner, throw_on_resolution_failure=True) if owner else config
+        if node is None:
+            raise ConfigKeyError(owner)
+        if leaf not in node and not _is_free_dict(node):
+            raise ConfigAttributeError(key)
+        # Replacing, not merging: a shorter list in a later layer must not keep the tail of an earlier one.
+        node[leaf] = value
+    except (ConfigAttributeError, ConfigKeyError) as error:
+        known = [field_name for field_name, _ in _fields(config)]
+        raise ConfigError(
+            f"{entry.id}: unknown config field {key!r} (from {source}).{names.suggestion(key, known)}"
+            f" Known fields: {', '.join(known)}",
+            field=key,
+        ) from error
+    except OmegaConfBaseException as error:
+        expected = _expected(schema_of(entry), key)
+        raise ConfigError(
+            f"{entry.id}: {key}={value!r} (from {source}) is of the wrong type; expected {expected}", field=key
+        ) from error
+
+
+def _is_free_dict(node: Any) -> bool:
+    from omegaconf import OmegaConf
+
+    return OmegaConf.get_type(node) is dict
+
+
+def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    from omegaconf import OmegaConf
+
+    for key in config:
+        child = None if OmegaConf.is_missing(config, key) else config[key]
+        yield f"{prefix}{key}", child
+        if OmegaConf.is_dict(child) and not _is_free_dict(child):
+            yield from _fields(child, f"{prefix}{key}.")
+
+
+def _field_info(schema: Any, key: str) -> tuple[Any, Mapping[str, Any]]:
+    """Type and metadata of a dotted field."""
+    annotation: Any = schema
+    metadata: Mapping[str, Any] = {}
+    for part in key.split("."):
+        if not dataclasses.is_dataclass(annotation):
+            return Any, {}
+        fields = {item.name: item for item in dataclasses.fields(annotation)}
+        if part not in fields:
+            return Any, {}
+        metadata = fields[part].metadata
+        hints = typing.get_type_hints(annotation if isinstance(annotation, type) else type(annotation))
+        annotation = hints[part]
+    return annotation, metadata
+
+
+def _expected(schema: type, key: str) -> str:
+    annotation, metadata = _field_info(schema, key)
+    name = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    unit = f" ({metadata['unit']})" if metadata.get("unit") else ""
+    choices = f", one of {', '.join(map(repr, metadata['choices']))}" if metadata.get("choices") else ""
+    return f"{name}{unit}{choices}"
+
+
+def _instantiate(entry: Entry, config: DictConfig, sources: Mapping[str, str]) -> Any:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        wanted = "; ".join(f"{key}: {_expected(schema_of(entry), key)}" for key in missing)
+        raise ConfigError(f"{entry.id}: config fields without a value: {wanted}", field=missing[0])
+    schema = schema_of(entry)
+    for key, value in _fields(config):
+        _check_range(entry, schema, key, value, sources)
+    try:
+        return OmegaConf.to_object(config)
+    except ConfigError as error:
+        raise _located(entry, config, sources, str(error), error.field) from error
+    except OmegaConfBaseException as error:
+        cause = error.__cause__ or error
+        raise _located(entry, config, sources, str(cause), getattr(cause, "field", None)) from error
+    except (ValueError, TypeError, AssertionError) as error:
+        raise _located(entry, config, sources, str(error), None) from error
+
+
+def _located(
+    entry: Entry, config: DictConfig, sources: Mapping[str, str], message: str, field_name: str | None
+) -> ConfigError:
+    """The error of a ``__post_init__``, with the value and the layer of the field it names."""
+    from omegaconf import OmegaConf
+
+    if field_name is None:
+        return ConfigError(f"{entry.id}: {message}")
+    value = OmegaConf.select(config, field_name, throw_on_missing=False)
+    source = sources.get(field_name, "schema default")
+    return ConfigError(f"{entry.id}: {message} ({field_name}={value!r}, from {source})", field=field_name)
+
+
+def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapping[str, str]) -> None:
+    from omegaconf import OmegaConf
+
+    _, metadata = _field_info(schema, key)
+    if not metadata or value is None:
+        return
+    values = list(value) if OmegaConf.is_list(value) else [value]
+    choices, low, high = metadata.get("choices"), metadata.get("minimum"), metadata.get("maximum")
+    source = sources.get(key, "schema default")
+    for item in values:
+        if item is None:
+            continue
+        if choices is not None and item not in choices:
+            raise ConfigError(
+                f"{entry.id}: {key}={item!r} (from {source}) is not one of {', '.join(map(repr, choices))}."
+                f"{names.suggestion(str(item), [str(choice) for choice in choices])}",
+                field=key,
+            )
+        if isinstance(item, int | float) and not isinstance(item, bool):
+            below, above = low is not None and not item >= low, high is not None and not item <= high
+            if below or above:
+                bound = f"at least {low}" if high is None else f"at most {high}" if low is None else f"in [{low}, {high}]"
+                unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+                raise ConfigError(f"{entry.id}: {key}={item!r} (from {source}) must be {bound}{unit}", field=key)

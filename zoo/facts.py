@@ -1,0 +1,256 @@
+"""Facts that plugins state about papers: frozen dataclasses that import nothing heavy.
+
+A plugin's ``catalogue.py`` builds these at discovery time, so a mistake in one is reported there and
+then, naming the fact at fault, and never at the moment when somebody wants to load a model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from zoo.errors import PluginError
+
+Kind = Literal["attention", "model", "method", "probe", "benchmark", "taxonomy"]
+Fidelity = Literal["reference", "paper", "reconstruction"]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+FIDELITIES: tuple[str, ...] = get_args(Fidelity)
+
+_ID = re.compile(r"[a-z0-9]+(-[a-z0-9.]+)*")
+_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise PluginError(message)
+
+
+def _check_id(what: str, value: Any) -> None:
+    _require(
+        isinstance(value, str) and _ID.fullmatch(value) is not None,
+        f"{what} id {value!r} is not made of lower-case letters, digits and single dashes",
+    )
+
+
+def _check_targets(owner: str, **targets: str | None) -> None:
+    for name, target in targets.items():
+        _require(
+            target is None or (isinstance(target, str) and _TARGET.fullmatch(target) is not None),
+            f'{owner}: {name}={target!r} is not of the form "package.module:name"',
+        )
+
+
+def _freeze(owner: object, name: str) -> None:
+    value = getattr(owner, name)
+    _require(isinstance(value, Mapping), f"{name}={value!r} must be a mapping")
+    object.__setattr__(owner, name, MappingProxyType(dict(value)))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a claim's check measured.
+
+    Args:
+        measured: the figure, in the words and units of the claim ("2400 parameters, +0.019%").
+        holds: whether the paper's figure is reproduced.
+        note: conditions of the measurement, or why it falls short.
+    """
+
+    measured: str
+    holds: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A promise of a paper that a machine can check.
+
+    Args:
+        statement: the promise, in one sentence.
+        figure: the paper's figure.
+        check: "module:name" of ``check() -> Measurement``, or None when nothing here can measure it.
+        needs: what a measurement would need where ``check`` is None ("Penn Treebank", "a GPU").
+        slow: the check takes more than a few seconds (timings, training); the test suite leaves
+            it to ``zoo verify``.
+    """
+
+    statement: str
+    figure: str = ""
+    check: str | None = None
+    needs: str = ""
+    slow: bool = False
+
+    def __post_init__(self) -> None:
+        _check_targets(f"claim {self.statement!r}", check=self.check)
+        _require(
+            bool(self.check) != bool(self.needs),
+            f"claim {self.statement!r} must have either a check or the reason why it has none (needs)",
+        )
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One set of weights for one entry.
+
+    Args:
+        uri: ``package://module/path``, ``hf://owner/repo[@revision][/file]``, ``file:///path``, or
+            any scheme that a plugin adds. A folder or repository stands for its ``model.safetensors``
+            or ``model.safetensors.index.json``.
+        sha256: digest of a single file, hex. Checked once per file.
+        size: its size in bytes.
+        convert: "module:name" of ``convert(state, config) -> state``, from the authors' tensor names
+            to ours: a pure renaming and reshaping.
+        preset: the preset these weights fit; by default the tag they stand under.
+        default: whether ``weights="auto"`` takes them. False for published files that were never
+            fetched here: ask for those by tag.
+        license: licence of the weights.
+        metric: what they reach, in words ("97.8% held-out accuracy").
+        command: the command that reproduces them.
+        note: anything else a user must know.
+    """
+
+    uri: str
+    sha256: str | None = None
+    size: int | None = None
+    convert: str | None = None
+    preset: str | None = None
+    default: bool = True
+    license: str = ""
+    metric: str = ""
+    command: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _require("://" in self.uri, f"weights URI {self.uri!r} has no scheme (package://, hf://, file://)")
+        _require(
+            self.sha256 is None or _SHA256.fullmatch(self.sha256) is not None,
+            f"weights {self.uri}: sha256 {self.sha256!r} is not 64 lower-case hex digits",
+        )
+        _check_targets(f"weights {self.uri}", convert=self.convert)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing a user can load by name. Its "module:name" strings are resolved at first use.
+
+    Args:
+        id: lower-case name with dashes; the paper's id, or the paper's id with a suffix.
+        kind: see ``zoo.facts.KINDS``.
+        summary: one line for listings.
+        build: ``build(config) -> object``, ``config`` an instance of the schema.
+        config: the dataclass that is the schema.
+        example: ``example(config, batch_size=2, seed=0) -> dict``: keyword arguments for one call of
+            the object (``forward`` for modules), tensors batch-first. A method's example is
+            ``{"model": ..., "inputs": {...}}``, a probe's ``{"model": ..., "inputs": ...}`` (passed as
+            keyword arguments), a benchmark's ``{"system": ...}``.
+        functional: ``f(query, key, value, attn_mask, *, causal, scale, config) -> output`` for
+            mechanisms that are functions of (query, key, value); makes the entry available to
+            transformers.
+        preprocess: ``preprocess(config) -> callable``: from raw input (a path, an image, a text) to
+            keyword arguments of ``forward``.
+        predict: ``predict(model, config, source) -> dict``: answers ``zoo predict``.
+        train: ``train(config, *, preset, seed, log) -> (module, metrics)``: reproduces bundled weights.
+        tags: terms for search and filters.
+        presets: name -> overrides of the schema's defaults.
+        weights: tag -> Weights; a tag equal to a preset's name belongs to that preset.
+        claims: what the paper promises of this entry.
+        requires: pip requirements beyond the plugin's own dependencies, imported at first build.
+    """
+
+    id: str
+    kind: Kind
+    summary: str
+    build: str
+    config: str
+    example: str | None = None
+    functional: str | None = None
+    preprocess: str | None = None
+    predict: str | None = None
+    train: str | None = None
+    tags: tuple[str, ...] = ()
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    weights: Mapping[str, Weights] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+    requires: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_id("entry", self.id)
+        _require(self.kind in KINDS, f"entry {self.id}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        _require(bool(self.summary), f"entry {self.id} has no summary")
+        _check_targets(
+            f"entry {self.id}",
+            build=self.build,
+            config=self.config,
+            example=self.example,
+            functional=self.functional,
+            preprocess=self.preprocess,
+            predict=self.predict,
+            train=self.train,
+        )
+        _freeze(self, "presets")
+        _freeze(self, "weights")
+        for tag, weights in self.weights.items():
+            preset = weights.preset or tag
+            _require(
+                preset in self.presets or preset == "default",
+                f"entry {self.id}: weights {tag!r} belong to preset {preset!r}, which does not exist",
+            )
+
+    def weights_for(self, preset: str | None) -> str | None:
+        """Tag of the weights that ``weights="auto"`` takes for a preset, or None."""
+        for tag, weights in self.weights.items():
+            if weights.default and (weights.preset or tag) == (preset or "default"):
+                return tag
+        return None
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One published piece of work and the entries it offers.
+
+    Args:
+        id: lower-case name with dashes.
+        title, arxiv, year, repo, commit, license: the publication and its authors' code.
+        fidelity: "reference" (specified from and replayed against the authors' code), "paper" (from
+            text and equations) or "reconstruction" (essential details were not public).
+        entries: what can be loaded; the main entry carries the paper's id.
+        replay: "module:name" of ``replay(component, config, call, state, inputs) -> outputs``.
+        differences: "Where code and paper differ", one sentence each.
+        ours: what was not public and is our choice, one sentence each.
+    """
+
+    id: str
+    title: str
+    year: int
+    entries: tuple[Entry, ...]
+    arxiv: str | None = None
+    license: str | None = None
+    repo: str | None = None
+    commit: str | None = None
+    fidelity: Fidelity = "reference"
+    replay: str | None = None
+    differences: tuple[str, ...] = ()
+    ours: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_id("paper", self.id)
+        _require(
+            self.fidelity in FIDELITIES,
+            f"paper {self.id}: fidelity {self.fidelity!r} is not one of {', '.join(FIDELITIES)}",
+        )
+        _require(bool(self.entries), f"paper {self.id} offers no entry")
+        _require(
+            all(isinstance(entry, Entry) for entry in self.entries),
+            f"paper {self.id}: entries must be zoo.Entry objects",
+        )
+        _check_targets(f"paper {self.id}", replay=self.replay)
+
+    @property
+    def url(self) -> str | None:
+        """Link to the arXiv page, where there is one."""
+        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else None

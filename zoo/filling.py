@@ -1,0 +1,112 @@
+"""Put tensors into modules by assignment: strict names, ties kept, nothing copied that already fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from zoo.building import transient_buffers
+from zoo.errors import CheckpointMismatch
+
+_SHOWN = 8
+
+
+def fill(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    dtype: torch.dtype | None = None,
+    device: torch.device | str | None = None,
+) -> nn.Module:
+    """Assign ``state`` to the module's parameters and buffers.
+
+    Args:
+        module: usually built with its parameters on meta.
+        state: tensors under the module's own names. A tied tensor may stand under any of its names.
+        dtype: converts floating-point parameters and state-dict buffers; None keeps the file's.
+        device: where everything goes, buffers outside the state dict included; None keeps the file's.
+
+    Raises:
+        CheckpointMismatch: a readable list of missing, unexpected and misshapen names. Nothing has been
+            assigned then.
+    """
+    groups = list(tied_names(module))
+    check_names(module, state, groups)
+    for names in groups:
+        source = next((name for name in names if name in state), None)
+        if source is not None:
+            _assign(module, names, _convert(state[source], dtype, device))
+    if device is not None:
+        for name, buffer in list(transient_buffers(module)):
+            owner, leaf = _locate(module, name)
+            owner._buffers[leaf] = buffer.to(device)
+    return module
+
+
+def tied_names(module: nn.Module) -> Iterator[list[str]]:
+    """Names of the state dict, grouped where they share one tensor."""
+    groups: dict[int, list[str]] = {}
+    transient = {name for name, _ in transient_buffers(module)}
+    tensors = [
+        *module.named_parameters(remove_duplicate=False),
+        *(item for item in module.named_buffers(remove_duplicate=False) if item[0] not in transient),
+    ]
+    for name, tensor in tensors:
+        groups.setdefault(id(tensor), []).append(name)
+    yield from groups.values()
+
+
+def check_names(module: nn.Module, state: Mapping[str, Tensor], groups: list[list[str]] | None = None) -> None:
+    """Raise CheckpointMismatch unless names and shapes of ``state`` are the module's."""
+    groups = list(tied_names(module)) if groups is None else groups
+    expected = {name: _tensor(module, name) for names in groups for name in names}
+    missing = [names[0] for names in groups if not any(name in state for name in names)]
+    unexpected = [name for name in state if name not in expected]
+    misshapen = [
+        f"{name}: {list(state[name].shape)} in the file, {list(tensor.shape)} in the module"
+        for name, tensor in expected.items()
+        if name in state and state[name].shape != tensor.shape
+    ]
+    if missing or unexpected or misshapen:
+        raise CheckpointMismatch(_report(type(module).__name__, missing, unexpected, misshapen))
+
+
+def _report(owner: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> str:
+    lines = [f"The checkpoint does not fit {owner}:"]
+    for title, items in (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen)):
+        if items:
+            lines.append(f"  {title} ({len(items)}):")
+            lines += [f"    {item}" for item in items[:_SHOWN]]
+            if len(items) > _SHOWN:
+                lines.append(f"    ... and {len(items) - _SHOWN} more")
+    lines.append("Is it the checkpoint of another model or preset? Try the matching preset, or weights=None.")
+    return "\n".join(lines)
+
+
+def _locate(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    owner, _, leaf = name.rpartition(".")
+    return module.get_submodule(owner), leaf
+
+
+def _tensor(module: nn.Module, name: str) -> Tensor:
+    owner, leaf = _locate(module, name)
+    value: Tensor = getattr(owner, leaf)
+    return value
+
+
+def _convert(tensor: Tensor, dtype: torch.dtype | None, device: torch.device | str | None) -> Tensor:
+    return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+
+
+def _assign(module: nn.Module, names: list[str], tensor: Tensor) -> None:
+    shared: nn.Parameter | Tensor = tensor
+    owner, leaf = _locate(module, names[0])
+    old = owner._parameters.get(leaf)
+    if old is not None:
+        shared = nn.Parameter(tensor, requires_grad=old.requires_grad and tensor.is_floating_point())
+    for name in names:
+        owner, leaf = _locate(module, name)
+        table: dict = owner._parameters if leaf in owner._parameters else owner._buffers
+        table[leaf] = shared
