@@ -51,7 +51,7 @@ def on_meta() -> Iterator[None]:
             param = nn.Parameter(param.detach().to("meta"), requires_grad=param.requires_grad)
         register(self, name, param)
 
-    nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign, assignment]
+    nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign]
     try:
         with _EmptyOnMeta():
             yield
@@ -115,7 +115,9 @@ def attention_layer(
     known = configuration.schema_of(entry).__dataclass_fields__  # type: ignore[attr-defined]
     absent = [field for field in ("dim", "causal") if field not in known]
     if absent:
-        raise ConfigError(f"{name!r} cannot be placed in a sequence model: no {' and '.join(absent)}", field="attention")
+        raise ConfigError(
+            f"{name!r} cannot be placed in a sequence model: no {' and '.join(absent)}", field="attention"
+        )
     host = {"dim": dim, "num_heads": num_heads, "causal": causal}
     if max_length is not None:
         host["max_length"] = max_length

@@ -109,6 +109,14 @@ def merge(
     return Merged(merged, _instantiate(entry, merged, sources), sources)
 
 
+def flatten(
+    config: Mapping[str, Any] | DictConfig | str | Path | None, overrides: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """One mapping of a ``config=`` layer and keyword overrides; the overrides win."""
+    layer = dict(_read(config)[1]) if config is not None else {}
+    return layer | dict(overrides or {})
+
+
 def _read(config: Mapping[str, Any] | DictConfig | str | Path) -> tuple[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -116,8 +124,8 @@ def _read(config: Mapping[str, Any] | DictConfig | str | Path) -> tuple[str, Any
     if isinstance(config, Mapping):
         return "config", config
     if OmegaConf.is_dict(config):
-        return "config", OmegaConf.to_container(config, resolve=True)  # type: ignore[arg-type]
-    path = Path(config)  # type: ignore[arg-type]
+        return "config", OmegaConf.to_container(config, resolve=True)
+    path = Path(config)
     if not path.is_file():
         raise ConfigError(f"config file {str(path)!r} does not exist")
     import yaml
@@ -273,6 +281,8 @@ def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapp
         if isinstance(item, int | float) and not isinstance(item, bool):
             below, above = low is not None and not item >= low, high is not None and not item <= high
             if below or above:
-                bound = f"at least {low}" if high is None else f"at most {high}" if low is None else f"in [{low}, {high}]"
+                bound = (
+                    f"at least {low}" if high is None else f"at most {high}" if low is None else f"in [{low}, {high}]"
+                )
                 unit = f" {metadata['unit']}" if metadata.get("unit") else ""
                 raise ConfigError(f"{entry.id}: {key}={item!r} (from {source}) must be {bound}{unit}", field=key)

@@ -35,14 +35,29 @@ def fill(
     groups = list(tied_names(module))
     check_names(module, state, groups)
     for names in groups:
-        source = next((name for name in names if name in state), None)
-        if source is not None:
-            _assign(module, names, _convert(state[source], dtype, device))
+        source = next(name for name in names if name in state)
+        _assign(module, names, _convert(state[source], dtype, device))
     if device is not None:
-        for name, buffer in list(transient_buffers(module)):
-            owner, leaf = _locate(module, name)
-            owner._buffers[leaf] = buffer.to(device)
+        move_transient_buffers(module, device)
     return module
+
+
+def fill_buffers(
+    module: nn.Module, state: Mapping[str, Tensor], *, dtype: torch.dtype | None, device: torch.device | str | None
+) -> None:
+    """Assign only the buffers of the state dict (names already checked)."""
+    parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    for names in tied_names(module):
+        if names[0] not in parameters:
+            source = next(name for name in names if name in state)
+            _assign(module, names, _convert(state[source], dtype, device))
+
+
+def move_transient_buffers(module: nn.Module, device: torch.device | str) -> None:
+    """Move the buffers outside the state dict; their values and dtypes stay as built."""
+    for name, buffer in list(transient_buffers(module)):
+        owner, leaf = _locate(module, name)
+        owner._buffers[leaf] = buffer.to(device)
 
 
 def tied_names(module: nn.Module) -> Iterator[list[str]]:

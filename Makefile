@@ -1,0 +1,34 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(sort $(wildcard plugins/zoo-*))
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint cards bench clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m benchmarks.demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+cards: $(INSTALLED)
+	$(BIN)/zoo card --all --check
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
+
+# The virtual environment, with the core and every plugin installed editable; made again when what they need changes.
+$(INSTALLED): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[dev]" $(addprefix -e ./,$(PLUGINS))
+	touch $@
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

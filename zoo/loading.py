@@ -1,0 +1,207 @@
+"""``zoo.load``: from a name to a built and filled object.
+
+The steps: find what the name means, merge its config, decide which weights it gets, build with the
+parameters on the meta device, and assign memory-mapped tensors. Without weights the object is built for
+real, freshly initialised.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo import building, catalogue, configuration, names, origin
+from zoo.errors import ConfigError, InputError, PluginError, UnknownName, WeightsError
+from zoo.facts import Entry, Weights
+from zoo.targets import resolve
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from torch.distributed.device_mesh import DeviceMesh
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a name asks for, before anything is built."""
+
+    target: catalogue.Target
+    weights: Weights | str | None
+    config: Mapping[str, Any] | DictConfig | str | Path | None
+    source: str
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = AUTO,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | str | None = None,
+    mesh: DeviceMesh | None = None,
+    config: Mapping[str, Any] | DictConfig | str | Path | None = None,
+    **overrides: Any,
+) -> Any:
+    """Build an entry and fill it with weights.
+
+    Args:
+        name: ``entry``, ``entry/preset``, ``plugin:entry/preset``, ``hf://owner/repo[@revision]`` or a
+            folder that ``zoo.save`` wrote.
+        weights: ``"auto"`` (the preset's own, where it has some), ``None`` (freshly initialised), a tag
+            of the entry, a URI or a path.
+        device, dtype: converts on the way; by default the file's dtype, on the CPU.
+        mesh: shards the module over a ``torch.distributed`` device mesh with FSDP2; each rank reads only
+            its slice of the files.
+        config: a mapping, a DictConfig or the path of a YAML file, merged over the preset.
+        overrides: single config fields, merged last.
+
+    Returns:
+        By kind of entry: an ``nn.Module`` in eval mode (attention, model), an object to attach (method), a
+        callable (probe), a benchmark or a taxonomy.
+
+    Raises:
+        ZooError: one of its subclasses, saying what was wrong and what to do.
+    """
+    plan = _plan(name, weights)
+    entry = plan.target.offer.entry
+    merged = _merge(plan, config, overrides)
+    device, dtype = _device(device), _dtype(dtype)
+    chosen = _chosen_weights(entry, plan)
+    if chosen is None:
+        with torch.device(device or "cpu"):
+            built = building.build(entry, merged.instance)
+        if isinstance(built, nn.Module):
+            _finish_fresh(built, dtype, mesh)
+        elif (device, dtype, mesh) != (None, None, None):
+            raise InputError(f"{entry.id} is a {entry.kind} without parameters: it takes no device, dtype or mesh")
+    else:
+        built = building.build_on_meta(lambda: building.build(entry, merged.instance))
+        state = read_state(entry, merged.instance, chosen)
+        _fill(built, state, device=device, dtype=dtype, mesh=mesh)
+    if isinstance(built, nn.Module):
+        built.eval()
+    origin.mark(built, origin.of(plan.target, merged.config))
+    return built
+
+
+def read_state(entry: Entry, instance: Any, weights: Weights | str) -> Mapping[str, Tensor]:
+    """Memory-mapped tensors of some weights, under the module's own names."""
+    from zoo.weights import fetch, open_state
+
+    state = open_state(fetch(weights))
+    convert = weights.convert if isinstance(weights, Weights) else None
+    return resolve(convert)(state, instance) if convert else state
+
+
+def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) -> _Plan:
+    wanted = os.fspath(weights) if weights is not None else None
+    text = os.fspath(name)
+    if isinstance(name, str) and not text.startswith((".", "/", "~", "hf://", "file://")):
+        try:
+            return _Plan(catalogue.current().find(text), wanted, None, text)
+        except UnknownName:
+            if not Path(text).is_dir():
+                raise
+    saved = origin.read(text)
+    return _Plan(_installed(saved), saved.weights if wanted == AUTO else wanted, saved.config, text)
+
+
+def _installed(saved: origin.Saved) -> catalogue.Target:
+    """The offer that a saved object was built from, or an error naming the plugin to install."""
+    current = catalogue.current()
+    facts = saved.origin
+    try:
+        target = current.find(f"{facts.plugin}:{facts.entry}")
+    except UnknownName as error:
+        installed = {plugin.name for plugin in current.plugins}
+        if facts.plugin in installed:
+            raise
+        state = "is disabled" if names.fold(facts.plugin) in current.disabled else "is not installed"
+        raise PluginError(
+            f"{saved.place} holds {facts.entry!r} of plugin {facts.plugin!r}, which {state} here. "
+            f"Run: pip install {facts.distribution}"
+        ) from error
+    return target
+
+
+def _merge(plan: _Plan, config: Any, overrides: Mapping[str, Any]) -> configuration.Merged:
+    entry = plan.target.offer.entry
+    if plan.config is None:
+        return configuration.merge(entry, plan.target.preset, config, overrides)
+    layered = configuration.merge(entry, None, plan.config, None)
+    if config is None and not overrides:
+        return layered
+    return configuration.merge(entry, None, plan.config, configuration.flatten(config, overrides))
+
+
+def _chosen_weights(entry: Entry, plan: _Plan) -> Weights | str | None:
+    weights = plan.weights
+    if weights is None or isinstance(weights, Weights):
+        return weights
+    if weights == AUTO:
+        tag = entry.weights_for(plan.target.preset)
+        return entry.weights[tag] if tag is not None else None
+    for tag, known in entry.weights.items():
+        if names.fold(tag) == names.fold(weights):
+            return known
+    if "://" in weights or os.sep in weights or Path(weights).expanduser().exists() or weights.endswith(".safetensors"):
+        return weights
+    tags = ", ".join(entry.weights) or "none"
+    raise WeightsError(
+        f"{entry.id} has no weights {weights!r} (its tags: {tags}), and that is neither a URI nor an existing "
+        f"path.{names.suggestion(weights, entry.weights)}"
+    )
+
+
+def _fill(
+    module: Any,
+    state: Mapping[str, Tensor],
+    *,
+    device: torch.device | None,
+    dtype: torch.dtype | None,
+    mesh: DeviceMesh | None,
+) -> None:
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{type(module).__name__} has no parameters to fill; load it with weights=None")
+    if mesh is None:
+        from zoo.filling import fill
+
+        fill(module, state, device=device, dtype=dtype)
+        return
+    from zoo.sharding import fill_sharded
+
+    fill_sharded(module, state, mesh, dtype=dtype)
+
+
+def _finish_fresh(module: nn.Module, dtype: torch.dtype | None, mesh: DeviceMesh | None) -> None:
+    if dtype is not None:
+        module.to(dtype)
+    if mesh is not None:
+        from zoo.sharding import shard
+
+        shard(module, mesh)
+
+
+def _device(device: torch.device | str | None) -> torch.device | None:
+    try:
+        return None if device is None else torch.device(device)
+    except RuntimeError as error:
+        raise InputError(f"device={device!r} is not a device: {error}") from error
+
+
+def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
+    if dtype is None or isinstance(dtype, torch.dtype):
+        found = dtype
+    else:
+        found = getattr(torch, dtype.removeprefix("torch."), None)
+        if not isinstance(found, torch.dtype):
+            raise InputError(f"dtype={dtype!r} is not a torch dtype; expected for example 'bfloat16'")
+    if found is not None and not found.is_floating_point:
+        raise ConfigError(f"dtype={dtype!r} is not a floating-point dtype")
+    return found

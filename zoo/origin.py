@@ -1,0 +1,129 @@
+"""Where a loaded object came from, and how that is written next to saved weights.
+
+``config.json`` of a saved folder (and of a repository on the Hub)::
+
+    {"zoo": {"plugin": "sequence", "entry": "moba-lm", "preset": "tiny",
+             "distribution": "zoo-sequence", "version": "0.1.0"},
+     "config": {...}}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import catalogue
+from zoo.errors import InputError, WeightsError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+CONFIG_FILE = "config.json"
+_ATTRIBUTE = "zoo_origin"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The facts of ``config.json``; ``config`` is the complete merged config."""
+
+    plugin: str
+    entry: str
+    preset: str | None
+    distribution: str
+    version: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A saved folder or repository: its origin, and the URI of its weights where it has some."""
+
+    place: str
+    origin: Origin
+    weights: str | None
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The saved config."""
+        return self.origin.config
+
+
+def of(target: catalogue.Target, config: DictConfig) -> Origin:
+    """The origin of an object built from a target and a merged config."""
+    from omegaconf import OmegaConf
+
+    plugin = catalogue.current().plugin(target.offer.plugin)
+    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    assert isinstance(plain, dict)
+    return Origin(
+        target.offer.plugin,
+        target.offer.entry.id,
+        target.preset,
+        plugin.distribution,
+        plugin.version,
+        {str(key): value for key, value in plain.items()},
+    )
+
+
+def mark(built: object, origin: Origin) -> None:
+    """Remember the origin on the object (frozen dataclasses included)."""
+    object.__setattr__(built, _ATTRIBUTE, origin)
+
+
+def find(built: object) -> Origin:
+    """The origin that ``zoo.load`` left on an object.
+
+    Raises:
+        InputError: the object does not come from ``zoo.load``.
+    """
+    origin = getattr(built, _ATTRIBUTE, None)
+    if not isinstance(origin, Origin):
+        raise InputError(
+            f"this {type(built).__name__} was not made by zoo.load, so its entry and config are unknown; "
+            "load it through the zoo, then copy your weights into it"
+        )
+    return origin
+
+
+def to_json(origin: Origin) -> str:
+    """The text of ``config.json``."""
+    facts = asdict(origin)
+    config = facts.pop("config")
+    return json.dumps({"zoo": facts, "config": config}, indent=2) + "\n"
+
+
+def read(place: str) -> Saved:
+    """Read a folder that ``zoo.save`` wrote, or a repository that ``zoo.push`` filled.
+
+    Raises:
+        WeightsError: there is no such folder, or its ``config.json`` is not ours.
+    """
+    if place.startswith("hf://"):
+        from zoo.weights import fetch_file
+
+        path = fetch_file(f"{place.rstrip('/')}/{CONFIG_FILE}")
+        return Saved(place, _parse(path, place), place)
+    folder = Path(place.removeprefix("file://")).expanduser()
+    if not folder.is_dir():
+        raise WeightsError(f"{place!r} is neither the name of an entry nor a folder that zoo.save wrote")
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise WeightsError(f"folder {place!r} has no {CONFIG_FILE}; expected one that zoo.save wrote")
+    filled = any(folder.glob("model*.safetensors*"))
+    return Saved(place, _parse(path, place), str(folder) if filled else None)
+
+
+def _parse(path: Path, place: str) -> Origin:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        facts = content["zoo"]
+        known = {key: facts[key] for key in ("plugin", "entry", "preset", "distribution", "version")}
+        return Origin(**known, config=dict(content["config"]))
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{place}: its {CONFIG_FILE} was not written by zoo.save ({type(error).__name__}: {error}); "
+            "to use its weights alone, load an entry by name with weights set to this place"
+        ) from error
