@@ -167,7 +167,7 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
         node = OmegaConf.select(config, owner, throw_on_resolution_failure=True) if owner else config
         if node is None:
             raise ConfigKeyError(owner)
-        if leaf not in node and not _is_free_dict(node):
+        if leaf not in node.keys() and not _is_free_dict(node):  # noqa: SIM118 ("in" skips fields without a value)
             raise ConfigAttributeError(key)
         # Replacing, not merging: a shorter list in a later layer must not keep the tail of an earlier one.
         node[leaf] = value
@@ -281,8 +281,8 @@ def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapp
         if isinstance(item, int | float) and not isinstance(item, bool):
             below, above = low is not None and not item >= low, high is not None and not item <= high
             if below or above:
-                bound = (
-                    f"at least {low}" if high is None else f"at most {high}" if low is None else f"in [{low}, {high}]"
+                bound = " and ".join(
+                    f"{word} {limit}" for word, limit in (("at least", low), ("at most", high)) if limit is not None
                 )
                 unit = f" {metadata['unit']}" if metadata.get("unit") else ""
                 raise ConfigError(f"{entry.id}: {key}={item!r} (from {source}) must be {bound}{unit}", field=key)
