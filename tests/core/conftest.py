@@ -14,7 +14,7 @@ from zoo import catalogue
 Install = Callable[..., Path]
 
 
-@pytest.fixture()
+@pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """``install("acme", catalogue="...", layers="...")``: a distribution zoo-acme with those modules."""
     site = tmp_path / "site"
@@ -108,7 +108,7 @@ CATALOGUE = """
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def acme(install: Install) -> Path:
     """The plugin ``acme``: a small model with tied weights and buffers, and a method."""
     return install("acme", catalogue=CATALOGUE, layers=LAYERS)

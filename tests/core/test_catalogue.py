@@ -50,7 +50,8 @@ def test_one_id_from_two_plugins_is_reachable_by_its_qualified_names_only(acme, 
         ("raise SystemExit(3)", "SystemExit"),
         ("1 / 0", "ZeroDivisionError"),
         (
-            "from zoo import hookimpl, Paper\n@hookimpl\ndef zoo_papers():\n    yield Paper(id='x', title='', year=1, entries=())",
+            "from zoo import hookimpl, Paper\n@hookimpl\ndef zoo_papers():\n"
+            "    yield Paper(id='x', title='', year=1, entries=())",
             "offers no entry",
         ),
         ("from zoo import hookimpl\n@hookimpl\ndef zoo_papers():\n    yield 'nonsense'", "expected zoo.Paper"),
@@ -107,7 +108,8 @@ def test_a_plugin_that_hangs_for_a_second_is_named_with_its_time(install):
 
 def test_discovery_imports_no_heavy_package():
     code = (
-        "import sys, zoo; zoo.entries(); heavy = {'torch', 'huggingface_hub', 'rich', 'transformers', 'numpy', 'omegaconf'};"
+        "import sys, zoo; zoo.entries();"
+        "heavy = {'torch', 'huggingface_hub', 'rich', 'transformers', 'numpy', 'omegaconf'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

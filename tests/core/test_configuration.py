@@ -100,9 +100,9 @@ def test_a_field_without_default_must_be_given(install):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=st.one_of(st.text(), st.floats(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers())))
 def test_nonsense_values_are_zoo_errors_never_anything_else(acme, value):
+    field, heads = None, None
     try:
-        config = zoo.config("layered", num_heads=value)
+        heads = zoo.config("layered", num_heads=value).num_heads
     except zoo.ConfigError as error:
-        assert error.field is not None
-    else:
-        assert isinstance(config.num_heads, int)
+        field = error.field
+    assert field is not None or isinstance(heads, int)

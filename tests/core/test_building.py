@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import zoo
+from zoo import building, catalogue, configuration
+from zoo.filling import fill, tied_names
+
+
+def _make(dim: int = 8):
+    entry = catalogue.current().find("layered").offer.entry
+    instance = configuration.merge(entry, overrides={"dim": dim}).instance
+    return lambda: building.build(entry, instance)
+
+
+def test_parameters_are_on_meta_and_buffers_are_real(acme):
+    module = building.build_on_meta(_make())
+    assert all(parameter.is_meta for parameter in module.parameters())
+    assert torch.equal(module.table, torch.arange(8) * 0.5)
+    assert torch.equal(module.scratch, torch.full((8,), 7.0)), "computed in place on torch.empty"
+    assert not module.norm.running_var.is_meta
+
+
+def test_the_meta_context_leaves_no_trace(acme):
+    with building.on_meta():
+        pass
+    layer = nn.Linear(3, 3)
+    assert not layer.weight.is_meta
+    assert not torch.empty(2).is_meta
+
+
+def test_fill_assigns_without_copy_and_keeps_ties(acme):
+    state = {name: tensor.clone() for name, tensor in _make()().state_dict().items() if name != "second.weight"}
+    module = fill(building.build_on_meta(_make()), state)
+    assert module.first.weight.data_ptr() == state["first.weight"].data_ptr()
+    assert module.second.weight is module.first.weight
+    assert sorted(map(len, tied_names(module)))[-1] == 2
+    module.first.weight.data.add_(1)
+    assert torch.equal(module.second.weight, state["first.weight"])
+
+
+def test_a_tied_tensor_may_stand_under_either_name(acme):
+    state = {name: tensor.clone() for name, tensor in _make()().state_dict().items() if name != "first.weight"}
+    module = fill(building.build_on_meta(_make()), state)
+    assert module.first.weight is module.second.weight
+    assert torch.equal(module.first.weight, state["second.weight"])
+
+
+def test_fill_converts_parameters_but_not_buffers_outside_the_state_dict(acme):
+    state = _make()().state_dict()
+    module = fill(building.build_on_meta(_make()), state, dtype=torch.bfloat16)
+    assert module.first.weight.dtype == torch.bfloat16
+    assert module.norm.running_var.dtype == torch.bfloat16
+    assert module.norm.num_batches_tracked.dtype == torch.int64
+    assert module.table.dtype == torch.float32
+
+
+def test_a_foreign_checkpoint_gets_a_readable_diff_and_changes_nothing(acme):
+    module = _make()()
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    state = {**before, "first.bias": torch.zeros(3), "third.weight": torch.zeros(1)}
+    del state["norm.running_mean"]
+    with pytest.raises(zoo.CheckpointMismatch) as caught:
+        fill(module, state)
+    text = str(caught.value)
+    assert "missing (1):\n    norm.running_mean" in text
+    assert "unexpected (1):\n    third.weight" in text
+    assert "first.bias: [3] in the file, [8] in the module" in text
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+def test_a_missing_package_is_named_with_its_pip_command(install):
+    install(
+        "lacking",
+        catalogue="""
+            from zoo import Entry, Paper, hookimpl
+            @hookimpl
+            def zoo_papers():
+                yield Paper(id="lacking", title="L", year=2020, entries=(
+                    Entry(id="lacking", kind="method", summary="s", build="PKG.code:build", config="PKG.conf:C"),
+                    Entry(id="lacking-too", kind="method", summary="s", build="PKG.conf:C", config="PKG.conf:C",
+                          requires=("sklearn_of_the_future",)),
+                    Entry(id="lacking-name", kind="method", summary="s", build="PKG.conf:D", config="PKG.conf:C"),
+                    Entry(id="lacking-module", kind="method", summary="s", build="PKG.nothing:D", config="PKG.conf:C")))
+        """,
+        code="import package_of_nobody\n",
+        conf="from dataclasses import dataclass\n@dataclass\nclass C:\n    pass\n",
+    )
+    with pytest.raises(zoo.MissingDependency, match="pip install package_of_nobody"):
+        zoo.load("lacking")
+    with pytest.raises(zoo.MissingDependency, match="pip install sklearn_of_the_future"):
+        zoo.load("lacking-too")
+    with pytest.raises(zoo.PluginError, match="has no 'D'"):
+        zoo.load("lacking-name")
+    with pytest.raises(zoo.PluginError, match=r"there is no module '.*\.nothing'"):
+        zoo.load("lacking-module")
+
+
+def test_load_gives_an_eval_module_and_refuses_what_makes_no_sense(acme):
+    module = zoo.load("layered/wide", dtype="bfloat16")
+    assert not module.training
+    assert module.first.weight.dtype == torch.bfloat16
+    with pytest.raises(zoo.InputError, match="takes no device, dtype or mesh"):
+        zoo.load("layered-method", dtype="bfloat16")
+    with pytest.raises(zoo.InputError, match="is not a torch dtype"):
+        zoo.load("layered", dtype="float7")
+    with pytest.raises(zoo.InputError, match="is not a device"):
+        zoo.load("layered", device="toaster")
+    with pytest.raises(zoo.WeightsError, match="has no weights 'imagenet'"):
+        zoo.load("layered", weights="imagenet")
+    with pytest.raises(zoo.UnknownName, match="No installed plugin offers"):
+        zoo.load("never-heard-of-it")

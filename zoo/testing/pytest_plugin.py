@@ -1,0 +1,1 @@
+"""The zoo as a pytest plugin, for plugin authors."""
