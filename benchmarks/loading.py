@@ -41,8 +41,9 @@ report(seconds=seconds, before=before, loaded=loaded, touched=peak_bytes(), tota
 ZOO = (
     PREPARE
     + (
-        "import zoo, zoo.loading, zoo.weights\nzoo.load(name, weights=None, num_layers=1, dim=128, num_heads=1, num_kv_heads=1,"
-        " hidden_dim=128, vocab_size=8)\n"
+        "import zoo, zoo.loading, zoo.weights\n"
+        "zoo.load(name, weights=None, num_layers=1, dim=128, num_heads=1, num_kv_heads=1, hidden_dim=128,"
+        " vocab_size=8)\n"
         "before = peak_bytes(); start = time.perf_counter()\nmodel = zoo.load(folder + '/zoo')\n"
     )
     + FINISH

@@ -1,0 +1,1 @@
+"""Taxonomies and benchmarks of attention."""

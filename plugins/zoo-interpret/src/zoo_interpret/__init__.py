@@ -1,0 +1,1 @@
+"""Reading and changing attention in trained models: probes, pruning, interventions."""

@@ -1,0 +1,1 @@
+"""Attention for sequences, and what attention is: mechanisms, language models, theory."""
