@@ -1,0 +1,1 @@
+"""Parts that several plugins share; nothing here is specific to one paper."""

@@ -1,0 +1,209 @@
+"""A decoder-only language model that takes any drop-in attention layer by name.
+
+Token embedding; blocks of [RMSNorm, attention, residual, RMSNorm, SwiGLU, residual]; final RMSNorm; linear
+head. The parameter names are those of transformers' Llama, so that with rotary multi-head attention any Llama
+checkpoint loads unchanged. A layer that does not tell positions apart by itself gets absolute positions added
+to the embedding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.configuration import field
+from zoo.errors import ConfigError, InputError
+from zoo.nn.attention import KeyValueCache
+from zoo.nn.mlp import SwiGLU
+
+
+@dataclass
+class LanguageModelConfig:
+    """Shape of the host; ``attention`` and ``attention_options`` choose what fills it."""
+
+    vocab_size: int = field(128_256, "tokens of the vocabulary", minimum=1)
+    dim: int = field(512, "model width", unit="features", minimum=1)
+    num_layers: int = field(6, "blocks", minimum=1)
+    num_heads: int = field(8, "query heads", minimum=1)
+    hidden_dim: int = field(1376, "width of the feed-forward network", unit="features", minimum=1)
+    max_length: int = field(2048, "longest sequence", unit="tokens", minimum=1)
+    eps: float = field(1e-5, "of the RMS norms", minimum=0.0)
+    tie_embeddings: bool = field(False, "whether the head shares the token embedding")
+    positions: str = field(
+        "auto",
+        "absolute positions added to the embedding; auto: sinusoidal where the layer has none of its own",
+        choices=("auto", "none", "learned", "sinusoidal"),
+    )
+    attention: str = field("", "drop-in layer by name; empty: the model's own")
+    attention_options: dict[str, Any] = field({}, "further config of that layer")
+
+
+def sinusoidal_positions(length: int, dim: int) -> Tensor:
+    """(length, dim): sines and cosines of geometrically spaced frequencies (Vaswani et al., section 3.5)."""
+    angles = torch.arange(length)[:, None] * torch.exp(torch.arange(0, dim, 2) * (-math.log(10_000.0) / dim))
+    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :dim]
+
+
+class DecoderBlock(nn.Module):
+    """Pre-norm block: attention, then SwiGLU, each with its residual."""
+
+    def __init__(self, attention: nn.Module, dim: int, hidden_dim: int, eps: float) -> None:
+        super().__init__()
+        self.input_layernorm = nn.RMSNorm(dim, eps=eps)
+        self.self_attn = attention
+        self.post_attention_layernorm = nn.RMSNorm(dim, eps=eps)
+        self.mlp = SwiGLU(dim, hidden_dim)
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None, cache: KeyValueCache | None = None) -> Tensor:
+        """(batch, length, dim) to the same shape."""
+        options: dict[str, Any] = {} if cache is None else {"cache": cache}
+        x = x + self.self_attn(self.input_layernorm(x), attn_mask, **options)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Decoder(nn.Module):
+    """Everything between token ids and the head."""
+
+    def __init__(self, config: LanguageModelConfig, layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.dim)
+        self.layers = nn.ModuleList(DecoderBlock(layer, config.dim, config.hidden_dim, config.eps) for layer in layers)
+        self.norm = nn.RMSNorm(config.dim, eps=config.eps)
+        positioned = all(getattr(layer, "has_positions", False) for layer in layers)
+        positions = ("none" if positioned else "sinusoidal") if config.positions == "auto" else config.positions
+        self.embed_positions = nn.Embedding(config.max_length, config.dim) if positions == "learned" else None
+        table = sinusoidal_positions(config.max_length, config.dim) if positions == "sinusoidal" else None
+        self.position_table: Tensor | None
+        self.register_buffer("position_table", table, persistent=False)
+
+    def forward(
+        self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[KeyValueCache] | None = None
+    ) -> Tensor:
+        """Ids (batch, length) int64 to hidden states (batch, length, dim)."""
+        x = self.embed_tokens(input_ids)
+        start = caches[0].length if caches else 0
+        stop = start + input_ids.shape[1]
+        if self.embed_positions is not None:
+            x = x + self.embed_positions.weight[start:stop]
+        elif self.position_table is not None:
+            x = x + self.position_table[start:stop].to(x.dtype)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, attn_mask, caches[index] if caches else None)
+        return self.norm(x)
+
+
+class LanguageModel(nn.Module):
+    """Token ids (batch, length) int64 to logits (batch, length, vocab_size).
+
+    Args:
+        config: the host's shape.
+        layers: one causal drop-in attention layer per block.
+    """
+
+    def __init__(self, config: LanguageModelConfig, layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.max_length = config.max_length
+        self.model = Decoder(config, layers)
+        self.lm_head = nn.Linear(config.dim, config.vocab_size, bias=False)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=0.02)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    @property
+    def supports_cache(self) -> bool:
+        """Whether every layer can attend to cached keys and values."""
+        return all(getattr(layer.self_attn, "supports_cache", False) for layer in self.model.layers)
+
+    def new_caches(self) -> list[KeyValueCache]:
+        """Empty caches, one per layer."""
+        return [KeyValueCache() for _ in self.model.layers]
+
+    def forward(
+        self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[KeyValueCache] | None = None
+    ) -> Tensor:
+        """Logits of the next token at every position.
+
+        Args:
+            input_ids: (batch, length) int64.
+            attn_mask: padding (batch, keys) or what else the layers accept; True is a real token.
+            caches: from ``new_caches``; extended by this call.
+
+        Raises:
+            InputError: the sequence is longer than an absolute position table.
+        """
+        length = input_ids.shape[1] + (caches[0].length if caches else 0)
+        bounded = self.model.embed_positions is not None or self.model.position_table is not None
+        if bounded and length > self.max_length:
+            raise InputError(f"{length} tokens, but positions end at max_length={self.max_length}; raise it or shorten")
+        return self.lm_head(self.model(input_ids, attn_mask, caches))
+
+    def loss(self, input_ids: Tensor) -> Tensor:
+        """Mean cross entropy, in nats per token, of ids (batch, length + 1) given their predecessors."""
+        logits = self(input_ids[:, :-1])
+        return functional.cross_entropy(logits.flatten(0, 1).float(), input_ids[:, 1:].flatten())
+
+    @torch.no_grad()
+    def generate(
+        self,
+        input_ids: Tensor,
+        max_new_tokens: int,
+        *,
+        temperature: float = 0.0,
+        generator: torch.Generator | None = None,
+        use_cache: bool = True,
+    ) -> Tensor:
+        """Continue token sequences.
+
+        Args:
+            input_ids: (batch, length) int64, no padding.
+            max_new_tokens: how many to add.
+            temperature: 0 takes the likeliest token; above, tokens are sampled from softmax(logits / temperature).
+            generator: for reproducible sampling.
+            use_cache: keep keys and values instead of recomputing them; ignored by layers that cannot.
+
+        Returns:
+            (batch, length + max_new_tokens) int64.
+        """
+        if input_ids.shape[1] == 0:
+            raise InputError("generate needs at least one token to continue")
+        caches = self.new_caches() if use_cache and self.supports_cache else None
+        ids = input_ids
+        for _ in range(max_new_tokens):
+            fresh = ids if caches is None else ids[:, caches[0].length :]
+            logits = self(fresh, caches=caches)[:, -1].float()
+            if temperature > 0:
+                chosen = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+            else:
+                chosen = logits.argmax(-1, keepdim=True)
+            ids = torch.cat((ids, chosen), 1)
+        return ids
+
+
+def layers_by_name(config: LanguageModelConfig) -> list[nn.Module]:
+    """One causal layer per block of the drop-in mechanism that ``config.attention`` names.
+
+    Raises:
+        ConfigError: the mechanism has no causal form, or does not fit the host.
+    """
+    from zoo.building import attention_layer
+
+    if not config.attention:
+        raise ConfigError("name a drop-in attention layer", field="attention")
+    return [
+        attention_layer(
+            config.attention,
+            dim=config.dim,
+            num_heads=config.num_heads,
+            causal=True,
+            max_length=config.max_length,
+            **config.attention_options,
+        )
+        for _ in range(config.num_layers)
+    ]

@@ -1,0 +1,142 @@
+"""A vision transformer that takes any drop-in attention layer by name.
+
+Patch embedding, an optional class token, learned positions, pre-norm blocks of [LayerNorm, attention, residual,
+LayerNorm, MLP, residual], final LayerNorm, linear head on the class token or the mean of the tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.configuration import field
+from zoo.errors import ConfigError, InputError
+from zoo.nn.drop_path import DropPath, linear_rates
+from zoo.nn.mlp import MLP
+from zoo.nn.patch_embed import PatchEmbed
+
+
+@dataclass
+class VisionTransformerConfig:
+    """Shape of the host; ``attention`` and ``attention_options`` choose what fills it."""
+
+    image_size: int = field(224, "side of the square image", unit="pixels", minimum=1)
+    patch_size: int = field(16, "side of a patch", unit="pixels", minimum=1)
+    in_channels: int = field(3, "channels of the image", minimum=1)
+    num_classes: int = field(1000, "classes", minimum=1)
+    dim: int = field(384, "model width", unit="features", minimum=1)
+    num_layers: int = field(12, "blocks", minimum=1)
+    num_heads: int = field(6, "heads", minimum=1)
+    mlp_ratio: float = field(4.0, "feed-forward width over model width", minimum=0.0)
+    dropout: float = field(0.0, "after positions and in the MLPs", minimum=0.0, maximum=1.0)
+    drop_path: float = field(0.0, "stochastic depth of the last block", minimum=0.0, maximum=1.0)
+    pool: str = field("cls", "what the head reads", choices=("cls", "mean"))
+    attention: str = field("", "drop-in layer by name; empty: the model's own")
+    attention_options: dict[str, Any] = field({}, "further config of that layer")
+
+    def __post_init__(self) -> None:
+        if self.image_size % self.patch_size:
+            raise ConfigError(
+                f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}", field="image_size"
+            )
+
+    @property
+    def num_tokens(self) -> int:
+        """Patches, and the class token where there is one."""
+        return (self.image_size // self.patch_size) ** 2 + (self.pool == "cls")
+
+
+class EncoderBlock(nn.Module):
+    """Pre-norm block: attention, then MLP, each with its residual."""
+
+    def __init__(self, attention: nn.Module, config: VisionTransformerConfig, drop_path: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.dim)
+        self.attn = attention
+        self.norm2 = nn.LayerNorm(config.dim)
+        self.mlp = MLP(config.dim, int(config.dim * config.mlp_ratio), dropout=config.dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, tokens, dim) to the same shape."""
+        x = x + self.drop_path(self.attn(self.norm1(x)))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class VisionTransformer(nn.Module):
+    """Images (batch, channels, image_size, image_size) to logits (batch, num_classes).
+
+    Args:
+        config: the host's shape.
+        layers: one bidirectional drop-in attention layer per block.
+    """
+
+    def __init__(self, config: VisionTransformerConfig, layers: list[nn.Module]) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = PatchEmbed(config.patch_size, config.dim, config.in_channels)
+        self.cls_token = nn.Parameter(torch.empty(1, 1, config.dim)) if config.pool == "cls" else None
+        self.pos_embed = nn.Parameter(torch.empty(1, config.num_tokens, config.dim))
+        self.drop = nn.Dropout(config.dropout)
+        rates = linear_rates(config.drop_path, len(layers))
+        self.blocks = nn.ModuleList(
+            EncoderBlock(layer, config, rate) for layer, rate in zip(layers, rates, strict=True)
+        )
+        self.norm = nn.LayerNorm(config.dim)
+        self.head = nn.Linear(config.dim, config.num_classes)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Truncated normal of deviation 0.02 for positions, tokens and the head."""
+        for tensor in (self.cls_token, self.pos_embed, self.head.weight):
+            if tensor is not None:
+                nn.init.trunc_normal_(tensor, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images to normalised tokens (batch, tokens, dim), the class token first where there is one.
+
+        Raises:
+            InputError: the image is not of the configured size.
+        """
+        side = self.config.image_size
+        if images.shape[-2:] != (side, side):
+            raise InputError(f"image of {tuple(images.shape[-2:])} pixels; expected {side} x {side}")
+        x = self.patch_embed(images)
+        if self.cls_token is not None:
+            x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1)
+        x = self.drop(x + self.pos_embed)
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (batch, num_classes)."""
+        tokens = self.features(images)
+        return self.head(tokens[:, 0] if self.config.pool == "cls" else tokens.mean(1))
+
+
+def layers_by_name(config: VisionTransformerConfig) -> list[nn.Module]:
+    """One bidirectional layer per block of the drop-in mechanism that ``config.attention`` names.
+
+    Raises:
+        ConfigError: the mechanism is causal only, or does not fit the host.
+    """
+    from zoo.building import attention_layer
+
+    if not config.attention:
+        raise ConfigError("name a drop-in attention layer", field="attention")
+    return [
+        attention_layer(
+            config.attention,
+            dim=config.dim,
+            num_heads=config.num_heads,
+            causal=False,
+            max_length=config.num_tokens,
+            **config.attention_options,
+        )
+        for _ in range(config.num_layers)
+    ]
