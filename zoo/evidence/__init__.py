@@ -1,0 +1,1 @@
+"""Evidence over promises: replayed recordings, verified claims, measured speed, rendered cards."""

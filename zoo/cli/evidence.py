@@ -1,0 +1,134 @@
+"""``zoo verify``, ``zoo replay``, ``zoo bench`` and ``zoo card``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from zoo.cli.options import echo_json, echo_table
+
+
+@click.command("verify")
+@click.argument("names", nargs=-1, required=True)
+@click.option("--fast", is_flag=True, help="Leave out timings and trainings.")
+@click.option("--record", is_flag=True, help="Write the figures next to the model cards, for zoo card.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def verify_command(names: tuple[str, ...], fast: bool, record: bool, as_json: bool) -> None:
+    """Measure the claims of NAMES (entries, or papers for all their entries)."""
+    from zoo.evidence import card, verify
+
+    verdicts = []
+    for offer in card.offers(names):
+        for verdict in verify.verify(offer.entry, slow=not fast):
+            verdicts.append(verdict)
+            if record and verdict.measurement is not None:
+                card.record(offer, verdict)
+            if not as_json:
+                _print_verdict(verdict)
+    if as_json:
+        echo_json(
+            [
+                {
+                    "entry": verdict.entry,
+                    "claim": verdict.claim.statement,
+                    "figure": verdict.claim.figure,
+                    "measured": verdict.measurement and verdict.measurement.measured,
+                    "verdict": verdict.word,
+                    "note": verdict.measurement.note if verdict.measurement else f"needs {verdict.claim.needs}",
+                    "seconds": round(verdict.seconds, 2),
+                }
+                for verdict in verdicts
+            ]
+        )
+    sys.exit(any(verdict.measurement is not None and not verdict.measurement.holds for verdict in verdicts))
+
+
+def _print_verdict(verdict: object) -> None:
+    from zoo.evidence.verify import Verdict
+
+    assert isinstance(verdict, Verdict)
+    click.echo(f"{verdict.entry}: {verdict.claim.statement}")
+    click.echo(f"  paper     {verdict.claim.figure or '-'}")
+    if verdict.measurement is None:
+        click.echo(f"  needs     {verdict.claim.needs}")
+    else:
+        click.echo(f"  measured  {verdict.measurement.measured}")
+        if verdict.measurement.note:
+            click.echo(f"  note      {verdict.measurement.note}")
+    click.echo(f"  {verdict.word} ({verdict.seconds:.1f} s)")
+
+
+@click.command("replay")
+@click.argument("paper")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def replay_command(paper: str, files: tuple[Path, ...], as_json: bool) -> None:
+    """Replay recordings FILES of PAPER; exit code 1 where an output differs."""
+    from zoo.evidence.replay import replay
+
+    comparisons = [comparison for path in files for comparison in replay(paper, path)]
+    if as_json:
+        echo_json([asdict(comparison) for comparison in comparisons])
+    else:
+        rows = [
+            (c.recording, c.output, f"{c.absolute:.2e}", f"{c.relative:.2e}", "agrees" if c.agrees else c.problem)
+            for c in comparisons
+        ]
+        echo_table(("recording", "output", "largest absolute", "largest relative", ""), rows)
+    sys.exit(not all(comparison.agrees for comparison in comparisons))
+
+
+@click.command("bench")
+@click.argument("names", nargs=-1)
+@click.option("--kind", default="attention", show_default=True, type=click.Choice(["attention"]))
+@click.option("--lengths", default="512,1024,2048,4096,8192", show_default=True, help="Sequence lengths, in tokens.")
+@click.option("--dim", default=256, show_default=True, help="Model width.")
+@click.option("--heads", default=4, show_default=True, help="Heads.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--limit", default=20.0, show_default=True, help="Seconds after which a layer gets no longer sequence.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write a PNG plot.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def bench_command(
+    names: tuple[str, ...],
+    kind: str,
+    lengths: str,
+    dim: int,
+    heads: int,
+    device: str,
+    limit: float,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Time and peak memory of drop-in layers (all, or NAMES) against scaled_dot_product_attention."""
+    from zoo.evidence import bench
+
+    sizes = [int(length) for length in lengths.split(",")]
+    results = bench.run(names, sizes, dim=dim, heads=heads, device=device, limit=limit)
+    if as_json:
+        echo_json([asdict(result) for result in results])
+    else:
+        echo_table(bench.COLUMNS, bench.rows(results))
+    if out is not None:
+        bench.plot(results, out)
+        click.echo(f"wrote {out}", err=True)
+
+
+@click.command("card")
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every entry of every plugin with a folder of cards.")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a card is missing or stale.")
+@click.option("--folder", default=Path("model_cards"), show_default=True, type=click.Path(path_type=Path))
+def card_command(names: tuple[str, ...], everything: bool, check: bool, folder: Path) -> None:
+    """Render the model cards of NAMES (entries or papers)."""
+    from zoo.evidence import card
+
+    chosen = card.offers(names) if names else card.offers(None) if everything else None
+    if chosen is None:
+        raise click.UsageError("name entries, or give --all")
+    stale = [path for offer in chosen if (path := card.write(offer, folder, check=check)) is not None]
+    for path in stale:
+        click.echo(f"{'stale' if check else 'wrote'} {path}")
+    sys.exit(bool(check and stale))

@@ -1,0 +1,61 @@
+"""What several commands parse alike: overrides and tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from zoo.errors import ConfigError
+
+
+def overrides(words: Sequence[str]) -> dict[str, Any]:
+    """``key=value`` words to a mapping; values are read as YAML ("3", "[1, 2]", "null", "text").
+
+    Raises:
+        ConfigError: a word has no "=".
+    """
+    parsed = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"{word!r} is not of the form key=value")
+        parsed[key] = yaml_value(text)
+    return parsed
+
+
+def yaml_value(text: str) -> Any:
+    """A YAML scalar, list or mapping; the text itself where it is no YAML."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return text if value is None and text.strip().lower() not in ("null", "~") else value
+
+
+def echo_json(value: Any) -> None:
+    """Print JSON."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def echo_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A rich table on a terminal, plain columns elsewhere."""
+    if not sys.stdout.isatty():
+        from zoo.views import plain_table
+
+        click.echo(plain_table(columns, rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

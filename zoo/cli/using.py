@@ -1,0 +1,74 @@
+"""``zoo load``, ``zoo predict`` and ``zoo train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zoo.cli.options import echo_json, overrides
+from zoo.errors import InputError
+
+
+@click.command("load")
+@click.argument("name")
+@click.argument("override", nargs=-1)
+@click.option("--weights", default="auto", show_default=True, help='"auto", "none", a tag, a URI or a path.')
+@click.option("--device", help="For instance cuda.")
+@click.option("--dtype", help="For instance bfloat16.")
+@click.option("--save", "folder", type=click.Path(path_type=Path), help="Save what was loaded into this folder.")
+def load_command(
+    name: str, override: tuple[str, ...], weights: str, device: str | None, dtype: str | None, folder: Path | None
+) -> None:
+    """Build and fill NAME (an entry, hf://owner/repo or a folder) and print what came out."""
+    import zoo
+
+    chosen = None if weights.lower() == "none" else weights
+    loaded = zoo.load(name, weights=chosen, device=device, dtype=dtype, **overrides(override))
+    click.echo(repr(loaded))
+    if hasattr(loaded, "parameters"):
+        click.echo(f"{sum(parameter.numel() for parameter in loaded.parameters()):,} parameters")
+    if folder is not None:
+        click.echo(f"saved to {zoo.save(loaded, folder)}")
+
+
+@click.command("predict")
+@click.argument("name")
+@click.argument("source")
+@click.argument("override", nargs=-1)
+def predict_command(name: str, source: str, override: tuple[str, ...]) -> None:
+    """Run NAME on SOURCE: a file, or the text itself."""
+    import zoo
+    from zoo import catalogue, origin
+    from zoo.configuration import merge
+    from zoo.targets import resolve
+
+    loaded = zoo.load(name, **overrides(override))
+    facts = origin.find(loaded)
+    entry = catalogue.current().find(f"{facts.plugin}:{facts.entry}").offer.entry
+    if entry.predict is None:
+        raise InputError(f"{entry.id} does not say how to predict from raw input; call the loaded object instead")
+    instance = merge(entry, None, facts.config).instance
+    echo_json(resolve(entry.predict)(loaded, instance, source))
+
+
+@click.command("train")
+@click.argument("name")
+@click.option("--seed", default=0, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The safetensors file to write; by default NAME.safetensors."
+)
+def train_command(name: str, seed: int, out: Path | None) -> None:
+    """Reproduce the bundled weights of NAME from a seed, on the CPU."""
+    from zoo import catalogue, configuration, training
+
+    target = catalogue.current().find(name)
+    entry = target.offer.entry
+    if entry.train is None:
+        raise InputError(f"{entry.id} has no training of its own")
+    instance = configuration.merge(entry, target.preset).instance
+    path = out or Path(f"{entry.id}-{target.preset or 'default'}.safetensors")
+    result = training.reproduce(entry, instance, preset=target.preset, seed=seed, path=path, log=click.echo)
+    summary: dict[str, Any] = {"file": str(path), "size": result.size, "sha256": result.sha256, **result.metrics}
+    echo_json(summary)

@@ -1,0 +1,55 @@
+"""Run the checks of an entry's claims and put the measured figure beside the paper's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zoo.facts import Claim, Entry, Measurement
+from zoo.targets import resolve
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim and what was measured; ``measurement`` is None where nothing here can measure it."""
+
+    entry: str
+    claim: Claim
+    measurement: Measurement | None
+    seconds: float
+
+    @property
+    def word(self) -> str:
+        """ "holds", "does not hold" or "not measured"."""
+        if self.measurement is None:
+            return "not measured"
+        return "holds" if self.measurement.holds else "does not hold"
+
+
+def verify(entry: Entry, *, slow: bool = True) -> Iterator[Verdict]:
+    """Measure an entry's claims one after the other.
+
+    Args:
+        entry: whose claims.
+        slow: whether timings and trainings are run too.
+    """
+    for claim in entry.claims:
+        if claim.check is None:
+            yield Verdict(entry.id, claim, None, 0.0)
+        elif slow or not claim.slow:
+            start = time.perf_counter()
+            measurement = measure(claim)
+            yield Verdict(entry.id, claim, measurement, time.perf_counter() - start)
+
+
+def measure(claim: Claim) -> Measurement:
+    """Run one claim's check.
+
+    Raises:
+        TypeError: the check returned something other than a Measurement.
+    """
+    measurement = resolve(claim.check or "")()
+    if not isinstance(measurement, Measurement):
+        raise TypeError(f"{claim.check} returned {measurement!r}, expected a zoo.Measurement")
+    return measurement
