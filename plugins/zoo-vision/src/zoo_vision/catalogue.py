@@ -4,10 +4,209 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zoo import Claim, Entry, Paper, Weights, hookimpl  # noqa: F401 (until a paper with weights is here)
+from zoo import Claim, Entry, Paper, Weights, hookimpl
+
+
+def _shiftvit(embed_dim: int, depths: list[int], mlp_ratio: float, drop_path: float) -> dict[str, object]:
+    n_div = 12 if embed_dim == 96 else 16
+    return {
+        "embed_dim": embed_dim,
+        "depths": depths,
+        "mlp_ratio": mlp_ratio,
+        "drop_path": drop_path,
+        "n_div": n_div,
+    }
+
+
+_SHIFTVIT_SIZES = {
+    "light-tiny": _shiftvit(96, [2, 2, 6, 2], 4.0, 0.2),
+    "r4-tiny": _shiftvit(96, [2, 2, 12, 3], 4.0, 0.2),
+    "r2-tiny": _shiftvit(96, [6, 8, 18, 6], 2.0, 0.2),
+    "light-small": _shiftvit(96, [2, 2, 18, 2], 4.0, 0.4),
+    "r4-small": _shiftvit(96, [2, 6, 24, 4], 4.0, 0.4),
+    "r2-small": _shiftvit(96, [10, 18, 36, 10], 2.0, 0.4),
+    "light-base": _shiftvit(128, [2, 2, 18, 2], 4.0, 0.5),
+    "r4-base": _shiftvit(128, [4, 6, 22, 4], 4.0, 0.5),
+    "r2-base": _shiftvit(128, [10, 18, 36, 10], 2.0, 0.6),
+}
+
+SHIFTVIT = Paper(
+    id="shiftvit",
+    title="When Shift Operation Meets Vision Transformer: An Extremely Simple Alternative to Attention Mechanism",
+    arxiv="2201.10801",
+    year=2022,
+    license="MIT",
+    repo="microsoft/SPACH",
+    commit="dcede1e86c9e",
+    fidelity="reference",
+    replay="zoo_vision.shiftvit:replay",
+    ours=(
+        "The presets `test` and `digits`; the published checkpoints are pickles on a release page, so they load after "
+        "`zoo convert` with `weights=PATH`.",
+    ),
+    entries=(
+        Entry(
+            id="shiftvit",
+            kind="model",
+            summary="hierarchical image classifier that moves channels by one pixel instead of attending",
+            tags=("vision", "token-mixer", "local", "attention-free", "classification"),
+            build="zoo_vision.shiftvit:ShiftViT",
+            config="zoo_vision.shiftvit:ShiftViTConfig",
+            example="zoo_vision.shiftvit:example",
+            preprocess="zoo_vision.shiftvit:preprocess",
+            predict="zoo_vision.shiftvit:predict",
+            train="zoo_vision.shiftvit:train",
+            presets={
+                **_SHIFTVIT_SIZES,
+                "tiny": _SHIFTVIT_SIZES["r2-tiny"],
+                "small": _SHIFTVIT_SIZES["r2-small"],
+                "base": _SHIFTVIT_SIZES["r2-base"],
+                "test": {"embed_dim": 12, "depths": [1, 2, 1, 1], "num_classes": 10, "image_size": 64},
+                "digits": {
+                    "embed_dim": 24,
+                    "depths": [1, 1, 2, 1],
+                    "mlp_ratio": 1.0,
+                    "drop_path": 0.0,
+                    "num_classes": 10,
+                    "image_size": 32,
+                },
+            },
+            claims=(
+                Claim(
+                    "the token mixer has no parameters and no arithmetic; a block is one norm and one MLP",
+                    figure="0 parameters, 0 multiply-adds",
+                    check="zoo_vision.shiftvit:check_mixer_is_free",
+                ),
+                Claim(
+                    "the receptive field grows only through the shifts",
+                    figure="L1 distance d after d blocks",
+                    check="zoo_vision.shiftvit:check_receptive_field",
+                ),
+            ),
+        ),
+        Entry(
+            id="shiftvit-shift",
+            kind="model",
+            summary="the bare shift of four channel groups by one pixel",
+            tags=("vision", "token-mixer", "local", "attention-free"),
+            build="zoo_vision.shiftvit:Shift",
+            config="zoo_vision.shiftvit:ShiftConfig",
+            example="zoo_vision.shiftvit:shift_example",
+            claims=(
+                Claim(
+                    "only 4/n_div of the channels move",
+                    figure="n_div = 12: one third; the others are bit-identical",
+                    check="zoo_vision.shiftvit:check_share_of_moving_channels",
+                ),
+                Claim(
+                    "opposite shifts of a group undo each other away from the border",
+                    figure="exact",
+                    check="zoo_vision.shiftvit:check_permutation",
+                ),
+                Claim(
+                    "translation equivariance away from the border",
+                    figure="exact",
+                    check="zoo_vision.shiftvit:check_translation",
+                ),
+            ),
+        ),
+    ),
+)
+
+TRIPLET_ATTENTION = Paper(
+    id="triplet-attention",
+    title="Rotate to Attend: Convolutional Triplet Attention Module",
+    arxiv="2010.03045",
+    year=2021,
+    license="MIT",
+    repo="LandskapeAI/triplet-attention",
+    commit="f07524e45db5",
+    fidelity="reference",
+    replay="zoo_vision.triplet_attention:replay",
+    differences=(
+        "The paper counts 6 k^2 parameters; the three batch norms add 6 learnable numbers.",
+        "The published MobileNetV2 ignores its kernel size and always uses 7; here `kernel_size=3` is obeyed.",
+    ),
+    ours=(
+        "The position of the module in MobileNetV2's flat sequences is inferred, not recorded.",
+        "The presets `test`, `digits` and the CIFAR sizes; the published checkpoints are pickles behind links, so they "
+        "load after `zoo convert` with `weights=PATH`.",
+    ),
+    entries=(
+        Entry(
+            id="triplet-attention",
+            kind="model",
+            summary="three gates over the C-W, H-C and H-W planes of a convolutional map, 300 parameters",
+            tags=("vision", "cnn", "self", "single-level", "soft", "sigmoid", "gate"),
+            build="zoo_vision.triplet_attention:TripletAttention",
+            config="zoo_vision.triplet_attention:TripletConfig",
+            example="zoo_vision.triplet_attention:example",
+            presets={"k7": {"kernel_size": 7}, "k3": {"kernel_size": 3}},
+            claims=(
+                Claim(
+                    "the module is almost free in parameters",
+                    figure="300 per block; +2400 on ResNet-18, +4800 on ResNet-50 (+0.019%)",
+                    check="zoo_vision.triplet_attention:check_parameters",
+                ),
+                Claim(
+                    "the module is cheap in computation",
+                    figure="ResNet-18: 1.8256e9 against 1.8190e9 (+0.36%); ResNet-50: 4.1587e9 against 4.1114e9 (+1.15%)",
+                    check="zoo_vision.triplet_attention:check_multiply_adds",
+                ),
+                Claim(
+                    "shape preserving on any channels, height and width",
+                    figure="one instance on 16x12x10 and 64x7x9",
+                    check="zoo_vision.triplet_attention:check_any_shape",
+                ),
+                Claim(
+                    "rotation symmetry: transposed input and gates give the transposed output",
+                    figure="float64 equality to 1e-12",
+                    check="zoo_vision.triplet_attention:check_rotation",
+                ),
+            ),
+        ),
+        Entry(
+            id="triplet-attention-resnet",
+            kind="model",
+            summary="ResNet with triplet attention in every block",
+            tags=("vision", "cnn", "classification", "sigmoid", "gate"),
+            build="zoo_vision.triplet_attention:TripletResNet",
+            config="zoo_vision.triplet_attention:TripletResNetConfig",
+            example="zoo_vision.triplet_attention:image_example",
+            preprocess="zoo_vision.triplet_attention:preprocess",
+            predict="zoo_vision.triplet_attention:predict",
+            train="zoo_vision.triplet_attention:train",
+            presets={
+                **{str(depth): {"depth": depth} for depth in (18, 34, 50, 101)},
+                **{
+                    f"cifar-{depth}": {"depth": depth, "network_type": "cifar", "num_classes": 10}
+                    for depth in (18, 34, 50, 101)
+                },
+                "test": {"depths": [1, 1, 1, 1], "width": 8, "num_classes": 10, "network_type": "cifar"},
+                "digits": {"depths": [1, 1, 1, 1], "width": 8, "num_classes": 10, "network_type": "cifar"},
+            },
+        ),
+        Entry(
+            id="triplet-attention-mobilenetv2",
+            kind="model",
+            summary="MobileNetV2 with triplet attention after every linear projection",
+            tags=("vision", "cnn", "classification", "sigmoid", "gate"),
+            build="zoo_vision.triplet_attention:TripletMobileNet",
+            config="zoo_vision.triplet_attention:TripletMobileNetConfig",
+            example="zoo_vision.triplet_attention:image_example",
+            preprocess="zoo_vision.triplet_attention:preprocess",
+            presets={
+                "k7": {"kernel_size": 7},
+                "k3": {"kernel_size": 3},
+                "test": {"width_mult": 0.25, "num_classes": 10},
+            },
+        ),
+    ),
+)
 
 
 @hookimpl
 def zoo_papers() -> Iterator[Paper]:
     """The papers of this plugin, in alphabetical order of id."""
-    yield from ()
+    yield SHIFTVIT
+    yield TRIPLET_ATTENTION

@@ -1,0 +1,344 @@
+"""ShiftViT: a vision transformer whose attention is replaced by moving channels by one pixel.
+
+Source: "When Shift Operation Meets Vision Transformer: An Extremely Simple Alternative to Attention Mechanism"
+(AAAI 2022), arXiv 2201.10801.
+
+The shift of x (B, C, H, W) with g = C // n_div moves the first g channels one pixel to the left, the next g to the
+right, the next up, the next down; pixels that move in are zero, and channels from 4g on stay. It has no parameters
+and no arithmetic. A block is
+
+    x = shift(x),   x = x + drop_path(MLP(norm(x)))
+
+so the shortcut starts after the shift. Four stages of widths E, 2E, 4E, 8E follow a 4 x 4 patch embedding; between
+stages norm and a 2 x 2 convolution merge patches. The receptive field grows through the shifts alone, by one pixel
+a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import zoo
+from zoo import Measurement
+from zoo.errors import ConfigError, InputError
+from zoo.nn.drop_path import DropPath, linear_rates
+from zoo_vision import digits, images
+
+
+@dataclass
+class ShiftConfig:
+    """Config of the bare operator."""
+
+    n_div: int = zoo.field(12, "4 / n_div of the channels move", minimum=4)
+
+
+@dataclass
+class ShiftViTConfig:
+    """Config of the network."""
+
+    embed_dim: int = zoo.field(96, "width E of the first stage", unit="channels", minimum=1)
+    depths: list[int] = zoo.field([6, 8, 18, 6], "blocks of the four stages", minimum=1)
+    mlp_ratio: float = zoo.field(2.0, "MLP width over stage width", minimum=0.0)
+    n_div: int = zoo.field(12, "4 / n_div of the channels move", minimum=4)
+    drop_path: float = zoo.field(0.2, "stochastic depth of the last block", minimum=0.0, maximum=1.0)
+    dropout: float = zoo.field(0.0, "after both layers of an MLP", minimum=0.0, maximum=1.0)
+    norm: str = zoo.field("group", "group: GroupNorm of one group; batch: BatchNorm2d", choices=("group", "batch"))
+    patch_norm: bool = zoo.field(True, "whether a norm follows the patch embedding")
+    in_channels: int = zoo.field(3, "channels of the image", minimum=1)
+    num_classes: int = zoo.field(1000, "classes; 0 leaves the head out", minimum=0)
+    image_size: int = zoo.field(224, "side that raw images are brought to", unit="pixels", minimum=32)
+
+    def __post_init__(self) -> None:
+        if len(self.depths) != 4:
+            raise ConfigError(f"{len(self.depths)} depths; expected one for each of 4 stages", field="depths")
+
+
+def shift(x: Tensor, n_div: int) -> Tensor:
+    """Move four groups of C // n_div channels one pixel left, right, up and down; zeros move in.
+
+    Args:
+        x: (batch, channels, height, width).
+        n_div: see the module's text.
+
+    Returns:
+        The same shape.
+    """
+    group = x.shape[1] // n_div
+    out = torch.zeros_like(x)
+    out[:, :group, :, :-1] = x[:, :group, :, 1:]
+    out[:, group : 2 * group, :, 1:] = x[:, group : 2 * group, :, :-1]
+    out[:, 2 * group : 3 * group, :-1] = x[:, 2 * group : 3 * group, 1:]
+    out[:, 3 * group : 4 * group, 1:] = x[:, 3 * group : 4 * group, :-1]
+    out[:, 4 * group :] = x[:, 4 * group :]
+    return out
+
+
+class Shift(nn.Module):
+    """The operator as a module; (batch, channels, height, width) to the same shape."""
+
+    def __init__(self, config: ShiftConfig) -> None:
+        super().__init__()
+        self.n_div = config.n_div
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shift.
+
+        Raises:
+            InputError: ``x`` has no four axes.
+        """
+        if x.ndim != 4:
+            raise InputError(f"shape {tuple(x.shape)}; expected (batch, channels, height, width)")
+        return shift(x, self.n_div)
+
+
+class ConvMLP(nn.Module):
+    """Two 1 x 1 convolutions with GELU between them."""
+
+    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.fc1 = nn.Conv2d(dim, hidden, 1)
+        self.act = nn.GELU()
+        self.fc2 = nn.Conv2d(hidden, dim, 1)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, dim, height, width) to the same shape."""
+        return self.drop(self.fc2(self.drop(self.act(self.fc1(x)))))
+
+
+class ShiftBlock(nn.Module):
+    """Shift, then a residual MLP; the only norm keeps the name it has in published checkpoints."""
+
+    def __init__(self, dim: int, config: ShiftViTConfig, drop_path: float) -> None:
+        super().__init__()
+        self.n_div = config.n_div
+        self.norm2 = _norm(dim, config)
+        self.mlp = ConvMLP(dim, int(dim * config.mlp_ratio), config.dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, dim, height, width) to the same shape."""
+        x = shift(x, self.n_div)
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class PatchMerging(nn.Module):
+    """Halve the resolution and double the width."""
+
+    def __init__(self, dim: int, config: ShiftViTConfig) -> None:
+        super().__init__()
+        self.norm = _norm(dim, config)
+        self.reduction = nn.Conv2d(dim, 2 * dim, 2, stride=2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, dim, height, width) to (batch, 2 dim, height / 2, width / 2)."""
+        return self.reduction(self.norm(x))
+
+
+class Stage(nn.Module):
+    """Blocks of one width, then patch merging in all stages but the last."""
+
+    def __init__(self, dim: int, config: ShiftViTConfig, rates: list[float], last: bool) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(ShiftBlock(dim, config, rate) for rate in rates)
+        self.downsample = None if last else PatchMerging(dim, config)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The map after the blocks, and the input of the next stage."""
+        for block in self.blocks:
+            x = block(x)
+        return x, x if self.downsample is None else self.downsample(x)
+
+
+class Embedding(nn.Module):
+    """4 x 4 patches to vectors."""
+
+    def __init__(self, config: ShiftViTConfig) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(config.in_channels, config.embed_dim, 4, stride=4)
+        self.norm = _norm(config.embed_dim, config) if config.patch_norm else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) to (batch, E, height / 4, width / 4)."""
+        return self.norm(self.proj(x))
+
+
+class ShiftViT(nn.Module):
+    """Images (batch, 3, height, width), sides multiples of 32, to logits (batch, num_classes)."""
+
+    def __init__(self, config: ShiftViTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.patch_embed = Embedding(config)
+        rates = linear_rates(config.drop_path, sum(config.depths))
+        stages = []
+        for index, depth in enumerate(config.depths):
+            stages.append(Stage(config.embed_dim * 2**index, config, rates[:depth], last=index == 3))
+            rates = rates[depth:]
+        self.layers = nn.ModuleList(stages)
+        self.norm = _norm(config.embed_dim * 8, config)
+        self.head = nn.Linear(config.embed_dim * 8, config.num_classes) if config.num_classes else nn.Identity()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Truncated normal of deviation 0.02 for weights, zero biases, norms at 1 and 0."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Conv2d):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def stage_maps(self, x: Tensor) -> list[Tensor]:
+        """The maps after the blocks of each stage: strides 4, 8, 16, 32, widths E, 2E, 4E, 8E.
+
+        Raises:
+            InputError: a side is not a multiple of 32.
+        """
+        if x.ndim != 4 or x.shape[-1] % 32 or x.shape[-2] % 32:
+            raise InputError(f"images of shape {tuple(x.shape)}; expected (batch, channels, sides multiples of 32)")
+        x = self.patch_embed(x)
+        maps = []
+        for stage in self.layers:
+            stage_map, x = stage(x)
+            maps.append(stage_map)
+        return maps
+
+    def features(self, x: Tensor) -> Tensor:
+        """Pooled features (batch, 8E)."""
+        return self.norm(self.stage_maps(x)[-1]).mean((-2, -1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits, or the features where the head is left out."""
+        return self.head(self.features(x))
+
+
+def _norm(dim: int, config: ShiftViTConfig) -> nn.Module:
+    return nn.GroupNorm(1, dim) if config.norm == "group" else nn.BatchNorm2d(dim)
+
+
+def shift_example(config: ShiftConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """A random map with two groups' worth of channels that stay."""
+    generator = torch.Generator().manual_seed(seed)
+    return {"x": torch.randn(batch_size, 2 * config.n_div, 6, 5, generator=generator)}
+
+
+def example(config: ShiftViTConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random images of 64 x 32 pixels."""
+    generator = torch.Generator().manual_seed(seed)
+    return {"x": torch.randn(batch_size, config.in_channels, 64, 32, generator=generator)}
+
+
+def preprocess(config: ShiftViTConfig) -> Callable[[Any], dict[str, Tensor]]:
+    """From a path, a PIL image or an array to ``forward``'s arguments; digits for the 32-pixel network."""
+    if config.image_size == images.DIGITS_SIDE:
+        return lambda source: {"x": images.digits_tensor(source)}
+    return lambda source: {"x": images.imagenet_tensor(source, config.image_size)}
+
+
+def predict(model: nn.Module, config: ShiftViTConfig, source: Any) -> dict[str, Any]:
+    """The five likeliest classes of an image."""
+    return images.top_classes(model, preprocess(config)(source)["x"])
+
+
+def activation_maps(model: ShiftViT, inputs: Tensor, stage: int = 1) -> Tensor:
+    """Energy of a stage's features over the image: (batch, height / stride, width / stride), each in [0, 1]."""
+    with torch.no_grad():
+        energy = model.stage_maps(inputs)[stage].square().mean(1)
+    low, high = energy.amin((1, 2), keepdim=True), energy.amax((1, 2), keepdim=True)
+    return (energy - low) / (high - low).clamp(min=1e-12)
+
+
+def train(
+    config: ShiftViTConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
+) -> tuple[nn.Module, dict[str, float]]:
+    """The handwritten digits; a minute or two on one core."""
+    model = ShiftViT(config)
+    return model, digits.fit(model, epochs=40, seed=seed, log=log)
+
+
+def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+    """Official names are ours; a ``model.`` prefix (from a wrapped checkpoint) goes."""
+    return {name.removeprefix("model."): tensor for name, tensor in state.items()}
+
+
+def replay(
+    component: str,
+    config: Mapping[str, Any],
+    call: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Components ``shift`` and the network."""
+    x = next(iter(inputs.values()))
+    if component == "shift":
+        return {"y": shift(x, config["n_div"])}
+    own = ShiftViTConfig(
+        embed_dim=config["embed_dim"],
+        depths=list(config["depths"]),
+        mlp_ratio=config["mlp_ratio"],
+        n_div=config["n_div"],
+        num_classes=config["num_classes"],
+    )
+    model = ShiftViT(own).eval()
+    zoo.fill(model, convert(state, own))
+    features = model.features(x)
+    return {"features": features, "logits": model.head(features)}
+
+
+def check_mixer_is_free() -> Measurement:
+    """Parameters and multiply-adds of the shift, and what a block is made of."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    block = ShiftBlock(96, ShiftViTConfig(), 0.0)
+    parts = sum(p.numel() for part in (block.norm2, block.mlp) for p in part.parameters())
+    rest = sum(p.numel() for p in block.parameters()) - parts
+    counter = FlopCounterMode(display=False)
+    with counter:
+        shift(torch.randn(1, 96, 14, 14), 12)
+    flops = counter.get_total_flops()
+    return Measurement(f"{rest} parameters beside norm and MLP, {flops} multiply-adds", rest == 0 and flops == 0)
+
+
+def check_share_of_moving_channels() -> Measurement:
+    """Which channels differ after the shift."""
+    x = torch.randn(1, 96, 9, 9, generator=torch.Generator().manual_seed(0))
+    moved = (shift(x, 12) != x).flatten(2).any(-1).sum().item()
+    return Measurement(f"{moved} of 96 channels move, the others are bit-identical", moved == 32)
+
+
+def check_permutation() -> Measurement:
+    """A left and a right shift of one group undo each other away from the border."""
+    x = torch.zeros(1, 4, 7, 7)
+    x[:, :, 3, 3] = 1.0
+    once = shift(x, 4)
+    mirrored = once[:, [1, 0, 3, 2]]
+    back = shift(mirrored, 4)[:, [1, 0, 3, 2]]
+    difference = float((back - x).abs().max())
+    return Measurement(f"difference {difference:g}", difference == 0.0)
+
+
+def check_receptive_field() -> Measurement:
+    """Pixels that the centre depends on after d blocks, with the norm's statistics frozen."""
+    depth = 3
+    config = ShiftViTConfig(embed_dim=24, norm="batch", mlp_ratio=1.0)
+    torch.manual_seed(0)
+    blocks = nn.Sequential(*(ShiftBlock(24, config, 0.0) for _ in range(depth))).eval()
+    x = torch.randn(1, 24, 11, 11, requires_grad=True)
+    blocks(x)[:, :, 5, 5].sum().backward()
+    assert x.grad is not None
+    rows, columns = x.grad[0].abs().sum(0).nonzero(as_tuple=True)
+    reach = int(((rows - 5).abs() + (columns - 5).abs()).max())
+    return Measurement(f"L1 distance {reach} after {depth} blocks", reach == depth)
+
+
+def check_translation() -> Measurement:
+    """Shifting a rolled image equals rolling the shifted one, with zero margins."""
+    x = torch.zeros(1, 24, 12, 12)
+    x[:, :, 4:8, 4:8] = torch.randn(1, 24, 4, 4, generator=torch.Generator().manual_seed(0))
+    difference = (shift(x.roll((1, 2), (2, 3)), 6) - shift(x, 6).roll((1, 2), (2, 3))).abs().max().item()
+    return Measurement(f"difference {difference:g}", difference == 0.0)
