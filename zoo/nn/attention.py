@@ -129,7 +129,8 @@ def dense_attention(
     square = causal and queries == keys and attn_mask is None
     mask, blind = None, None
     if not square:
-        mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=keys, causal=causal)
+        shape = {"batch": batch, "heads": heads, "queries": queries, "keys": keys}
+        mask = expand_mask(attn_mask, **shape, causal=causal, device=query.device)
     if mask is not None and attn_mask is not None:
         # Let blind rows see everything, then zero them: their softmax and its gradient stay finite.
         blind = ~mask.any(-1, keepdim=True)

@@ -9,7 +9,9 @@ to the embedding.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,29 +20,35 @@ from torch.nn import functional
 
 from zoo.configuration import field
 from zoo.errors import ConfigError, InputError
-from zoo.nn.attention import KeyValueCache
+from zoo.nn.attention import KeyValueCache, MultiHeadAttention
+from zoo.nn.drop_in import HostConfig, layers_by_name
 from zoo.nn.mlp import SwiGLU
 
 
 @dataclass
-class LanguageModelConfig:
-    """Shape of the host; ``attention`` and ``attention_options`` choose what fills it."""
+class LanguageModelConfig(HostConfig):
+    """Shape of the host."""
 
     vocab_size: int = field(128_256, "tokens of the vocabulary", minimum=1)
-    dim: int = field(512, "model width", unit="features", minimum=1)
-    num_layers: int = field(6, "blocks", minimum=1)
-    num_heads: int = field(8, "query heads", minimum=1)
+    num_kv_heads: int | None = field(None, "key/value heads; as many as query heads by default", minimum=1)
     hidden_dim: int = field(1376, "width of the feed-forward network", unit="features", minimum=1)
     max_length: int = field(2048, "longest sequence", unit="tokens", minimum=1)
+    rope_theta: float = field(10_000.0, "base of the rotary positions of the model's own layers", minimum=1.0)
     eps: float = field(1e-5, "of the RMS norms", minimum=0.0)
     tie_embeddings: bool = field(False, "whether the head shares the token embedding")
     positions: str = field(
         "auto",
-        "absolute positions added to the embedding; auto: sinusoidal where the layer has none of its own",
+        "absolute positions added to the embedding; auto: sinusoidal where a layer has none of its own",
         choices=("auto", "none", "learned", "sinusoidal"),
     )
-    attention: str = field("", "drop-in layer by name; empty: the model's own")
-    attention_options: dict[str, Any] = field({}, "further config of that layer")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_heads % (self.num_kv_heads or 1):
+            raise ConfigError(
+                f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",
+                field="num_kv_heads",
+            )
 
 
 def sinusoidal_positions(length: int, dim: int) -> Tensor:
@@ -64,6 +72,13 @@ class DecoderBlock(nn.Module):
         options: dict[str, Any] = {} if cache is None else {"cache": cache}
         x = x + self.self_attn(self.input_layernorm(x), attn_mask, **options)
         return x + self.mlp(self.post_attention_layernorm(x))
+
+
+def full_attention(config: LanguageModelConfig) -> nn.Module:
+    """Standard causal attention with rotary positions, in the model's shape."""
+    return MultiHeadAttention(
+        config.dim, config.num_heads, config.num_kv_heads, causal=True, rope_theta=config.rope_theta
+    )
 
 
 class Decoder(nn.Module):
@@ -102,19 +117,25 @@ class LanguageModel(nn.Module):
 
     Args:
         config: the host's shape.
-        layers: one causal drop-in attention layer per block.
+        own: makers of further attention layers that ``config`` may name; "full" is always there.
     """
 
-    def __init__(self, config: LanguageModelConfig, layers: list[nn.Module]) -> None:
+    def __init__(self, config: LanguageModelConfig, own: Mapping[str, Callable[[], nn.Module]] | None = None) -> None:
         super().__init__()
         self.max_length = config.max_length
+        own = {"full": partial(full_attention, config), **(own or {})}
+        layers = layers_by_name(config, own=own, causal=True, max_length=config.max_length)
         self.model = Decoder(config, layers)
         self.lm_head = nn.Linear(config.dim, config.vocab_size, bias=False)
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=0.02)
         if config.tie_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Normal of deviation 0.02 for all but the attention layers, which initialise themselves."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear | nn.Embedding) and ".self_attn." not in name:
+                nn.init.normal_(module.weight, std=0.02)
 
     @property
     def supports_cache(self) -> bool:
@@ -184,26 +205,3 @@ class LanguageModel(nn.Module):
                 chosen = logits.argmax(-1, keepdim=True)
             ids = torch.cat((ids, chosen), 1)
         return ids
-
-
-def layers_by_name(config: LanguageModelConfig) -> list[nn.Module]:
-    """One causal layer per block of the drop-in mechanism that ``config.attention`` names.
-
-    Raises:
-        ConfigError: the mechanism has no causal form, or does not fit the host.
-    """
-    from zoo.building import attention_layer
-
-    if not config.attention:
-        raise ConfigError("name a drop-in attention layer", field="attention")
-    return [
-        attention_layer(
-            config.attention,
-            dim=config.dim,
-            num_heads=config.num_heads,
-            causal=True,
-            max_length=config.max_length,
-            **config.attention_options,
-        )
-        for _ in range(config.num_layers)
-    ]

@@ -36,7 +36,14 @@ def _check_dtype(attn_mask: Tensor) -> None:
 
 
 def expand_mask(
-    attn_mask: Tensor | None, *, batch: int, heads: int, queries: int, keys: int, causal: bool = False
+    attn_mask: Tensor | None,
+    *,
+    batch: int,
+    heads: int,
+    queries: int,
+    keys: int,
+    causal: bool = False,
+    device: torch.device | str | None = None,
 ) -> Tensor | None:
     """Broadcastable boolean mask (B|1, H|1, Q|1, K), or None where nothing is hidden.
 
@@ -44,12 +51,13 @@ def expand_mask(
         attn_mask: one of the shapes of the module's table, or None. A square mask whose size is also the
             batch's is read as (B, K); give (1, Q, K) to share one mask in such a batch.
         causal: also hide keys after the query.
+        device: where a mask that is causal only is made.
 
     Raises:
         MaskError: wrong dtype, or a shape that is none of these.
     """
     if attn_mask is None:
-        return causal_mask(queries, keys).view(1, 1, queries, keys) if causal and queries > 1 else None
+        return causal_mask(queries, keys, device)[None, None] if causal and queries > 1 else None
     _check_dtype(attn_mask)
     shape = tuple(attn_mask.shape)
     if shape == (batch, keys):

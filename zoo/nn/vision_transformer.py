@@ -6,38 +6,40 @@ LayerNorm, MLP, residual], final LayerNorm, linear head on the class token or th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from zoo.configuration import field
 from zoo.errors import ConfigError, InputError
+from zoo.nn.attention import MultiHeadAttention
+from zoo.nn.drop_in import HostConfig, layers_by_name
 from zoo.nn.drop_path import DropPath, linear_rates
 from zoo.nn.mlp import MLP
 from zoo.nn.patch_embed import PatchEmbed
 
 
 @dataclass
-class VisionTransformerConfig:
-    """Shape of the host; ``attention`` and ``attention_options`` choose what fills it."""
+class VisionTransformerConfig(HostConfig):
+    """Shape of the host."""
 
+    dim: int = field(384, "model width", unit="features", minimum=1)
+    num_layers: int = field(12, "blocks", minimum=1)
+    num_heads: int = field(6, "heads", minimum=1)
     image_size: int = field(224, "side of the square image", unit="pixels", minimum=1)
     patch_size: int = field(16, "side of a patch", unit="pixels", minimum=1)
     in_channels: int = field(3, "channels of the image", minimum=1)
     num_classes: int = field(1000, "classes", minimum=1)
-    dim: int = field(384, "model width", unit="features", minimum=1)
-    num_layers: int = field(12, "blocks", minimum=1)
-    num_heads: int = field(6, "heads", minimum=1)
     mlp_ratio: float = field(4.0, "feed-forward width over model width", minimum=0.0)
     dropout: float = field(0.0, "after positions and in the MLPs", minimum=0.0, maximum=1.0)
     drop_path: float = field(0.0, "stochastic depth of the last block", minimum=0.0, maximum=1.0)
     pool: str = field("cls", "what the head reads", choices=("cls", "mean"))
-    attention: str = field("", "drop-in layer by name; empty: the model's own")
-    attention_options: dict[str, Any] = field({}, "further config of that layer")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.image_size % self.patch_size:
             raise ConfigError(
                 f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}", field="image_size"
@@ -71,12 +73,16 @@ class VisionTransformer(nn.Module):
 
     Args:
         config: the host's shape.
-        layers: one bidirectional drop-in attention layer per block.
+        own: makers of further attention layers that ``config`` may name; "full" is always there.
     """
 
-    def __init__(self, config: VisionTransformerConfig, layers: list[nn.Module]) -> None:
+    def __init__(
+        self, config: VisionTransformerConfig, own: Mapping[str, Callable[[], nn.Module]] | None = None
+    ) -> None:
         super().__init__()
         self.config = config
+        own = {"full": partial(MultiHeadAttention, config.dim, config.num_heads, bias=True), **(own or {})}
+        layers = layers_by_name(config, own=own, causal=False, max_length=config.num_tokens)
         self.patch_embed = PatchEmbed(config.patch_size, config.dim, config.in_channels)
         self.cls_token = nn.Parameter(torch.empty(1, 1, config.dim)) if config.pool == "cls" else None
         self.pos_embed = nn.Parameter(torch.empty(1, config.num_tokens, config.dim))
@@ -117,26 +123,3 @@ class VisionTransformer(nn.Module):
         """Logits (batch, num_classes)."""
         tokens = self.features(images)
         return self.head(tokens[:, 0] if self.config.pool == "cls" else tokens.mean(1))
-
-
-def layers_by_name(config: VisionTransformerConfig) -> list[nn.Module]:
-    """One bidirectional layer per block of the drop-in mechanism that ``config.attention`` names.
-
-    Raises:
-        ConfigError: the mechanism is causal only, or does not fit the host.
-    """
-    from zoo.building import attention_layer
-
-    if not config.attention:
-        raise ConfigError("name a drop-in attention layer", field="attention")
-    return [
-        attention_layer(
-            config.attention,
-            dim=config.dim,
-            num_heads=config.num_heads,
-            causal=False,
-            max_length=config.num_tokens,
-            **config.attention_options,
-        )
-        for _ in range(config.num_layers)
-    ]
