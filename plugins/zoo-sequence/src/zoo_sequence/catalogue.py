@@ -6,6 +6,105 @@ from collections.abc import Iterator
 
 from zoo import Claim, Entry, Paper, Weights, hookimpl  # noqa: F401 (until a paper with weights is here)
 
+
+def _moba_scaling(layers: int, hidden_dim: int) -> dict[str, object]:
+    return {
+        "num_layers": layers,
+        "num_heads": layers,
+        "dim": 128 * layers,
+        "hidden_dim": hidden_dim,
+        "max_length": 8192,
+    }
+
+
+MOBA = Paper(
+    id="moba",
+    title="MoBA: Mixture of Block Attention for Long-Context LLMs",
+    arxiv="2502.13189",
+    year=2025,
+    license="MIT",
+    repo="MoonshotAI/MoBA",
+    commit="61e456b",
+    fidelity="reference",
+    replay="zoo_sequence.moba:replay",
+    differences=(
+        "The paper's equation leaves out the softmax scale; the code scales attention by D^-0.5 and the gate not at all.",
+        "The paper assumes that the length is a multiple of the block size; the code allows a short last block.",
+        "The paper quotes a sparsity of 81.25% and of 75% in one paragraph: bounds that count different blocks.",
+    ),
+    ours=(
+        "Feed-forward widths, vocabulary and rotary base of the scaling presets are not published; the widths are "
+        "int(8/3 width) rounded up to a multiple of 256 and reproduce every published size.",
+        "Hidden tokens are taken out before blocks are counted, so that padding on either side is harmless.",
+        "No checkpoint is published; any Llama checkpoint loads unchanged, but without continued training MoBA is no "
+        "substitute for its full attention.",
+    ),
+    entries=(
+        Entry(
+            id="moba",
+            kind="attention",
+            summary="every query reads its own block and the few past blocks it matches best",
+            tags=(
+                "self",
+                "single-level",
+                "local",
+                "single",
+                "scaled-dot",
+                "softmax",
+                "transformer",
+                "causal",
+                "sparse",
+            ),
+            build="zoo_sequence.moba:MoBA",
+            config="zoo_sequence.moba:MoBAConfig",
+            example="zoo_sequence.moba:example",
+            functional="zoo_sequence.moba:functional",
+            presets={"tiny": {"dim": 32, "num_heads": 4, "num_kv_heads": 2, "block_size": 4, "topk": 2}},
+        ),
+        Entry(
+            id="moba-lm",
+            kind="model",
+            summary="Llama-shaped language model whose layers are MoBA, full or any drop-in attention",
+            tags=("language-model", "transformer", "causal", "sparse", "self"),
+            build="zoo_sequence.moba:MoBALanguageModel",
+            config="zoo_sequence.moba:MoBALanguageModelConfig",
+            example="zoo_sequence.moba:language_model_example",
+            presets={
+                "tiny": {
+                    "num_layers": 2,
+                    "num_heads": 4,
+                    "num_kv_heads": 2,
+                    "dim": 32,
+                    "hidden_dim": 48,
+                    "vocab_size": 97,
+                    "block_size": 4,
+                    "topk": 2,
+                    "max_length": 64,
+                },
+                "545m": _moba_scaling(14, 4864),
+                "822m": _moba_scaling(16, 5632),
+                "1.1b": _moba_scaling(18, 6144),
+                "1.5b": _moba_scaling(20, 6912),
+                "2.1b": _moba_scaling(22, 7680),
+                "hybrid-1.5b": {**_moba_scaling(20, 6912), "block_size": 2048, "max_length": 32768},
+                "llama-8b-1m": {
+                    "num_layers": 32,
+                    "num_heads": 32,
+                    "num_kv_heads": 8,
+                    "dim": 4096,
+                    "hidden_dim": 14336,
+                    "block_size": 4096,
+                    "topk": 12,
+                    "rope_theta": 500_000.0,
+                    "max_length": 1_048_576,
+                    "full_attention_last_layers": 3,
+                },
+            },
+        ),
+    ),
+)
+
+
 PAVLOVIAN_ATTENTION = Paper(
     id="pavlovian-attention",
     title="Understanding Transformers through the Lens of Pavlovian Conditioning",
@@ -99,4 +198,5 @@ PAVLOVIAN_ATTENTION = Paper(
 @hookimpl
 def zoo_papers() -> Iterator[Paper]:
     """The papers of this plugin, in alphabetical order of id."""
+    yield MOBA
     yield PAVLOVIAN_ATTENTION
