@@ -28,7 +28,7 @@ MOBA = Paper(
     fidelity="reference",
     replay="zoo_sequence.moba:replay",
     differences=(
-        "The paper's equation leaves out the softmax scale; the code scales attention by D^-0.5 and the gate not at all.",
+        "The paper's equation leaves out the softmax scale; the code has D^-0.5 there and none in the gate.",
         "The paper assumes that the length is a multiple of the block size; the code allows a short last block.",
         "The paper quotes a sparsity of 81.25% and of 75% in one paragraph: bounds that count different blocks.",
     ),
@@ -195,8 +195,71 @@ PAVLOVIAN_ATTENTION = Paper(
 )
 
 
+SOFTMAX_LIMITS = Paper(
+    id="softmax-limits",
+    title="Limitations of Normalization in Attention Mechanism",
+    arxiv="2508.17821",
+    year=2025,
+    fidelity="paper",
+    replay="zoo_sequence.softmax_limits:replay",
+    differences=(
+        "The stated gradient bound 1/(4T) holds for the entries of the Jacobian; its spectral norm can reach 1/(2T).",
+        "The distance is defined as the norm of a sum in one place and as a sum of norms in another: both are offered.",
+    ),
+    ours=(
+        "The triangle bound and the random-set identity replace theorems whose constants were not available.",
+        "The library of alternative normalisers.",
+    ),
+    entries=(
+        Entry(
+            id="softmax-limits",
+            kind="probe",
+            summary="how many tokens a head can select before selected and rest become indistinguishable",
+            tags=("theory", "softmax", "interpretability", "normalisation"),
+            build="zoo_sequence.softmax_limits:SoftmaxLimits",
+            config="zoo_sequence.softmax_limits:SoftmaxLimitsConfig",
+            example="zoo_sequence.softmax_limits:example",
+            requires=("transformers",),
+            claims=(
+                Claim(
+                    "vanishing attention: bounded logits give weights between C1/L and C2/L",
+                    figure="exp(-2 Delta/T)/L <= alpha <= exp(2 Delta/T)/L on every row",
+                    check="zoo_sequence.softmax_limits:check_vanishing_attention",
+                ),
+                Claim(
+                    "the softmax gradient is of order 1/T",
+                    figure="entries <= 1/(4T), spectral norm <= 1/(2T), attained by two equal tokens",
+                    check="zoo_sequence.softmax_limits:check_gradient_bounds",
+                ),
+                Claim(
+                    "distance collapse: with N proportional to L selected and rest come closer",
+                    figure="0.26, 0.14, 0.070, 0.051 for L = 32, 128, 512, 1024 (random unit vectors)",
+                    check="zoo_sequence.softmax_limits:check_distance_collapse",
+                ),
+                Claim(
+                    "geometric separability of random unit vectors falls with the length",
+                    figure="0.97, 0.58, 0.28, 0.20 for L = 32, 128, 512, 1024",
+                    check="zoo_sequence.softmax_limits:check_separability",
+                ),
+                Claim(
+                    "geometric separability saturates on a trained model",
+                    figure="0.70 to 0.85 on pre-trained GPT-2",
+                    needs="the pre-trained GPT-2",
+                ),
+                Claim(
+                    "the gradient norm grows like 1/T at low temperature",
+                    figure="log-log slope about -1 for T in 1..0.1 on logits with near ties",
+                    check="zoo_sequence.softmax_limits:check_low_temperature_gradient",
+                ),
+            ),
+        ),
+    ),
+)
+
+
 @hookimpl
 def zoo_papers() -> Iterator[Paper]:
     """The papers of this plugin, in alphabetical order of id."""
     yield MOBA
     yield PAVLOVIAN_ATTENTION
+    yield SOFTMAX_LIMITS
