@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from zoo import Claim, Entry, Paper, Weights, hookimpl  # noqa: F401 (until a paper with weights is here)
 
@@ -15,6 +16,113 @@ def _moba_scaling(layers: int, hidden_dim: int) -> dict[str, object]:
         "hidden_dim": hidden_dim,
         "max_length": 8192,
     }
+
+
+ATTENTION_RANK = Paper(
+    id="attention-rank",
+    title="On the Benefits of Rank in Attention Layers",
+    arxiv="2407.16153",
+    year=2024,
+    repo="NoahAmsel/attention-formers",
+    commit="24a779c",
+    fidelity="reference",
+    replay="zoo_sequence.attention_rank:replay",
+    differences=(
+        "The paper's target is the nearest point; where points query themselves the code takes the farthest.",
+        "The authors' encoder layer inherits an attention that it never uses; it is left out here, so counts are smaller.",
+        "In the authors' constructions Q and K may share storage, so that a temperature scales both; here it scales Q.",
+    ),
+    entries=(
+        Entry(
+            id="attention-rank",
+            kind="benchmark",
+            summary="find the nearest point: a synthetic test of head rank against number of heads",
+            tags=("theory", "synthetic", "retrieval"),
+            build="zoo_sequence.attention_rank:NearestPoint",
+            config="zoo_sequence.attention_rank:NearestPointConfig",
+            example="zoo_sequence.attention_rank:benchmark_example",
+            requires=("scipy",),
+            claims=(
+                Claim(
+                    "rank-1 heads need exponentially many in d: best combination of H random rank-1 hard heads",
+                    figure="d=2: 0.25, 0.080, 0.033 for H = 8, 64, 512; d=8, H=64: 0.39",
+                    check="zoo_sequence.attention_rank:check_rank_one_heads",
+                ),
+            ),
+        ),
+        Entry(
+            id="attention-rank-heads",
+            kind="model",
+            summary="attention with a chosen number of heads of a chosen rank, and its exact constructions",
+            tags=("theory", "distinctive", "softmax", "hard", "scaled-dot"),
+            build="zoo_sequence.attention_rank:RankHeads",
+            config="zoo_sequence.attention_rank:RankHeadsConfig",
+            example="zoo_sequence.attention_rank:heads_example",
+            train="zoo_sequence.attention_rank:train",
+            presets={
+                "tiny": {"dim": 8, "rank": 2, "num_heads": 4},
+                "full-rank": {"dim": 8, "rank": 8, "num_heads": 1},
+                "exact": {"dim": 8, "rank": 8, "num_heads": 1, "hard": True, "construction": "exact"},
+            },
+            claims=(
+                Claim(
+                    "one full-rank hard head represents the nearest point exactly for any number of points",
+                    figure="error 0",
+                    check="zoo_sequence.attention_rank:check_exact_construction",
+                ),
+                Claim(
+                    "a full-rank softmax head approaches the target as its temperature grows",
+                    figure="below 1e-2 on separated points at 1e3",
+                    check="zoo_sequence.attention_rank:check_temperature",
+                ),
+                Claim(
+                    "with r H = d one full-rank head wins clearly, and 4x more rank-1 heads do not repair it",
+                    figure="N=2: 0.04, 0.20, 0.28, 0.20, 0.18; N=8: 0.08, 0.43, 0.48, 0.49, 0.45",
+                    check="zoo_sequence.attention_rank:check_rank_against_heads",
+                    slow=True,
+                ),
+            ),
+        ),
+        Entry(
+            id="attention-rank-encoder",
+            kind="model",
+            summary="post-norm encoder whose layers average several independent multi-head attentions",
+            tags=("theory", "self", "softmax", "scaled-dot", "transformer"),
+            build="zoo_sequence.attention_rank:RankEncoder",
+            config="zoo_sequence.attention_rank:RankEncoderConfig",
+            example="zoo_sequence.attention_rank:encoder_example",
+            presets={
+                "fig1": {"dim": 64, "num_points": 16, "num_layers": 1, "num_heads": 2, "width_multiplier": 1},
+                "figN": {"dim": 64, "num_points": 4, "num_layers": 2, "num_heads": 1, "width_multiplier": 64},
+                "fig-d": {"dim": 16, "num_points": 16, "num_layers": 2, "num_heads": 1, "width_multiplier": 8},
+                "posn": {
+                    "dim": 64,
+                    "num_points": 16,
+                    "num_layers": 1,
+                    "num_heads": 1,
+                    "width_multiplier": 1,
+                    "positional_dim": 64,
+                },
+                "tiny": {
+                    "dim": 8,
+                    "num_points": 6,
+                    "num_layers": 2,
+                    "num_heads": 2,
+                    "width_multiplier": 3,
+                    "hidden_dim": 24,
+                },
+            },
+            claims=(
+                Claim(
+                    "depth helps low rank at short context",
+                    figure="2 layers below 1 layer at N = 2",
+                    check="zoo_sequence.attention_rank:check_depth",
+                    slow=True,
+                ),
+            ),
+        ),
+    ),
+)
 
 
 MOBA = Paper(
@@ -104,6 +212,247 @@ MOBA = Paper(
     ),
 )
 
+
+_MOH_UNSEEN = "Published by the authors; the file was not seen here, so its tensor names are those of their code."
+
+
+def _runs(*runs: tuple[int, int]) -> list[int]:
+    """One number per layer, from runs of (number, layers)."""
+    return [number for number, layers in runs for _ in range(layers)]
+
+
+_MOH_DIT_XL = {"dim": 1152, "num_layers": 28, "num_heads": _runs((8, 9), (16, 10), (24, 9)), "head_dim": 72}
+_MOH_DIT_L = {"dim": 1024, "num_layers": 24, "num_heads": _runs((8, 8), (16, 8), (24, 8)), "head_dim": 64}
+_MOH_DIT_B = {"dim": 768, "num_layers": 12, "num_heads": [12]}
+_MOH_DIT_S = {"dim": 384, "num_layers": 12, "num_heads": [6]}
+_MOH_VIT_S = {"dims": [72, 144, 288, 576], "num_heads": [3, 6, 12, 24], "depths": [5, 5, 22, 5], "drop_path": 0.45}
+_MOH_VIT_B = {"dims": [96, 192, 384, 768], "num_heads": [4, 8, 16, 32], "depths": [5, 5, 23, 5], "drop_path": 0.60}
+
+MOH = Paper(
+    id="moh",
+    title="MoH: Multi-Head Attention as Mixture-of-Head Attention",
+    arxiv="2410.11842",
+    year=2024,
+    license="Apache-2.0",
+    repo="SkyworkAI/MoH",
+    commit="2cefd57",
+    replay="zoo_sequence.moh.conversion:replay",
+    differences=(
+        "The paper writes plain softmax gates; the code multiplies by the numbers of shared and of chosen heads "
+        "and by 2 and renormalises the chosen gates. The weights were trained with the code's form, which is ours.",
+        "The code computes every head and multiplies unchosen ones by zero; here they are left out (skip=False "
+        "computes them all).",
+    ),
+    ours=(
+        "With one shared head there is nothing to weigh and its gate is 1, in MoH-DiT as in the MoH-ViT code.",
+        "The layer's default head counts: a quarter shared, half of all heads on.",
+        "gated=False builds the plain-attention baseline under the same names.",
+    ),
+    entries=(
+        Entry(
+            id="moh-attention",
+            kind="attention",
+            summary="multi-head attention in which every token picks and weighs the heads it reads",
+            tags=("self", "single-level", "soft", "hard", "scaled-dot", "softmax", "multi-head", "sparse", "routing"),
+            build="zoo_sequence.moh:MoHAttention",
+            config="zoo_sequence.moh:MoHConfig",
+            example="zoo_sequence.moh:example",
+            presets={"tiny": {"dim": 24, "num_heads": 6, "shared_heads": 2, "routed_heads": 2}},
+            claims=(
+                Claim(
+                    "multi-head attention is a sum over heads: concat(H_1..H_h) W_O = sum_i H_i W_O^i",
+                    figure="max abs difference < 1e-5",
+                    check="zoo_sequence.moh.claims:check_sum_over_heads",
+                ),
+                Claim(
+                    "MoH with all heads chosen and unit gates equals multi-head attention",
+                    figure="< 1e-5",
+                    check="zoo_sequence.moh.claims:check_unit_gates",
+                ),
+                Claim(
+                    "the gates of a token sum to h_s a1 + k a2 with a1 + a2 = 2",
+                    figure="exact identity",
+                    check="zoo_sequence.moh.claims:check_gate_sum",
+                ),
+                Claim(
+                    "leaving out unchosen heads gives what computing all of them gives",
+                    figure="exact; ours: output and gradients < 1e-5",
+                    check="zoo_sequence.moh.claims:check_skipping_is_exact",
+                ),
+                Claim(
+                    "unchosen heads are work saved: half of the heads take half of the attention time",
+                    figure="ratio about 0.5 with 8 of 16 heads on",
+                    check="zoo_sequence.moh.claims:check_head_time",
+                    slow=True,
+                ),
+            ),
+        ),
+        Entry(
+            id="moh-dit",
+            kind="model",
+            summary="class-conditional latent diffusion transformer with mixture-of-head attention",
+            tags=("self", "transformer", "diffusion", "generation", "routing"),
+            build="zoo_sequence.moh:MoHDiT",
+            config="zoo_sequence.moh:MoHDiTConfig",
+            example="zoo_sequence.moh:dit_example",
+            presets={
+                "tiny": {
+                    "input_size": 8,
+                    "dim": 24,
+                    "num_layers": 2,
+                    "num_heads": [2, 4],
+                    "head_dim": 6,
+                    "shared_heads": [2, 2],
+                    "routed_heads": [0, 1],
+                    "mlp_ratio": 2.0,
+                    "num_classes": 9,
+                },
+                "XL/2-90": _MOH_DIT_XL
+                | {"shared_heads": _runs((8, 9), (16, 19)), "routed_heads": _runs((0, 19), (3, 9))},
+                "XL/2-75": _MOH_DIT_XL
+                | {"shared_heads": _runs((8, 9), (10, 10), (14, 9)), "routed_heads": _runs((0, 9), (2, 19))},
+                "L/2-90": _MOH_DIT_L
+                | {"shared_heads": _runs((8, 8), (16, 16)), "routed_heads": _runs((0, 16), (3, 8))},
+                "L/2-75": _MOH_DIT_L
+                | {"shared_heads": _runs((8, 16), (12, 8)), "routed_heads": _runs((0, 8), (4, 16))},
+                "B/2-90": _MOH_DIT_B
+                | {"shared_heads": _runs((6, 5), (7, 5), (12, 2)), "routed_heads": _runs((4, 10), (0, 2))},
+                "B/2-75": _MOH_DIT_B
+                | {"shared_heads": _runs((4, 2), (6, 8), (12, 2)), "routed_heads": _runs((2, 2), (3, 8), (0, 2))},
+                "S/2-90": _MOH_DIT_S | {"shared_heads": _runs((3, 8), (6, 4)), "routed_heads": _runs((2, 8), (0, 4))},
+                "S/2-75": _MOH_DIT_S
+                | {"shared_heads": _runs((2, 2), (3, 8), (6, 2)), "routed_heads": _runs((1, 6), (2, 4), (0, 2))},
+            },
+            weights={
+                "XL/2-90": Weights(
+                    "hf://Chat-UniVi/MoH-DiT-XL-90",
+                    convert="zoo_sequence.moh.conversion:convert",
+                    default=False,
+                    note=_MOH_UNSEEN,
+                ),
+            },
+            claims=(
+                Claim(
+                    "share of heads that are on",
+                    figure="XL/2-90: 403/448 = 90.0%, XL/2-75: 336/448 = 75.0%",
+                    check="zoo_sequence.moh.claims:check_dit_heads",
+                ),
+                Claim(
+                    "image quality: FID 8.56 at 90% of the heads against 9.62 of DiT-XL/2",
+                    figure="FID 8.56 (guided 2.94)",
+                    needs="ImageNet statistics and the published weights",
+                ),
+            ),
+        ),
+        Entry(
+            id="moh-llama",
+            kind="model",
+            summary="Llama whose heads are routed by query norm: 24 of 32 heads, no new parameter",
+            tags=("self", "causal", "transformer", "language-model", "routing"),
+            build="zoo_sequence.moh:MoHLlama",
+            config="zoo_sequence.moh:MoHLlamaConfig",
+            example="zoo_sequence.moh:llama_example",
+            presets={
+                "tiny": {
+                    "vocab_size": 64,
+                    "dim": 32,
+                    "num_layers": 2,
+                    "num_heads": 8,
+                    "num_kv_heads": 4,
+                    "hidden_dim": 88,
+                    "max_length": 128,
+                },
+                "llama3-8b": {
+                    "vocab_size": 128_256,
+                    "dim": 4096,
+                    "num_layers": 32,
+                    "num_heads": 32,
+                    "num_kv_heads": 8,
+                    "hidden_dim": 14_336,
+                    "max_length": 8192,
+                    "rope_theta": 500_000.0,
+                },
+            },
+            weights={
+                "llama3-8b": Weights("hf://Chat-UniVi/MoH-LLaMA3-8B", default=False, note=_MOH_UNSEEN),
+            },
+            claims=(
+                Claim(
+                    "share of heads that are on",
+                    figure="24/32 = 75% in every layer",
+                    check="zoo_sequence.moh.claims:check_llama_heads",
+                ),
+                Claim(
+                    "MoH-LLaMA3-8B beats LLaMA3-8B over 14 benchmarks",
+                    figure="64.0 on average, +2.4",
+                    needs="the published 8B weights and the 14 benchmarks",
+                ),
+            ),
+        ),
+        Entry(
+            id="moh-llama-attention",
+            kind="attention",
+            summary="attention whose second half of heads is chosen per token by query norm, without a router",
+            tags=("self", "causal", "single-level", "hard", "scaled-dot", "softmax", "multi-head", "sparse", "routing"),
+            build="zoo_sequence.moh:QueryNormAttention",
+            config="zoo_sequence.moh:QueryNormConfig",
+            example="zoo_sequence.moh:layer_example",
+            functional="zoo_sequence.moh:query_norm_attention",
+            presets={"tiny": {"dim": 32, "num_heads": 8, "num_kv_heads": 4}},
+        ),
+        Entry(
+            id="moh-vit",
+            kind="model",
+            summary="image classifier of four stages (TransNeXt) with mixture-of-head attention",
+            tags=("self", "transformer", "vision", "classification", "local", "routing"),
+            build="zoo_sequence.moh:MoHViT",
+            config="zoo_sequence.moh:MoHViTConfig",
+            example="zoo_sequence.moh:vit_example",
+            presets={
+                "tiny": {
+                    "image_size": 64,
+                    "dims": [8, 12, 16, 24],
+                    "num_heads": [2, 3, 4, 6],
+                    "shared_heads": [2, 1, 2, 2],
+                    "routed_heads": [0, 1, 1, 2],
+                    "mlp_ratios": [2, 2, 2, 2],
+                    "depths": [1, 1, 1, 1],
+                    "num_classes": 7,
+                },
+                "s-80": _MOH_VIT_S | {"shared_heads": [3, 6, 3, 8], "routed_heads": [0, 0, 6, 12]},
+                "s-75": _MOH_VIT_S | {"shared_heads": [3, 6, 3, 4], "routed_heads": [0, 0, 6, 12]},
+                "b-75": _MOH_VIT_B | {"shared_heads": [4, 8, 4, 5], "routed_heads": [0, 0, 8, 16]},
+                "b-50": _MOH_VIT_B | {"shared_heads": [2, 2, 2, 4], "routed_heads": [2, 4, 6, 8]},
+            },
+            weights={
+                preset: Weights(
+                    f"hf://Chat-UniVi/MoH-ViT-{preset.upper()}",
+                    convert="zoo_sequence.moh.conversion:convert",
+                    default=False,
+                    note=_MOH_UNSEEN,
+                )
+                for preset in ("b-75", "b-50", "s-80", "s-75")
+            },
+            claims=(
+                Claim(
+                    "share of heads that are on",
+                    figure="S-80: 343/429 = 80.0%, S-75: 75.3%, B-75: 441/588 = 75.0%, B-50: 50%",
+                    check="zoo_sequence.moh.claims:check_vit_heads",
+                ),
+                Claim(
+                    "nearly no extra parameters: gates cost C (h_s + h_r + 2) per layer",
+                    figure="under 0.2% of MoH-ViT-B",
+                    check="zoo_sequence.moh.claims:check_gate_parameters",
+                ),
+                Claim(
+                    "ImageNet-1K accuracy at fewer heads: S 84.7 (80%), B 84.9 (75%) and 84.7 (50%)",
+                    figure="TransNeXt-S/B 84.7/84.8",
+                    needs="ImageNet-1K and the published weights",
+                ),
+            ),
+        ),
+    ),
+)
 
 PAVLOVIAN_ATTENTION = Paper(
     id="pavlovian-attention",
@@ -260,6 +609,8 @@ SOFTMAX_LIMITS = Paper(
 @hookimpl
 def zoo_papers() -> Iterator[Paper]:
     """The papers of this plugin, in alphabetical order of id."""
+    yield ATTENTION_RANK
     yield MOBA
+    yield MOH
     yield PAVLOVIAN_ATTENTION
     yield SOFTMAX_LIMITS
