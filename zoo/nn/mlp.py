@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional
 
-ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
+ACTIVATIONS = {
+    "gelu": nn.GELU,
+    "gelu_tanh": partial(nn.GELU, approximate="tanh"),
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+}
 
 
 class MLP(nn.Module):
@@ -15,7 +22,7 @@ class MLP(nn.Module):
         dim: width of the input.
         hidden_dim: width between the layers.
         out_dim: width of the output; ``dim`` by default.
-        activation: "gelu" (exact), "relu" or "silu".
+        activation: "gelu" (exact), "gelu_tanh", "relu" or "silu".
         bias: whether both layers have biases.
         dropout: probability after each layer.
     """

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from zoo import Claim, Entry, Paper, Weights, hookimpl  # noqa: F401 (until a paper with weights is here)
+from zoo import Claim, Entry, Paper, Weights, hookimpl
 
 
 def _moba_scaling(layers: int, hidden_dim: int) -> dict[str, object]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +18,9 @@ class MoHConfig:
 
     dim: int = zoo.field(64, "model width", unit="features", minimum=1)
     num_heads: int = zoo.field(8, "all heads, shared and routed", minimum=1)
-    head_dim: Optional[int] = zoo.field(None, "width of a head; None: dim / num_heads", unit="features", minimum=1)
-    shared_heads: Optional[int] = zoo.field(None, "heads that are always on; None: a quarter", minimum=0)
-    routed_heads: Optional[int] = zoo.field(
+    head_dim: int | None = zoo.field(None, "width of a head; None: dim / num_heads", unit="features", minimum=1)
+    shared_heads: int | None = zoo.field(None, "heads that are always on; None: a quarter", minimum=0)
+    routed_heads: int | None = zoo.field(
         None, "heads chosen per token among the others; None: so many that half of all heads are on", minimum=0
     )
     causal: bool = zoo.field(False, "whether a token sees only itself and what came before")

@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +40,7 @@ class Routing:
         return self.gates.shape[-1] - (0 if self.chosen is None else self.chosen.shape[-1])
 
     def imbalance(self) -> Tensor | None:
-        """h_r^2 mean_i(P_i f_i): at least 1 x k/h_r per head when uniform; None where nothing is routed."""
+        """h_r^2 mean_i(P_i f_i), k when every pool head is used alike, more when not; None where nothing is routed."""
         if self.probabilities is None or self.chosen is None:
             return None
         probability = self.probabilities.mean((0, 1))
@@ -103,20 +102,9 @@ def choose(scores: Tensor, count: int) -> Tensor:
     return torch.zeros_like(scores, dtype=torch.bool).scatter(-1, best, True)
 
 
-class Heads(Protocol):
-    """Attention heads that can be evaluated in part."""
-
-    def __call__(self, heads: slice, rows: Tensor | None) -> Tensor:
-        """Outputs of some heads at some queries.
-
-        Args:
-            heads: which heads; a single one where ``rows`` are given.
-            rows: (batch, n) positions of the queries, or None for all of them.
-
-        Returns:
-            (batch, heads, n or all queries, head_dim).
-        """
-        ...
+# Attention heads that can be evaluated in part: heads(which, rows) gives (batch, heads, queries, head_dim) of the heads
+# ``which`` at the queries ``rows``: their positions (batch, n), for a single head, or None for all queries.
+Heads = Callable[[slice, Tensor | None], Tensor]
 
 
 def gated_heads(routing: Routing, heads: Heads, *, skip: bool = True) -> Tensor:

@@ -1,0 +1,170 @@
+"""MoH-LLaMA: the routing that a pre-trained language model can be tuned into, without a new parameter.
+
+The first half of the heads is shared. Of the other half, the pool, every token chooses those whose query vector
+has the largest norm; so the score of pool head i is |q_i(t)|, divided by the standard deviation of the token's
+scores over the pool. Rotary positions turn queries and leave their norms alone, so the choice is the same
+before and after them, and the mechanism is a function of (query, key, value). Gates are 1 or 0; in training the
+softmax of the scores receives their gradients (straight-through estimator), which needs every head's output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import zoo
+from zoo.errors import ConfigError
+from zoo.nn.attention import ProjectedAttention
+from zoo.nn.language_model import LanguageModel, LanguageModelConfig
+from zoo_sequence.moh.routing import Routing, choose, gated_heads, softmax_heads
+
+
+@dataclass
+class QueryNormConfig:
+    """Config of one layer that routes by the norm of queries."""
+
+    dim: int = zoo.field(64, "model width", unit="features", minimum=1)
+    num_heads: int = zoo.field(8, "query heads", minimum=1)
+    num_kv_heads: int | None = zoo.field(None, "key/value heads; as many as query heads by default", minimum=1)
+    causal: bool = zoo.field(True, "whether a token sees only itself and what came before")
+    rope_theta: float | None = zoo.field(10_000.0, "base of the rotary positions; None: no positions", minimum=1.0)
+    shared_fraction: float = zoo.field(0.5, "share of heads that are always on", minimum=0.0, maximum=1.0)
+    activated_fraction: float = zoo.field(0.75, "share of heads that are on for a token", minimum=0.0, maximum=1.0)
+
+    def __post_init__(self) -> None:
+        if self.dim % self.num_heads:
+            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        if self.num_heads % (self.num_kv_heads or 1):
+            raise ConfigError(
+                f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",
+                field="num_kv_heads",
+            )
+        check_fractions(self.shared_fraction, self.activated_fraction)
+
+
+def check_fractions(shared: float, activated: float) -> None:
+    """Raise ConfigError unless the shared heads are among the activated ones."""
+    if activated < shared:
+        raise ConfigError(f"{shared} of the heads are always on, but only {activated} are", field="activated_fraction")
+
+
+def head_counts(num_heads: int, shared_fraction: float, activated_fraction: float) -> tuple[int, int]:
+    """Shared heads and chosen heads of the pool."""
+    shared = int(num_heads * shared_fraction)
+    return shared, int(num_heads * activated_fraction) - shared
+
+
+def query_norm_routing(query: Tensor, shared: int, routed: int, *, straight_through: bool = False) -> Routing:
+    """Gates 1 for the shared heads and for the ``routed`` pool heads of largest query norm.
+
+    Args:
+        query: (batch, heads, queries, head_dim), rotated or not.
+        shared: the first heads.
+        routed: heads to choose among the others.
+        straight_through: let gradients of the gates flow to the softmax of the scores.
+    """
+    norms = query[:, shared:].transpose(1, 2).norm(dim=-1, dtype=torch.promote_types(query.dtype, torch.float32))
+    deviation = norms.std(-1, keepdim=True) if norms.shape[-1] > 1 else torch.ones_like(norms)
+    probabilities = (norms / deviation.clamp(min=torch.finfo(norms.dtype).tiny)).softmax(-1)
+    chosen = choose(norms, routed)
+    gates = chosen.to(query.dtype)
+    if straight_through:
+        gates = gates + (probabilities - probabilities.detach()).to(query.dtype)
+    ones = gates.new_ones(*gates.shape[:-1], shared)
+    return Routing(torch.cat((ones, gates), -1), probabilities, chosen)
+
+
+def query_norm_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *,
+    causal: bool,
+    scale: float | None = None,
+    config: Any,
+    straight_through: bool = False,
+) -> Tensor:
+    """Attention with heads chosen by query norm: (batch, heads, queries, head_dim).
+
+    Args:
+        query: (batch, heads, queries, head_dim).
+        key, value: (batch, kv heads, keys, head_dim).
+        attn_mask: see ``zoo.nn.masks``.
+        causal: the last query sees every key, the one before it one less, and so on.
+        scale: factor on the logits; head_dim ** -0.5 by default.
+        config: with ``shared_fraction`` and ``activated_fraction``.
+        straight_through: let gradients reach the choice; computes every head.
+    """
+    shared, routed = head_counts(query.shape[1], config.shared_fraction, config.activated_fraction)
+    routing = query_norm_routing(query, shared, routed, straight_through=straight_through)
+    heads = softmax_heads(query, key, value, attn_mask, causal=causal, scale=scale)
+    return gated_heads(routing, heads, skip=not straight_through)
+
+
+class QueryNormAttention(ProjectedAttention):
+    """Drop-in layer: (batch, length, dim) to the same shape, under Llama's parameter names."""
+
+    def __init__(self, config: QueryNormConfig) -> None:
+        super().__init__(config.dim, config.num_heads, config.num_kv_heads, rope_theta=config.rope_theta)
+        self.config = config
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Route by the norm of the queries."""
+        return query_norm_attention(
+            query,
+            key,
+            value,
+            attn_mask,
+            causal=self.config.causal,
+            config=self.config,
+            straight_through=self.training and torch.is_grad_enabled(),
+        )
+
+
+@dataclass
+class MoHLlamaConfig(LanguageModelConfig):
+    """Config of the language model."""
+
+    attention: str = zoo.field("moh", "of every block: moh, full, or a drop-in layer by name")
+    shared_fraction: float = zoo.field(0.5, "share of heads that are always on", minimum=0.0, maximum=1.0)
+    activated_fraction: float = zoo.field(0.75, "share of heads that are on for a token", minimum=0.0, maximum=1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_fractions(self.shared_fraction, self.activated_fraction)
+
+    def layer(self) -> QueryNormConfig:
+        """Config of the attention of one block."""
+        return QueryNormConfig(
+            dim=self.dim,
+            num_heads=self.num_heads,
+            num_kv_heads=self.num_kv_heads,
+            rope_theta=self.rope_theta,
+            shared_fraction=self.shared_fraction,
+            activated_fraction=self.activated_fraction,
+        )
+
+
+class MoHLlama(LanguageModel):
+    """Llama whose blocks route heads by query norm; parameters are exactly Llama's."""
+
+    def __init__(self, config: MoHLlamaConfig) -> None:
+        super().__init__(config, {"moh": partial(QueryNormAttention, config.layer())})
+
+
+def layer_example(config: QueryNormConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random tokens."""
+    generator = torch.Generator().manual_seed(seed)
+    return {"x": torch.randn(batch_size, 10, config.dim, generator=generator)}
+
+
+def llama_example(config: MoHLlamaConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random ids."""
+    generator = torch.Generator().manual_seed(seed)
+    length = min(12, config.max_length)
+    return {"input_ids": torch.randint(config.vocab_size, (batch_size, length), generator=generator)}
