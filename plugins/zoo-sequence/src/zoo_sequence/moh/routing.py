@@ -17,7 +17,7 @@ from zoo.nn.attention import dense_attention
 from zoo.nn.masks import expand_mask
 
 # Queries of a causal head that share one key range: small enough that few keys beyond a query are computed.
-_CAUSAL_BLOCK = 128
+_CAUSAL_BLOCK = 64
 
 
 @dataclass(frozen=True)

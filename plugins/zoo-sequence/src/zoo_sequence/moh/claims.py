@@ -1,0 +1,197 @@
+"""Checks of the paper's claims."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+import zoo
+from zoo import Measurement
+from zoo.building import build_on_meta
+from zoo.nn.attention import dense_attention
+from zoo_sequence.moh.attention import MoHAttention, MoHConfig
+from zoo_sequence.moh.llama import head_counts
+from zoo_sequence.moh.routing import Router, Routing, choose, gated_heads, softmax_heads
+from zoo_sequence.moh.vit import MoHViT, MoHViTConfig
+
+
+def check_sum_over_heads() -> Measurement:
+    """The output projection cut into the columns of each head."""
+    torch.manual_seed(0)
+    outputs, projection = torch.randn(2, 8, 50, 16), torch.nn.Linear(128, 128, bias=False)
+    with torch.no_grad():
+        joined = projection(outputs.transpose(1, 2).flatten(2))
+        cut = projection.weight.unflatten(1, (8, 16))
+        summed = sum(outputs[:, head] @ cut[:, head].T for head in range(8))
+    return _difference(joined - summed)
+
+
+def check_unit_gates() -> Measurement:
+    """A router of zeros that chooses every head has gates of one."""
+    torch.manual_seed(0)
+    layer = MoHAttention(MoHConfig(dim=64, num_heads=8, shared_heads=3, routed_heads=5))
+    x = torch.randn(2, 50, 64)
+    with torch.no_grad():
+        for parameter in layer.router.parameters() if layer.router else ():
+            parameter.zero_()
+        query, key, value = layer.qkv(x).unflatten(-1, (3, 8, 8)).permute(2, 0, 3, 1, 4)
+        plain = layer.proj(dense_attention(query, key, value).transpose(1, 2).flatten(2))
+        return _difference(layer(x) - plain)
+
+
+def check_gate_sum() -> Measurement:
+    """Gates of random tokens against h_s a1 + k a2, for several head counts."""
+    torch.manual_seed(0)
+    worst, balance = 0.0, 0.0
+    for heads, shared, routed in ((8, 2, 2), (16, 5, 8), (12, 1, 4)):
+        router = Router(32, heads, shared, routed).double()
+        x = torch.randn(4, 64, 32, dtype=torch.float64)
+        with torch.no_grad():
+            first, second = (router.balance(x).softmax(-1) * 2).unbind(-1) if router.balance else (x, x)
+            expected = shared * first + routed * second
+            worst = max(worst, float((router(x).gates.sum(-1) - expected).abs().max()))
+            balance = max(balance, float((first + second - 2).abs().max()))
+    return Measurement(
+        f"largest differences {worst:.1e} (sum of gates) and {balance:.1e} (a1 + a2)", max(worst, balance) < 1e-12
+    )
+
+
+def check_skipping_is_exact() -> Measurement:
+    """Outputs and gradients with unchosen heads left out, against all heads computed."""
+    worst = 0.0
+    for causal in (False, True):
+        results = []
+        for skip in (True, False):
+            torch.manual_seed(0)
+            layer = MoHAttention(
+                MoHConfig(dim=64, num_heads=8, shared_heads=2, routed_heads=2, causal=causal, skip=skip)
+            )
+            output = layer(torch.randn(2, 300, 64))
+            output.square().sum().backward()
+            results.append([output.detach(), *(p.grad for p in layer.parameters() if p.grad is not None)])
+        for skipped, whole in zip(*results, strict=True):
+            worst = max(worst, float((skipped - whole).abs().max() / whole.abs().max()))
+    return Measurement(f"largest relative difference {worst:.1e}", worst < 1e-5)
+
+
+def check_head_time() -> Measurement:
+    """Time of the heads with 8 of 16 on, over the time of all 16."""
+    ratios = {name: head_time_ratio(2048, causal=causal) for name, causal in (("full", False), ("causal", True))}
+    listing = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
+    return Measurement(
+        f"time ratio {listing} at 2048 tokens, 16 heads of 64",
+        ratios["full"] < 0.6,
+        "one thread, float32; causal attention skips half of the keys in both forms, in blocks of queries here",
+    )
+
+
+def head_time_ratio(
+    length: int, *, heads: int = 16, active: int = 8, causal: bool = False, head_dim: int = 64
+) -> float:
+    """Time of gated heads, half of the active ones shared and the others routed at random, over dense attention."""
+    generator = torch.Generator().manual_seed(0)
+    query, key, value = (torch.randn(1, heads, length, head_dim, generator=generator) for _ in range(3))
+    shared = active // 2
+    chosen = choose(torch.rand(1, length, heads - shared, generator=generator), active - shared)
+    gates = torch.cat((torch.ones(1, length, shared), chosen.float()), -1)
+    routing = Routing(gates, chosen.float(), chosen)
+
+    def skipping() -> Tensor:
+        return gated_heads(routing, softmax_heads(query, key, value, causal=causal))
+
+    def dense() -> Tensor:
+        return dense_attention(query, key, value, causal=causal)
+
+    skipped, whole = quickest((skipping, dense))
+    return skipped / whole
+
+
+def quickest(runs: Sequence[Callable[[], object]], repeat: int = 5) -> list[float]:
+    """Smallest seconds of each run, measured in turns on one thread after a warm-up."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    best = [float("inf")] * len(runs)
+    try:
+        with torch.no_grad():
+            for turn in range(repeat + 1):
+                for index, run in enumerate(runs):
+                    start = time.perf_counter()
+                    run()
+                    if turn:
+                        best[index] = min(best[index], time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return best
+
+
+def check_vit_heads() -> Measurement:
+    """Heads that are on, over the blocks of the MoH-ViT presets."""
+    expected = {"s-80": 0.800, "s-75": 0.753, "b-75": 0.750, "b-50": 0.500}
+    shares = {}
+    for preset in expected:
+        config = zoo.config(f"moh-vit/{preset}")
+        active = [a + b for a, b in zip(config.shared_heads, config.routed_heads, strict=True)]
+        shares[preset] = _weighted(active, config.num_heads, config.depths)
+    return _shares(shares, expected)
+
+
+def check_dit_heads() -> Measurement:
+    """Heads that are on, over the blocks of the MoH-DiT-XL/2 presets."""
+    expected = {"XL/2-90": 0.900, "XL/2-75": 0.750}
+    shares = {}
+    for preset in expected:
+        config = zoo.config(f"moh-dit/{preset}")
+        active = [a + b for a, b in zip(config.shared_heads, config.routed_heads, strict=True)]
+        shares[preset] = _weighted(active, config.num_heads, [1] * config.num_layers)
+    return _shares(shares, expected)
+
+
+def check_llama_heads() -> Measurement:
+    """Heads that are on in each layer of MoH-LLaMA3-8B."""
+    config = zoo.config("moh-llama/llama3-8b")
+    shared, routed = head_counts(config.num_heads, config.shared_fraction, config.activated_fraction)
+    return _shares({"llama3-8b": (shared + routed, config.num_heads)}, {"llama3-8b": 0.75})
+
+
+def _weighted(active: Sequence[int], heads: Sequence[int], blocks: Sequence[int]) -> tuple[int, int]:
+    return tuple(sum(n * count for n, count in zip(each, blocks, strict=True)) for each in (active, heads))  # type: ignore[return-value]
+
+
+def _shares(shares: dict[str, tuple[int, int]], expected: dict[str, float]) -> Measurement:
+    listing = ", ".join(f"{name}: {on}/{heads} = {on / heads:.1%}" for name, (on, heads) in shares.items())
+    close = all(abs(on / heads - expected[name]) < 5e-4 for name, (on, heads) in shares.items())
+    return Measurement(listing, close)
+
+
+def check_gate_parameters() -> Measurement:
+    """Parameters of the routers of MoH-ViT-B, and the paper's formula for them."""
+    shares = {}
+    exact = True
+    for preset in ("b-75", "b-50"):
+        config = zoo.config(f"moh-vit/{preset}")
+        schema = MoHViTConfig(**{str(name): value for name, value in config.items()})
+        model = build_on_meta(lambda schema=schema: MoHViT(schema))  # type: ignore[misc]
+        routers = [module for module in model.modules() if isinstance(module, Router)]
+        extra = sum(parameter.numel() for router in routers for parameter in router.parameters())
+        formula = sum(
+            depth * dim * (heads + 2 if routed else heads)
+            for depth, dim, heads, routed in zip(
+                config.depths, config.dims, config.num_heads, config.routed_heads, strict=True
+            )
+        )
+        exact = exact and extra == formula
+        shares[preset] = extra / sum(parameter.numel() for parameter in model.parameters())
+    listing = ", ".join(f"{name}: {share:.2%}" for name, share in shares.items())
+    return Measurement(
+        f"{listing} of all parameters; formula {'exact' if exact else 'differs'}",
+        exact and max(shares.values()) < 0.002,
+        "the formula is C (h + 2) in a routing layer and C h in one that shares all heads; it gives 0.3%, not 0.2%",
+    )
+
+
+def _difference(difference: Tensor) -> Measurement:
+    worst = float(difference.abs().max())
+    return Measurement(f"largest difference {worst:.1e}", worst < 1e-5)
