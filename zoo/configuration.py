@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,7 +171,10 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
         if leaf not in node.keys() and not _is_free_dict(node):  # noqa: SIM118 ("in" skips fields without a value)
             raise ConfigAttributeError(key)
         # Replacing, not merging: a shorter list in a later layer must not keep the tail of an earlier one.
-        node[leaf] = value
+        with warnings.catch_warnings():
+            # An int for a float is meant; OmegaConf converts it and says so.
+            warnings.simplefilter("ignore", FutureWarning)
+            node[leaf] = value
     except (ConfigAttributeError, ConfigKeyError) as error:
         known = [field_name for field_name, _ in _fields(config)]
         raise ConfigError(
@@ -217,9 +221,28 @@ def _field_info(schema: Any, key: str) -> tuple[Any, Mapping[str, Any]]:
     return annotation, metadata
 
 
+def _type_name(annotation: Any) -> str:
+    plain = isinstance(annotation, type) and not typing.get_args(annotation)
+    return annotation.__name__ if plain else str(annotation).replace("typing.", "")
+
+
+def described(schema: type, prefix: str = "") -> Iterator[tuple[str, str, Any, Mapping[str, Any]]]:
+    """(dotted name, type, default, metadata) of every field of a schema, nested ones included."""
+    hints = typing.get_type_hints(schema)
+    for item in dataclasses.fields(schema):
+        annotation = hints[item.name]
+        if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+            yield from described(annotation, f"{prefix}{item.name}.")
+            continue
+        default = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        yield f"{prefix}{item.name}", _type_name(annotation), default, item.metadata
+
+
 def _expected(schema: type, key: str) -> str:
     annotation, metadata = _field_info(schema, key)
-    name = annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")
+    name = _type_name(annotation)
     unit = f" ({metadata['unit']})" if metadata.get("unit") else ""
     choices = f", one of {', '.join(map(repr, metadata['choices']))}" if metadata.get("choices") else ""
     return f"{name}{unit}{choices}"

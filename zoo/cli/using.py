@@ -56,9 +56,7 @@ def predict_command(name: str, source: str, override: tuple[str, ...]) -> None:
 @click.command("train")
 @click.argument("name")
 @click.option("--seed", default=0, show_default=True)
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="File to write; by default NAME.safetensors."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; by default NAME.safetensors.")
 def train_command(name: str, seed: int, out: Path | None) -> None:
     """Reproduce the bundled weights of NAME from a seed, on the CPU."""
     from zoo import catalogue, configuration, training

@@ -1,0 +1,267 @@
+"""Model cards, rendered from the catalogue, the module's docstring and measured figures.
+
+Figures come from ``measured.json`` beside the cards, which ``zoo verify --record`` writes; none is typed by hand.
+The front matter is what the Hugging Face Hub accepts, so that a card is also a repository's README.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from zoo import catalogue, configuration, origin
+from zoo.building import count_parameters
+from zoo.errors import UnknownName
+from zoo.evidence.verify import Verdict
+from zoo.facts import Claim, Entry, Paper, Weights
+
+FOLDER = Path("model_cards")
+MEASURED = "measured.json"
+
+# Hub licence identifiers of the licences in use; others are named in the text and "other" in the front matter.
+_LICENSES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "BSD-3-Clause": "bsd-3-clause", "CC-BY-4.0": "cc-by-4.0"}
+
+_FIDELITY = {
+    "reference": "specified from and replayed against the authors' code",
+    "paper": "from the paper's text and equations",
+    "reconstruction": "essential details were not public; what is ours is listed below",
+}
+
+
+def offers(names: Sequence[str] | None) -> list[catalogue.Offer]:
+    """The entries of names (entries, or papers for all their entries); every entry for None."""
+    current = catalogue.current()
+    if names is None:
+        return list(current.offers)
+    found: list[catalogue.Offer] = []
+    for name in names:
+        try:
+            plugin, paper = current.find_paper(name)
+            found += [offer for offer in current.offers if (offer.plugin, offer.paper.id) == (plugin, paper.id)]
+        except UnknownName:
+            found.append(current.find(name).offer)
+    return list(dict.fromkeys(found))
+
+
+def record(offer: catalogue.Offer, verdict: Verdict, folder: Path = FOLDER) -> None:
+    """Keep a measured figure for the card."""
+    assert verdict.measurement is not None
+    path = folder / offer.plugin / MEASURED
+    known = _measured(path)
+    known.setdefault(offer.entry.id, {})[verdict.claim.statement] = asdict(verdict.measurement)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _measured(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    if not path.is_file():
+        return {}
+    content: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False) -> Path | None:
+    """Render a card into its file; with ``check`` only compare.
+
+    Returns:
+        The path where the card was missing or differed, else None.
+    """
+    path = folder / offer.plugin / f"{offer.entry.id}.md"
+    text = render(offer, _measured(path.parent / MEASURED).get(offer.entry.id, {}))
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return None
+    if not check:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+def render(offer: catalogue.Offer, measured: dict[str, dict[str, Any]]) -> str:
+    """The card of an entry."""
+    paper, entry = offer.paper, offer.entry
+    parts = [
+        _front_matter(paper, entry),
+        f"# {entry.id}\n\n{_sentence(entry.summary)}",
+        _loading(offer),
+        _fidelity(paper),
+        _bullets("Where code and paper differ", paper.differences),
+        _bullets("What is ours", paper.ours),
+        _config(entry),
+        _presets(offer),
+        _weights(entry),
+        _claims(entry.claims, measured),
+        f"## How it works\n\n{_docstring(entry)}",
+        _citation(paper),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render_hub_card(facts: origin.Origin) -> str:
+    """The README of a saved object: how to load it again, its config, and the entry's card."""
+    target = catalogue.current().find(f"{facts.plugin}:{facts.entry}")
+    paper, entry = target.offer.paper, target.offer.entry
+    plain = json.dumps(dict(facts.config), indent=2)
+    return (
+        "\n\n".join(
+            part
+            for part in (
+                _front_matter(paper, entry),
+                f"# {entry.id}\n\n{_sentence(entry.summary)}",
+                '```python\nimport zoo\n\nmodel = zoo.load("hf://OWNER/REPOSITORY")  # or the folder\n```',
+                f"Needs the plugin `{facts.distribution}` (written with version {facts.version}).",
+                _fidelity(paper),
+                _bullets("Where code and paper differ", paper.differences),
+                f"## Configuration\n\n```json\n{plain}\n```",
+                _citation(paper),
+            )
+            if part
+        )
+        + "\n"
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _front_matter(paper: Paper, entry: Entry) -> str:
+    license_id = _LICENSES.get(paper.license or "", "other")
+    lines = ["---", "library_name: attention-zoo", f"license: {license_id}"]
+    if license_id == "other":
+        lines.append(f"license_name: {json.dumps(paper.license or 'not stated by the authors')}")
+    tags = ["attention-zoo", entry.kind, *entry.tags]
+    if paper.arxiv:
+        tags.append(f"arxiv:{paper.arxiv}")
+    lines += ["tags:", *(f"- {json.dumps(tag)}" for tag in dict.fromkeys(tags))]
+    task = "image-classification" if "classification" in entry.tags and "vision" in entry.tags else None
+    task = "text-generation" if "language-model" in entry.tags else task
+    if task and entry.kind == "model":
+        lines.append(f"pipeline_tag: {task}")
+    return "\n".join([*lines, "---"])
+
+
+def _loading(offer: catalogue.Offer) -> str:
+    entry = offer.entry
+    preset = next(iter(entry.presets), None)
+    with_weights = next((weights.preset or tag for tag, weights in entry.weights.items() if weights.default), None)
+    name = f"{entry.id}/{with_weights or preset}" if (with_weights or preset) else entry.id
+    lines = ["```python", "import zoo", "", f'loaded = zoo.load("{name}")']
+    if entry.functional is not None:
+        lines += ["", f'zoo.register_transformers()  # attn_implementation="zoo-{entry.id}"']
+    return "\n".join([*lines, "```"]) + f"\n\nPlugin `{offer.plugin}`, kind `{entry.kind}`."
+
+
+def _fidelity(paper: Paper) -> str:
+    source = f" Authors' code: `{paper.repo}`" if paper.repo else ""
+    commit = f" at `{paper.commit}`" if paper.repo and paper.commit else ""
+    licence = f", licence {paper.license}" if paper.repo and paper.license else ""
+    code = f"{source}{commit}{licence}." if source else ""
+    return f"**Fidelity: {paper.fidelity}** ({_FIDELITY[paper.fidelity]}).{code}"
+
+
+def _bullets(title: str, items: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {item}" for item in items) if items else ""
+
+
+def _config(entry: Entry) -> str:
+    rows = []
+    for name, annotation, default, metadata in configuration.described(configuration.schema_of(entry)):
+        notes = [metadata.get("help", "")]
+        if metadata.get("unit"):
+            notes.append(f"unit: {metadata['unit']}")
+        if metadata.get("choices"):
+            notes.append("one of " + ", ".join(f"`{choice}`" for choice in metadata["choices"]))
+        rows.append(f"| `{name}` | `{annotation}` | `{default}` | {'; '.join(note for note in notes if note)} |")
+    if not rows:
+        return ""
+    return "## Configuration\n\n| field | type | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
+def _presets(offer: catalogue.Offer) -> str:
+    rows = []
+    for preset in (None, *offer.entry.presets):
+        count = _count(offer.qualified, preset)
+        shown = "-" if count is None else f"{count:,}"
+        changes = ", ".join(f"{key}={value}" for key, value in offer.entry.presets.get(preset or "", {}).items())
+        rows.append(f"| `{preset or 'default'}` | {shown} | {changes} |")
+    return "## Presets\n\n| preset | parameters | changes |\n|---|---|---|\n" + "\n".join(rows)
+
+
+@cache
+def _count(qualified: str, preset: str | None) -> int | None:
+    target = catalogue.current().find(qualified)
+    entry = target.offer.entry
+    return count_parameters(entry, configuration.merge(entry, preset).instance)
+
+
+def _weights(entry: Entry) -> str:
+    return (
+        "## Weights\n\n" + "\n".join(_weights_line(tag, weights) for tag, weights in entry.weights.items())
+        if (entry.weights)
+        else ""
+    )
+
+
+def _weights_line(tag: str, weights: Weights) -> str:
+    facts = [f"`{weights.uri}`"]
+    if weights.metric:
+        facts.append(weights.metric)
+    if weights.size is not None:
+        facts.append(f"{weights.size:,} bytes")
+    if weights.sha256:
+        facts.append(f"sha256 `{weights.sha256}`")
+    if weights.command:
+        facts.append(f"reproduced by `{weights.command}`")
+    if weights.license:
+        facts.append(f"licence {weights.license}")
+    if weights.note:
+        facts.append(weights.note)
+    if not weights.default:
+        facts.append(f'only by name: `weights="{tag}"`')
+    return f"- `{tag}`: " + "; ".join(facts)
+
+
+def _claims(claims: Sequence[Claim], measured: dict[str, dict[str, Any]]) -> str:
+    if not claims:
+        return ""
+    rows = []
+    for claim in claims:
+        found = measured.get(claim.statement)
+        if claim.check is None:
+            figure, verdict = "-", f"not measured: needs {claim.needs}"
+        elif found is None:
+            figure, verdict = "-", "run `zoo verify`"
+        else:
+            note = f" ({found['note']})" if found["note"] else ""
+            figure, verdict = found["measured"] + note, "holds" if found["holds"] else "**not reproduced**"
+        rows.append(f"| {_cell(claim.statement)} | {_cell(claim.figure)} | {_cell(figure)} | {verdict} |")
+    return "## Claims\n\n| claim | paper | measured here | |\n|---|---|---|---|\n" + "\n".join(rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _docstring(entry: Entry) -> str:
+    import inspect
+    import sys
+
+    from zoo.targets import resolve
+
+    resolve(entry.build)
+    module = sys.modules[entry.build.partition(":")[0]]
+    package = sys.modules.get(module.__name__.rpartition(".")[0])
+    text = module.__doc__ or ""
+    # In a paper that is a package the package's text explains the mechanism.
+    if package is not None and package.__name__.count(".") >= 1 and package.__doc__:
+        text = package.__doc__
+    return f"```text\n{inspect.cleandoc(text)}\n```"
+
+
+def _citation(paper: Paper) -> str:
+    link = f" {paper.url}" if paper.url else ""
+    return f"## Source\n\n{paper.title} ({paper.year}).{link}"

@@ -1,0 +1,97 @@
+"""From a URI to local files: ``hf://``, ``package://``, ``file://``, bare paths, and schemes that plugins add."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+from zoo import catalogue, names
+from zoo.errors import WeightsError
+from zoo.facts import Weights
+from zoo.weights.digests import verify
+from zoo.weights.files import check_relative, files_in
+
+
+class Source(Protocol):
+    """What a plugin gives for a URI scheme: the URI to local safetensors files, in order."""
+
+    def __call__(self, uri: str) -> list[Path]:
+        """Fetch."""
+
+
+def fetch(weights: Weights | str) -> list[Path]:
+    """Local safetensors files of some weights, checked against their declared size and digest.
+
+    Args:
+        weights: a fact of the catalogue, a URI or a path.
+
+    Raises:
+        WeightsError: one of its subclasses, saying what could not be had.
+    """
+    uri = weights.uri if isinstance(weights, Weights) else weights
+    paths = _locate(uri)
+    if isinstance(weights, Weights) and (weights.sha256 or weights.size is not None):
+        if len(paths) != 1:
+            raise WeightsError(f"{uri} has {len(paths)} files, but one digest is declared")
+        verify(paths[0], sha256=weights.sha256, size=weights.size, origin=uri)
+    return paths
+
+
+def fetch_file(uri: str) -> Path:
+    """One file of a repository on the Hub, a package or the disk, of any type."""
+    scheme, _, rest = uri.partition("://")
+    if scheme == "hf":
+        from zoo.weights import hub
+
+        return hub.fetch_one(hub.parse(uri))
+    return _package_path(rest) if scheme == "package" else Path(rest if "://" in uri else uri).expanduser()
+
+
+def _locate(uri: str) -> list[Path]:
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
+        return _on_disk(Path(uri).expanduser(), uri)
+    if scheme == "file":
+        return _on_disk(Path(rest).expanduser(), uri)
+    if scheme == "package":
+        return _on_disk(_package_path(rest), uri)
+    if scheme == "hf":
+        from zoo.weights import hub
+
+        return hub.fetch(hub.parse(uri))
+    sources: dict[str, Source] = {}
+    for offered in catalogue.current().manager.hook.zoo_sources():
+        sources |= offered
+    if scheme not in sources:
+        known = ["hf", "package", "file", *sources]
+        raise WeightsError(
+            f"{uri!r} has the scheme {scheme!r}, which no installed plugin knows.{names.suggestion(scheme, known)} "
+            f"Known: {', '.join(known)}"
+        )
+    return [Path(path) for path in sources[scheme](uri)]
+
+
+def _package_path(rest: str) -> Path:
+    module, _, inside = rest.partition("/")
+    check_relative(inside or ".", f"package://{rest}")
+    try:
+        location = import_module(module).__file__
+    except ModuleNotFoundError as error:
+        raise WeightsError(f"package://{rest}: there is no installed package {module!r}") from error
+    if location is None:
+        raise WeightsError(f"package://{rest}: {module!r} is no regular package with files of its own")
+    return Path(location).parent / inside
+
+
+def _on_disk(path: Path, uri: str) -> list[Path]:
+    if path.is_dir():
+        return files_in(path)
+    if path.is_file():
+        return [path]
+    with_suffix = path.with_name(path.name + ".safetensors")
+    if with_suffix.is_file():
+        return [with_suffix]
+    near = names.nearest(path.name, [p.name for p in path.parent.glob("*")]) if path.parent.is_dir() else []
+    hint = f" Its folder holds: {', '.join(near)}" if near else ""
+    raise WeightsError(f"{uri}: there is no such file or folder.{hint}")
