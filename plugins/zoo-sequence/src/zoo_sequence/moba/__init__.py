@@ -1,0 +1,55 @@
+"""MoBA: attention to a few blocks of the past, chosen by each query itself.
+
+Source: Lu et al., "MoBA: Mixture of Block Attention for Long-Context LLMs" (2025), arXiv 2502.13189.
+
+A sequence is cut into blocks of B tokens. Block i is represented by the mean of its keys (after the rotary
+positions), and a query scores the blocks before its own by the plain product with that mean:
+
+    s_ti = q_t . mean_{j in block i} k_j          for i < c(t) = floor(t / B)
+
+It attends to its own block, up to itself, and to the topk - 1 best-scored earlier blocks, in one softmax over all
+the keys of these blocks with logits q . k / sqrt(d). The gate has no parameters and no gradient, so MoBA and full
+attention share their weights and can be exchanged layer by layer, during training or after it. With topk at least
+the number of blocks it is full causal attention.
+
+The own block is never scored: its mean would leak later keys. Query heads that share a key head choose alone.
+
+``routing`` chooses blocks, ``evaluation`` computes the result in time and memory proportional to what is read,
+``layer`` and ``language_model`` are the two entries.
+"""
+
+from zoo_sequence.moba.evaluation import block_sparse_attention
+from zoo_sequence.moba.language_model import (
+    MoBALanguageModel,
+    MoBALanguageModelConfig,
+    language_model_example,
+    replay,
+)
+from zoo_sequence.moba.layer import (
+    MoBA,
+    MoBAConfig,
+    example,
+    functional,
+    moba_attention,
+    moba_masked,
+    moba_varlen,
+)
+from zoo_sequence.moba.routing import Routing, choose_history, routing_mask
+
+__all__ = [
+    "MoBA",
+    "MoBAConfig",
+    "MoBALanguageModel",
+    "MoBALanguageModelConfig",
+    "Routing",
+    "block_sparse_attention",
+    "choose_history",
+    "example",
+    "functional",
+    "language_model_example",
+    "moba_attention",
+    "moba_masked",
+    "moba_varlen",
+    "replay",
+    "routing_mask",
+]

@@ -1,0 +1,235 @@
+"""MoBA on tensors, as an attention implementation for transformers, and as a drop-in layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+import zoo
+from zoo.errors import ConfigError, InputError, MaskError
+from zoo.nn.attention import ProjectedAttention, dense_attention
+from zoo.nn.masks import causal_mask, expand_mask, padding_mask
+from zoo_sequence.moba.evaluation import block_sparse_attention
+from zoo_sequence.moba.routing import GATES, Routing, routing_mask
+
+MODES = ("moba", "full")
+
+
+@dataclass
+class MoBAConfig:
+    """Config of one layer."""
+
+    dim: int = zoo.field(32, "model width", unit="features", minimum=1)
+    num_heads: int = zoo.field(4, "query heads", minimum=1)
+    num_kv_heads: int | None = zoo.field(None, "key/value heads; as many as query heads by default", minimum=1)
+    causal: bool = zoo.field(True, "always: the mechanism has no bidirectional form")
+    block_size: int = zoo.field(64, "tokens per block", unit="tokens", minimum=1)
+    topk: int = zoo.field(3, "blocks that a query reads, its own included", unit="blocks", minimum=1)
+    rope_theta: float | None = zoo.field(10_000.0, "base of the rotary positions; none without", minimum=1.0)
+    gate: str = zoo.field("mean", "score of a block: its mean key, or a fixed pattern", choices=GATES)
+    mode: str = zoo.field("moba", "whether blocks are chosen, or everything is read", choices=MODES)
+    decode: str = zoo.field("full", "the same for calls whose cache already holds keys", choices=MODES)
+
+    def __post_init__(self) -> None:
+        if not self.causal:
+            raise ConfigError(
+                "a query may only read blocks before its own, so MoBA has no bidirectional form: causal must be True",
+                field="causal",
+            )
+        if self.dim % self.num_heads:
+            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        if self.num_heads % (self.num_kv_heads or 1):
+            raise ConfigError(
+                f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",
+                field="num_kv_heads",
+            )
+
+    @property
+    def routing(self) -> Routing:
+        """How blocks are chosen."""
+        return Routing(self.block_size, self.topk, self.gate)
+
+
+def moba_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    routing: Routing,
+    attn_mask: Tensor | None = None,
+    *,
+    scale: float | None = None,
+    mode: str = "moba",
+    decode: str = "moba",
+) -> Tensor:
+    """Causal attention to each query's own block and the history blocks that its gate chooses.
+
+    Args:
+        query: (batch, heads, queries, head_dim), of the last positions.
+        key, value: (batch, kv heads, keys, head_dim); query heads share them in groups, yet choose alone.
+        routing: how blocks are chosen.
+        attn_mask: padding (batch, keys), True for real tokens, or (batch, 1, queries, keys) that amounts to padding
+            and causal order. A padded token is absent: blocks count real tokens only, and its own row is zero.
+        scale: factor on the logits; head_dim ** -0.5 by default.
+        mode: "full" reads every block.
+        decode: the same for calls with more keys than queries.
+
+    Returns:
+        (batch, heads, queries, head_dim).
+
+    Raises:
+        InputError: shapes that do not belong together.
+        MaskError: a mask that hides more than padding and the future.
+    """
+    _check_shapes(query, key, value)
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    queries = query.shape[2]
+    visible = real_tokens(attn_mask, batch=len(query), queries=queries, keys=key.shape[2])
+    if visible is not None:
+        key, value = key[:, :, : visible.shape[1]], value[:, :, : visible.shape[1]]
+    if mode == "full" or (decode == "full" and key.shape[2] > queries):
+        return dense_attention(query, key, value, visible, causal=True, scale=scale)
+    if visible is None:
+        return block_sparse_attention(query, key, value, routing, scale)
+    asking = visible[:, -queries:]
+    if not (~visible[:, :-1] & visible[:, 1:]).any():
+        # Padding on the right comes after everything that a real token may see.
+        output = block_sparse_attention(query, key, value, routing, scale)
+        return output.masked_fill(~asking[:, None, :, None], 0.0)
+    outputs = [torch.zeros_like(each) for each in query]
+    for example, output in enumerate(outputs):
+        rows, columns = asking[example].nonzero()[:, 0], visible[example].nonzero()[:, 0]
+        if len(rows):
+            q, k, v = query[example, :, rows], key[example, :, columns], value[example, :, columns]
+            output.index_copy_(1, rows, block_sparse_attention(q[None], k[None], v[None], routing, scale)[0])
+    return torch.stack(outputs)
+
+
+def moba_varlen(
+    query: Tensor, key: Tensor, value: Tensor, cu_seqlens: Tensor, routing: Routing, *, scale: float | None = None
+) -> Tensor:
+    """The same for sequences packed one after the other; blocks start anew with each.
+
+    Args:
+        query: (tokens, heads, head_dim).
+        key, value: (tokens, kv heads, head_dim).
+        cu_seqlens: (sequences + 1,) integers: where each sequence starts, and the number of tokens.
+
+    Returns:
+        (tokens, heads, head_dim).
+
+    Raises:
+        InputError: ``cu_seqlens`` does not cover the tokens.
+    """
+    bounds = cu_seqlens.tolist()
+    if not bounds or bounds[0] != 0 or bounds[-1] != len(query) or sorted(bounds) != bounds:
+        raise InputError(f"cu_seqlens={bounds} must rise from 0 to the number of tokens, {len(query)}")
+    outputs = [query[:0]]
+    for start, stop in pairwise(bounds):
+        if stop > start:
+            q, k, v = (tensor[start:stop].transpose(0, 1)[None] for tensor in (query, key, value))
+            outputs.append(moba_attention(q, k, v, routing, scale=scale)[0].transpose(0, 1))
+    return torch.cat(outputs)
+
+
+def moba_masked(query: Tensor, key: Tensor, value: Tensor, routing: Routing, *, scale: float | None = None) -> Tensor:
+    """The definition itself, by a dense mask: the cross-check of ``moba_attention``."""
+    return dense_attention(query, key, value, routing_mask(query, key, routing), scale=scale)
+
+
+def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+    fits = (
+        query.ndim == key.ndim == value.ndim == 4
+        and query.shape[0] == key.shape[0]
+        and query.shape[-1] == key.shape[-1]
+        and key.shape == value.shape
+        and query.shape[1] % key.shape[1] == 0
+        and 0 < query.shape[2] <= key.shape[2]
+    )
+    if not fits:
+        raise InputError(
+            f"query {tuple(query.shape)}, key {tuple(key.shape)} and value {tuple(value.shape)} do not "
+            "belong together; expected (batch, heads, queries, dim) and (batch, kv heads, keys, dim), heads a multiple "
+            "of kv heads and the queries those of the last keys"
+        )
+
+
+def real_tokens(attn_mask: Tensor | None, *, batch: int, queries: int, keys: int) -> Tensor | None:
+    """Which keys are real, from a mask that says no more than padding and causal order.
+
+    Returns:
+        Boolean (batch, used keys), or None. Keys that no query sees any more (the free end of a static cache) are
+        not in use, where the mask has a row per query to tell.
+
+    Raises:
+        MaskError: the mask says more.
+    """
+    if attn_mask is None or attn_mask.ndim != 4 or attn_mask.shape[2] != queries:
+        return padding_mask(attn_mask, batch=batch, keys=keys, mechanism="MoBA")
+    mask = expand_mask(attn_mask, batch=batch, heads=1, queries=queries, keys=keys)
+    assert mask is not None
+    mask = mask[:, 0].expand(batch, -1, -1)
+    seen = mask[:, -1].any(0).nonzero()
+    used = max(queries, int(seen[-1]) + 1) if len(seen) else keys
+    visible = mask[:, -1, :used]
+    expected = visible[:, None] & causal_mask(queries, used, mask.device)
+    asking = visible[:, used - queries :, None]
+    if ((mask[..., :used] ^ expected) & asking).any() or mask[..., used:].any():
+        raise MaskError(
+            f"the mask {tuple(attn_mask.shape)} hides more than padding and the future, which MoBA cannot honour: its "
+            "blocks would mix what is hidden. For packed sequences use zoo_sequence.moba.moba_varlen."
+        )
+    return visible
+
+
+def functional(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *,
+    causal: bool,
+    scale: float,
+    config: MoBAConfig,
+) -> Tensor:
+    """The mechanism as an attention implementation for transformers; see ``moba_attention``.
+
+    Raises:
+        ConfigError: the model's attention is not causal.
+    """
+    queries = query.shape[2]
+    ordered = causal or queries == 1 or (attn_mask is not None and attn_mask.ndim == 4 and attn_mask.shape[2] > 1)
+    if not ordered:
+        raise ConfigError("this model's attention is bidirectional, and MoBA has no such form: use it in decoders")
+    return moba_attention(
+        query, key, value, config.routing, attn_mask, scale=scale, mode=config.mode, decode=config.decode
+    )
+
+
+class MoBA(ProjectedAttention):
+    """Drop-in causal layer, (batch, length, dim) to the same shape, with Llama's parameter names.
+
+    ``mode`` and ``decode`` may be changed at any time: the parameters are those of full attention.
+    """
+
+    def __init__(self, config: MoBAConfig) -> None:
+        super().__init__(config.dim, config.num_heads, config.num_kv_heads, rope_theta=config.rope_theta)
+        self.routing = config.routing
+        self.mode = config.mode
+        self.decode = config.decode
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Block-sparse or full attention, as ``mode`` and ``decode`` say."""
+        return moba_attention(query, key, value, self.routing, attn_mask, mode=self.mode, decode=self.decode)
+
+    def extra_repr(self) -> str:
+        """What cannot be seen from the parameters."""
+        return f"{self.routing}, mode={self.mode}, decode={self.decode}"
+
+
+def example(config: MoBAConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random tokens, some blocks long."""
+    length = min(3 * config.block_size + 1, 256)
+    return {"x": torch.randn(batch_size, length, config.dim, generator=torch.Generator().manual_seed(seed))}

@@ -1,0 +1,111 @@
+"""Which blocks a query reads besides its own: the gate, and the mask that it amounts to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+GATES = ("mean", "window", "sink")
+
+# Scores of so many (query, block) pairs exist at a time.
+_PAIRS_AT_A_TIME = 1 << 19
+
+
+@dataclass(frozen=True)
+class Routing:
+    """How blocks are chosen.
+
+    Args:
+        block_size: tokens per block.
+        topk: blocks that a query reads, its own included.
+        gate: "mean" scores a block by query . mean of its keys. The other two ignore the content and show that
+            older patterns are special cases: "window" prefers recent blocks (sliding-window attention), "sink" the
+            first block and then recent ones (attention sink).
+    """
+
+    block_size: int
+    topk: int
+    gate: str = "mean"
+
+
+def work_dtype(tensor: Tensor) -> torch.dtype:
+    """The precision of gate, softmax and sums: at least float32."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def gate_scores(query: Tensor, means: Tensor, gate: str) -> Tensor:
+    """Score of every history block for every query, neither masked nor scaled.
+
+    Args:
+        query: (units, rows, head_dim).
+        means: block representatives (units, blocks, head_dim).
+        gate: see ``Routing``.
+
+    Returns:
+        (units, rows, blocks).
+    """
+    if gate == "mean":
+        return query.to(means.dtype) @ means.transpose(-1, -2)
+    recency = torch.arange(means.shape[1], device=query.device, dtype=means.dtype)
+    if gate == "sink":
+        recency[0] = means.shape[1]
+    return recency.repeat(query.shape[0], query.shape[1], 1)
+
+
+@torch.no_grad()
+def choose_history(query: Tensor, key: Tensor, routing: Routing) -> Tensor:
+    """The history blocks that each query reads.
+
+    Args:
+        query: (units, group, queries, head_dim): ``group`` query heads share the keys of a unit, and the
+            queries are those of the last positions.
+        key: (units, keys, head_dim).
+
+    Returns:
+        (units, group, queries, picks) int64 block numbers in order of preference, -1 where there are fewer
+        earlier blocks than picks; ``picks = min(topk, blocks) - 1``.
+    """
+    units, group, queries, _ = query.shape
+    keys = key.shape[1]
+    history = (keys - 1) // routing.block_size
+    picks = min(routing.topk - 1, history)
+    chosen = torch.empty(units, group, queries, picks, dtype=torch.int64, device=query.device)
+    if picks == 0:
+        return chosen
+    complete = key[:, : history * routing.block_size].unflatten(1, (history, routing.block_size))
+    means = complete.mean(2, dtype=work_dtype(key))
+    blocks = torch.arange(history, device=query.device)
+    step = max(1, _PAIRS_AT_A_TIME // (units * group * history))
+    for start in range(0, queries, step):
+        part = query[:, :, start : start + step]
+        positions = torch.arange(start, start + part.shape[2], device=query.device) + keys - queries
+        future = blocks >= positions[:, None] // routing.block_size
+        scores = gate_scores(part.flatten(1, 2), means, routing.gate).unflatten(1, (group, -1))
+        best = scores.masked_fill_(future, float("-inf")).topk(picks, dim=-1)
+        chosen[:, :, start : start + step] = best.indices.masked_fill(best.values == float("-inf"), -1)
+    return chosen
+
+
+def routing_mask(query: Tensor, key: Tensor, routing: Routing) -> Tensor:
+    """The same choice as a boolean mask (batch, heads, queries, keys), causal order included.
+
+    For explanations and cross-checks: it needs the memory of dense attention.
+
+    Args:
+        query: (batch, heads, queries, head_dim).
+        key: (batch, kv heads, keys, head_dim).
+    """
+    batch, heads, queries, _ = query.shape
+    keys, block_size = key.shape[2], routing.block_size
+    grouped = query.unflatten(1, (key.shape[1], -1)).flatten(0, 1)
+    chosen = choose_history(grouped, key.flatten(0, 1), routing)
+    position = torch.arange(keys, device=query.device)
+    now = position[keys - queries :, None]
+    own = (position // block_size == now // block_size) & (position <= now)
+    # Column 0 takes the -1 of absent picks.
+    reads = torch.zeros(batch * heads, queries, 1 + -(-keys // block_size), dtype=torch.bool, device=query.device)
+    reads.scatter_(-1, chosen.flatten(0, 1) + 1, True)
+    reads = reads[..., 1:].repeat_interleave(block_size, -1)[..., :keys]
+    return (reads | own).unflatten(0, (batch, heads))
