@@ -26,6 +26,11 @@ from zoo_sequence.moba.routing import Routing, choose_history, work_dtype
 
 TILE_QUERIES = 128
 
+# Queries whose output is under construction at a time, and attention weights that exist together: on a CPU what
+# stays in its caches, on a GPU what fills it.
+_ROWS_ON_CPU, _ROWS_ON_GPU = 1 << 14, 1 << 20
+_WEIGHTS_ON_CPU, _WEIGHTS_ON_GPU = 1 << 19, 1 << 26
+
 
 def block_sparse_attention(query: Tensor, key: Tensor, value: Tensor, routing: Routing, scale: float) -> Tensor:
     """MoBA, causal; differentiable once, the choice of blocks taken as given.
@@ -103,8 +108,8 @@ class Problem:
         return work_dtype(self.query)
 
     def tiles(self) -> Iterator[Tiles]:
-        """All tiles, a bounded number at a time: what fits a CPU's cache, or fills a GPU."""
-        weights = 1 << (19 if self.query.device.type == "cpu" else 26)
+        """All tiles, a bounded number at a time."""
+        weights = _WEIGHTS_ON_CPU if self.query.device.type == "cpu" else _WEIGHTS_ON_GPU
         for tiles in self._own_tiles():
             yield from tiles.split(weights)
         if self.chosen.shape[-1]:
@@ -207,7 +212,7 @@ def _rows(kv_heads: int, batch: slice, heads: slice, tensor: Tensor) -> Tensor:
 def _portions(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice]]:
     """Slices of batch and kv heads that are worked on together, so that scratch memory stays small."""
     batch, kv_heads = key.shape[:2]
-    rows = 1 << (14 if query.device.type == "cpu" else 20)
+    rows = _ROWS_ON_CPU if query.device.type == "cpu" else _ROWS_ON_GPU
     units = max(1, rows * kv_heads // (query.shape[1] * query.shape[2]))
     if units < kv_heads:
         for example in range(batch):

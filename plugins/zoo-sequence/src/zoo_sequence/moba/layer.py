@@ -175,8 +175,7 @@ def real_tokens(attn_mask: Tensor | None, *, batch: int, queries: int, keys: int
     used = max(queries, int(seen[-1]) + 1) if len(seen) else keys
     visible = mask[:, -1, :used]
     expected = visible[:, None] & causal_mask(queries, used, mask.device)
-    asking = visible[:, used - queries :, None]
-    if ((mask[..., :used] ^ expected) & asking).any() or mask[..., used:].any():
+    if not torch.equal(mask[..., :used], expected) or mask[..., used:].any():
         raise MaskError(
             f"the mask {tuple(attn_mask.shape)} hides more than padding and the future, which MoBA cannot honour: its "
             "blocks would mix what is hidden. For packed sequences use zoo_sequence.moba.moba_varlen."
