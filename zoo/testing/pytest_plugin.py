@@ -1,1 +1,44 @@
-"""The zoo as a pytest plugin, for plugin authors."""
+"""The zoo as a pytest plugin: a local Hub for tests, and conformance tests for plugin authors.
+
+Fixtures: ``zoo_hub`` (a running ``HubServer``, with the client pointed at it and an empty cache) and
+``zoo_hub_cache`` (that cache). Option: ``--zoo-plugin NAME`` collects the conformance suite of a plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from zoo.testing.hub_server import HubServer
+
+
+@pytest.fixture
+def zoo_hub_cache(tmp_path: Path) -> Path:
+    """The empty cache that ``zoo_hub`` gives to the client."""
+    return tmp_path / "hub-cache"
+
+
+@pytest.fixture
+def zoo_hub(zoo_hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A local Hub; ``HF_ENDPOINT``, the cache and the token are those of the test."""
+    import huggingface_hub.constants
+
+    from zoo.testing.hub_server import HubServer
+
+    with HubServer() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("HF_HUB_CACHE", str(zoo_hub_cache))
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setenv("ZOO_CACHE", str(tmp_path / "zoo-cache"))
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        # Read once, at import.
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        yield hub

@@ -120,19 +120,20 @@ def fetch_one(location: Location) -> Path:
 def _download(location: Location) -> Path:
     import huggingface_hub
 
+    _ask(location)
     return Path(
         huggingface_hub.hf_hub_download(
             location.repo,
             location.file or "",
-            revision=_commit(location),
+            revision=location.revision,
             cache_dir=_cache(),
             endpoint=_endpoint(),
         )
     )
 
 
-def _commit(location: Location) -> str:
-    """The commit that a revision stands for now; asking for it tells an unreachable Hub from a missing file."""
+def _ask(location: Location) -> None:
+    """Ask for the file's metadata first: a Hub that does not answer must not look like an empty cache."""
     import huggingface_hub
 
     url = huggingface_hub.hf_hub_url(
@@ -141,7 +142,6 @@ def _commit(location: Location) -> str:
     metadata = huggingface_hub.get_hf_file_metadata(url, token=None, timeout=_timeout(), endpoint=_endpoint())
     if metadata.size is not None:
         _check_space(metadata.size, location)
-    return metadata.commit_hash or location.revision
 
 
 class _Unreachable(Exception):
