@@ -135,7 +135,7 @@ def test_padding_on_either_side_is_as_if_it_were_not_there(side: str) -> None:
         mask[row, slice(0, length) if side == "right" else slice(20 - length, None)] = True
     output = moba_attention(query, key, value, routing, mask)
     assert torch.equal(output[~mask[:, None].expand(-1, 2, -1)], torch.zeros((~mask).sum() * 2, 8, dtype=torch.float64))
-    for row, length in enumerate(lengths[:2]):
+    for row in range(2):
         alone = [tensor[row][:, mask[row]][None] for tensor in (query, key, value)]
         torch.testing.assert_close(output[row][:, mask[row]], moba_attention(*alone, routing)[0])
 

@@ -301,6 +301,17 @@ EFFICIENT_ATTENTION = Paper(
 )
 
 
+MOBA_CHARACTERS = {
+    "vocab_size": 96,
+    "dim": 64,
+    "num_layers": 4,
+    "num_kv_heads": None,
+    "hidden_dim": 192,
+    "max_length": 512,
+    "block_size": 32,
+    "topk": 3,
+}
+
 MOBA_SCALING = {
     name: {
         "vocab_size": 128_256,
@@ -420,8 +431,13 @@ MOBA = Paper(
             build="zoo_sequence.moba:MoBALanguageModel",
             config="zoo_sequence.moba:MoBALanguageModelConfig",
             example="zoo_sequence.moba:language_model_example",
+            preprocess="zoo_sequence.moba.characters:preprocess",
+            predict="zoo_sequence.moba.characters:predict",
+            train="zoo_sequence.moba.characters:train",
             presets={
                 "tiny": {},
+                "char": MOBA_CHARACTERS,
+                "char-full": {**MOBA_CHARACTERS, "attention": "full"},
                 **MOBA_SCALING,
                 "llama-8b-1m": {
                     "vocab_size": 128_256,

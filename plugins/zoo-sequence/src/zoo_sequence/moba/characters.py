@@ -20,7 +20,7 @@ from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageMode
 
 ALPHABET = "\n" + "".join(map(chr, range(32, 127)))
 
-STEPS, WARM_UP, BATCH, PEAK_RATE = 1_200, 60, 8, 4e-3
+STEPS, WARM_UP, BATCH, PEAK_RATE = 5_000, 100, 2, 3e-3
 HELD_OUT_WINDOWS = 256
 
 
@@ -73,7 +73,7 @@ def bits_per_character(model: nn.Module, text: Tensor, length: int) -> float:
     """Mean -log2 of the true next character over windows of ``length`` that do not overlap."""
     windows = text.unfold(0, length + 1, length)[:HELD_OUT_WINDOWS]
     bits = 0.0
-    for some in windows.split(BATCH):
+    for some in windows.split(16):
         logits = model(some[:, :-1])
         bits += float(F.cross_entropy(logits.flatten(0, 1), some[:, 1:].flatten(), reduction="sum")) / math.log(2)
     return bits / (windows.shape[0] * length)
@@ -96,7 +96,7 @@ def fit(config: MoBALanguageModelConfig, corpus: Corpus, *, seed: int, log: Call
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        if (step + 1) % 100 == 0:
+        if (step + 1) % 250 == 0:
             log(f"{config.attention}, step {step + 1} of {STEPS}: {loss.item() / math.log(2):.3f} bits per character")
     return model.eval()
 
@@ -124,6 +124,12 @@ def train(
         metrics["bits_per_character_switched_to_full"] = bits_per_character(model, corpus.held_out, config.max_length)
         model.switch("moba")
     return model, {name: round(value, 4) for name, value in metrics.items()}
+
+
+def preprocess(config: MoBALanguageModelConfig) -> Callable[[str], dict[str, Tensor]]:
+    """From a text to ``forward``'s arguments."""
+    _check_alphabet(config)
+    return lambda text: {"input_ids": encode(text)[None]}
 
 
 def predict(model: MoBALanguageModel, config: MoBALanguageModelConfig, source: str) -> dict[str, Any]:
