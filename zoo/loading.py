@@ -127,7 +127,7 @@ def _installed(saved: origin.Saved) -> catalogue.Target:
             f"{saved.place} holds {facts.entry!r} of plugin {facts.plugin!r}, which {state} here. "
             f"Run: pip install {facts.distribution}"
         ) from error
-    return target
+    return catalogue.Target(target.offer, facts.preset)
 
 
 def _merge(plan: _Plan, config: Any, overrides: Mapping[str, Any]) -> configuration.Merged:
