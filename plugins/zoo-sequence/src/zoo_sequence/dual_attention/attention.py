@@ -1,0 +1,334 @@
+"""Sensory heads, relational heads, and the layer that has both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from zoo.errors import ConfigError
+from zoo.nn.attention import dense_attention
+from zoo.nn.masks import expand_mask, masked_softmax
+from zoo.nn.rotary import apply_rotary, rotary_tables
+from zoo_sequence.dual_attention.symbols import RETRIEVALS, PairSymbols, symbol_retriever
+
+RELATION_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda relations: relations,
+    "relu": functional.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "gelu": lambda relations: functional.gelu(relations, approximate="tanh"),
+    "silu": functional.silu,
+    "softmax": lambda relations: masked_softmax(relations, None),
+}
+
+
+@dataclass
+class DualAttentionConfig:
+    """Config of one layer, symbols included."""
+
+    dim: int = zoo.field(64, "model width", unit="features", minimum=1)
+    num_heads: int = zoo.field(4, "sensory and relational heads together", minimum=1)
+    num_relational_heads: int | None = zoo.field(None, "relational heads; None: half of all, rounded up", minimum=0)
+    num_kv_heads: int | None = zoo.field(None, "key/value heads of the sensory group; None: as its heads", minimum=1)
+    num_relational_kv_heads: int | None = zoo.field(
+        None, "key/value heads of the relational group; None: as its heads", minimum=1
+    )
+    num_relations: int | None = zoo.field(None, "relations R; None: as relational heads", minimum=1)
+    relation_activation: str = zoo.field("identity", "of the relations", choices=tuple(RELATION_ACTIVATIONS))
+    symmetric_relations: bool = zoo.field(False, "whether r(x, y) = r(y, x), by one projection for both sides")
+    share_attention: bool = zoo.field(False, "whether both groups attend with the same query and key projections")
+    rope: bool = zoo.field(False, "rotary positions (interleaved pairs) in the attention weights of both groups")
+    causal: bool = zoo.field(False, "whether a token sees only itself and what came before")
+    symbol_retrieval: str = zoo.field("symbolic_attention", "where symbols come from", choices=RETRIEVALS)
+    num_symbols: int = zoo.field(64, "size of the symbol library (symbolic_attention)", minimum=1)
+    symbol_heads: int | None = zoo.field(None, "heads of symbolic_attention; None: num_heads", minimum=1)
+    trainable_symbols: bool = zoo.field(True, "whether the symbol library is trained (symbolic_attention)")
+    max_length: int = zoo.field(1024, "longest sequence, where positions are learned", unit="tokens", minimum=1)
+    symbol_length: int | None = zoo.field(
+        None, "positions with a symbol (positional_symbols); None: max_length", unit="tokens", minimum=1
+    )
+    max_distance: int = zoo.field(64, "distance m beyond which symbols repeat (position_relative)", minimum=0)
+
+    def __post_init__(self) -> None:
+        self._check_heads()
+        if self.dim % self.retrieval_heads and self.symbol_retrieval == "symbolic_attention":
+            raise ConfigError(
+                f"dim={self.dim} is not divisible by symbol_heads={self.retrieval_heads}", field="symbol_heads"
+            )
+        if self.relational and self.relation_dim < 1:
+            raise ConfigError(
+                f"{self.relations} relations leave less than one feature each of {self.relational * self.head_dim}",
+                field="num_relations",
+            )
+        if self.rope and self.head_dim % 2:
+            raise ConfigError(f"rotary positions need an even head width, not {self.head_dim}", field="rope")
+
+    def _check_heads(self) -> None:
+        if self.dim % self.num_heads:
+            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        if not 0 <= self.relational <= self.num_heads:
+            raise ConfigError(
+                f"{self.relational} relational heads of num_heads={self.num_heads}", field="num_relational_heads"
+            )
+        groups = (
+            ("num_kv_heads", self.sensory, self.num_kv_heads),
+            ("num_relational_kv_heads", self.relational, self.num_relational_kv_heads),
+        )
+        for name, heads, kv_heads in groups:
+            if heads % (kv_heads or 1):
+                raise ConfigError(f"{heads} heads are not a multiple of {name}={kv_heads}", field=name)
+        shapes = {(heads, kv_heads or heads) for _, heads, kv_heads in groups}
+        if self.share_attention and len(shapes) > 1:
+            raise ConfigError(
+                f"sharing needs as many relational as sensory heads, not {self.relational} and {self.sensory}",
+                field="share_attention",
+            )
+
+    @property
+    def relational(self) -> int:
+        """Number of relational heads H_r."""
+        return (self.num_heads + 1) // 2 if self.num_relational_heads is None else self.num_relational_heads
+
+    @property
+    def sensory(self) -> int:
+        """Number of sensory heads H_s."""
+        return self.num_heads - self.relational
+
+    @property
+    def head_dim(self) -> int:
+        """Width d of a head."""
+        return self.dim // self.num_heads
+
+    @property
+    def relations(self) -> int:
+        """Number of relations R."""
+        return self.num_relations or self.relational
+
+    @property
+    def relation_dim(self) -> int:
+        """Width p of one relation's query and key."""
+        return self.head_dim * self.relational // self.relations
+
+    @property
+    def retrieval_heads(self) -> int:
+        """Heads of the symbol retriever."""
+        return self.symbol_heads or self.num_heads
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """(batch, tokens, heads * d) to (batch, heads, tokens, d)."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def rotate_pairs(x: Tensor) -> Tensor:
+    """Rotary positions on interleaved pairs (0, 1), (2, 3), ...: (batch, heads, tokens, d) to the same shape.
+
+    The pairs are first sorted into halves, and stay so: products of two rotated vectors do not mind.
+    """
+    positions = torch.arange(x.shape[2], device=x.device)
+    halves = x.unflatten(-1, (-1, 2)).transpose(-1, -2).flatten(-2)
+    return apply_rotary(halves, *rotary_tables(positions, x.shape[-1], dtype=x.dtype))
+
+
+class SensoryAttention(nn.Module):
+    """Ordinary multi-head attention without biases: (batch, tokens, dim) to (batch, tokens, heads * head_dim)."""
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        head_dim: int,
+        num_kv_heads: int | None = None,
+        *,
+        rope: bool = False,
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_heads, self.num_kv_heads = num_heads, num_kv_heads or num_heads
+        self.rope, self.causal = rope, causal
+        width = num_heads * head_dim
+        self.wq = nn.Linear(dim, width, bias=False)
+        self.wk = nn.Linear(dim, self.num_kv_heads * head_dim, bias=False)
+        self.wv = nn.Linear(dim, self.num_kv_heads * head_dim, bias=False)
+        self.wo = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None, context: Tensor | None = None) -> Tensor:
+        """Attend within ``x``, or from ``x`` to ``context`` (batch, keys, dim)."""
+        source = x if context is None else context
+        query, key = split_heads(self.wq(x), self.num_heads), split_heads(self.wk(source), self.num_kv_heads)
+        if self.rope:
+            query, key = rotate_pairs(query), rotate_pairs(key)
+        value = split_heads(self.wv(source), self.num_kv_heads)
+        output = dense_attention(query, key, value, attn_mask, causal=self.causal)
+        return self.wo(output.transpose(1, 2).flatten(2))
+
+
+class RelationalAttention(nn.Module):
+    """Heads whose messages are relations and symbols: (batch, tokens, dim) to (batch, tokens, heads * head_dim).
+
+    Args:
+        dim: width of the objects and of the symbols.
+        num_heads, head_dim: relational heads H_r and their width d.
+        num_kv_heads: heads of attention keys and of symbol values.
+        num_relations, relation_dim: R and p; by default H_r and d H_r / R.
+        activation: of the relations, see ``RELATION_ACTIVATIONS``.
+        symmetric: one projection for both sides of a relation.
+        rope, causal: of the attention weights; relations know neither positions nor masks.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        head_dim: int,
+        *,
+        num_kv_heads: int | None = None,
+        num_relations: int | None = None,
+        relation_dim: int | None = None,
+        activation: str = "identity",
+        symmetric: bool = False,
+        rope: bool = False,
+        causal: bool = False,
+    ) -> None:
+        super().__init__()
+        self.num_heads, self.num_kv_heads = num_heads, num_kv_heads or num_heads
+        self.num_relations = num_relations or num_heads
+        relation_dim = relation_dim or head_dim * num_heads // self.num_relations
+        self.activation, self.rope, self.causal = activation, rope, causal
+        width, relation_width = num_heads * head_dim, self.num_relations * relation_dim
+        self.wq_attn = nn.Linear(dim, width, bias=False)
+        self.wk_attn = nn.Linear(dim, self.num_kv_heads * head_dim, bias=False)
+        self.wq_rel = nn.Linear(dim, relation_width, bias=False)
+        self.wk_rel = self.wq_rel if symmetric else nn.Linear(dim, relation_width, bias=False)
+        self.wr = nn.Parameter(torch.empty(num_heads, head_dim, self.num_relations))
+        self.wv = nn.Linear(dim, self.num_kv_heads * head_dim, bias=False)
+        self.wo = nn.Linear(width, width, bias=False)
+        nn.init.normal_(self.wr, std=self.num_relations**-0.5)
+
+    def attention(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """Weights a (batch, heads, queries, keys)."""
+        batch, length, _ = x.shape
+        query, key = split_heads(self.wq_attn(x), self.num_heads), split_heads(self.wk_attn(x), self.num_kv_heads)
+        if self.rope:
+            query, key = rotate_pairs(query), rotate_pairs(key)
+        key = key.repeat_interleave(self.num_heads // self.num_kv_heads, 1)
+        mask = expand_mask(
+            attn_mask,
+            batch=batch,
+            heads=self.num_heads,
+            queries=length,
+            keys=length,
+            causal=self.causal,
+            device=x.device,
+        )
+        return masked_softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, mask)
+
+    def relations(self, x: Tensor) -> Tensor:
+        """Relations r (batch, relations, i, j) of every pair of objects, after the activation."""
+        query, key = split_heads(self.wq_rel(x), self.num_relations), split_heads(self.wk_rel(x), self.num_relations)
+        return RELATION_ACTIVATIONS[self.activation](query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5)
+
+    def forward(self, x: Tensor, symbols: Tensor | PairSymbols, attn_mask: Tensor | None = None) -> Tensor:
+        """Every object receives, from those it attends to, their relations to it and their symbols.
+
+        Args:
+            x: (batch, tokens, dim).
+            symbols: of every object (batch, tokens, dim), or of every pair.
+            attn_mask: see ``zoo.nn.masks``.
+        """
+        weights = self.attention(x, attn_mask)
+        # Aggregated before it is projected by wr: R numbers per pair instead of d.
+        related = torch.einsum("bhij,blij->bihl", weights, self.relations(x))
+        message = torch.einsum("bihl,hdl->bihd", related, self.wr) + self._read_symbols(weights, symbols)
+        return self.wo(message.flatten(2))
+
+    def _read_symbols(self, weights: Tensor, symbols: Tensor | PairSymbols) -> Tensor:
+        """sum_j a_ij wv s_j, or s_ij of pairs: (batch, tokens, heads, head_dim)."""
+        group = self.num_heads // self.num_kv_heads
+        if isinstance(symbols, PairSymbols):
+            value = self.wv(symbols.table).unflatten(-1, (self.num_kv_heads, -1)).repeat_interleave(group, 1)
+            return torch.einsum("bhim,mhd->bihd", symbols.gather_weights(weights), value)
+        value = split_heads(self.wv(symbols), self.num_kv_heads).repeat_interleave(group, 1)
+        return (weights @ value).transpose(1, 2)
+
+
+class DualAttention(nn.Module):
+    """Sensory and relational heads side by side: (batch, tokens, dim) to the same shape."""
+
+    def __init__(self, config: DualAttentionConfig) -> None:
+        super().__init__()
+        shared = {"rope": config.rope, "causal": config.causal}
+        self.self_attention = (
+            SensoryAttention(config.dim, config.sensory, config.head_dim, config.num_kv_heads, **shared)
+            if config.sensory
+            else None
+        )
+        self.relational_attention = (
+            RelationalAttention(
+                config.dim,
+                config.relational,
+                config.head_dim,
+                num_kv_heads=config.num_relational_kv_heads,
+                num_relations=config.relations,
+                relation_dim=config.relation_dim,
+                activation=config.relation_activation,
+                symmetric=config.symmetric_relations,
+                **shared,
+            )
+            if config.relational
+            else None
+        )
+        if config.share_attention and self.self_attention and self.relational_attention:
+            self.relational_attention.wq_attn = self.self_attention.wq
+            self.relational_attention.wk_attn = self.self_attention.wk
+
+    def forward(self, x: Tensor, symbols: Tensor | PairSymbols | None, attn_mask: Tensor | None = None) -> Tensor:
+        """Outputs of the two groups, joined; ``symbols`` as in ``RelationalAttention``."""
+        parts = []
+        if self.self_attention is not None:
+            parts.append(self.self_attention(x, attn_mask))
+        if self.relational_attention is not None:
+            parts.append(self.relational_attention(x, symbols, attn_mask))
+        return torch.cat(parts, -1)
+
+
+class DualAttentionLayer(nn.Module):
+    """Drop-in layer: dual attention with a symbol retriever of its own."""
+
+    def __init__(self, config: DualAttentionConfig) -> None:
+        super().__init__()
+        if config.causal and config.relational and config.relation_activation == "softmax":
+            raise ConfigError(
+                "softmax relations are normalised over the whole sequence, so that a token would see what comes "
+                "after it: no causal form",
+                field="relation_activation",
+            )
+        self.has_positions = config.rope
+        self.symbol_retriever = symbol_retriever(config) if config.relational else None
+        self.dual_attn = DualAttention(config)
+
+    def forward(
+        self, x: Tensor, attn_mask: Tensor | None = None, *, symbols: Tensor | PairSymbols | None = None
+    ) -> Tensor:
+        """(batch, length, dim) to the same shape.
+
+        Args:
+            x: (batch, length, dim).
+            attn_mask: see ``zoo.nn.masks``.
+            symbols: of every object (batch, length, dim) or of every pair; by default the layer's own.
+        """
+        if symbols is None and self.symbol_retriever is not None:
+            symbols = self.symbol_retriever(x)
+        return self.dual_attn(x, symbols, attn_mask)
+
+
+def example(config: DualAttentionConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random objects."""
+    generator = torch.Generator().manual_seed(seed)
+    length = min(10, config.max_length)
+    return {"x": torch.randn(batch_size, length, config.dim, generator=generator)}

@@ -1,0 +1,95 @@
+"""Learning a relational game: the training of the bundled weights, and of a plain transformer beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from zoo.building import build_on_meta
+from zoo.errors import ConfigError
+from zoo_sequence.dual_attention.networks import ViDAT, ViDATConfig
+from zoo_sequence.dual_attention.relational_games import CELL, GRID, RelationalGames, RelationalGamesConfig, draw
+
+GAME, SAMPLES, STEPS = "xoccurs", 20_000, 4_000
+_BATCH = 64
+
+
+def fit(
+    config: ViDATConfig,
+    game: str,
+    *,
+    samples: int,
+    steps: int,
+    seed: int,
+    log: Callable[[str], object] = lambda line: None,
+) -> ViDAT:
+    """A classifier trained on so many images of pentominoes: AdamW, cosine from 1e-3, batches of 64.
+
+    Args:
+        config: for images (3, 36, 36) and two classes.
+        game: see ``relational_games.GAMES``.
+        samples: size of the training set.
+        steps: batches, drawn from it with replacement.
+        seed: of images, initial weights and batches.
+        log: takes lines of progress.
+    """
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    model = ViDAT(config)
+    images, truth = draw(game, samples, generator)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-2)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for step in range(steps):
+        batch = torch.randint(samples, (_BATCH,), generator=generator)
+        loss = functional.cross_entropy(model(images[batch]), truth[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if step % 500 == 0:
+            log(f"step {step}: loss {loss.item():.3f}")
+    return model.eval()
+
+
+def twin(config: ViDATConfig) -> ViDATConfig:
+    """The plain transformer of the same size: no relational heads, a wider feed-forward network."""
+    plain = replace(config, num_relational_heads=0, num_relational_kv_heads=None)
+    missing = count(config) - count(plain)
+    per_feature = config.num_layers * (2 * config.dim + 1)
+    return replace(plain, hidden_dim=plain.ff_dim + round(missing / per_feature))
+
+
+def count(config: ViDATConfig) -> int:
+    """Parameters of a classifier."""
+    return sum(parameter.numel() for parameter in build_on_meta(lambda: ViDAT(config)).parameters())
+
+
+def train(
+    config: ViDATConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
+) -> tuple[nn.Module, dict[str, float]]:
+    """Learn the game "xoccurs", and let a plain transformer of the same size learn it too.
+
+    Returns:
+        The dual attention classifier, and the accuracy of both on new images, by set of objects.
+
+    Raises:
+        ConfigError: the classifier is not one of two classes for images of 36 x 36 pixels.
+    """
+    side = CELL * GRID
+    if list(config.image_shape) != [3, side, side] or config.num_classes != 2:
+        raise ConfigError(
+            f"relational games have images of 3 x {side} x {side} and two classes: take vidat/relational-games",
+            field="image_shape",
+        )
+    games = RelationalGames(RelationalGamesConfig(game=GAME, count=5_000))
+    metrics: dict[str, float] = {}
+    trained = []
+    for name, schema in (("dual attention", config), ("plain transformer", twin(config))):
+        log(f"{name}: {count(schema)} parameters")
+        trained.append(fit(schema, GAME, samples=SAMPLES, steps=STEPS, seed=seed, log=log))
+        metrics |= {f"{name}, {objects}": accuracy for objects, accuracy in games.run(trained[-1]).items()}
+    return trained[0], metrics
