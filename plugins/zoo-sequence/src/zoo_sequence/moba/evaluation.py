@@ -28,8 +28,8 @@ TILE_QUERIES = 128
 
 # Queries whose output is under construction at a time, and attention weights that exist together: on a CPU what
 # stays in its caches, on a GPU what fills it.
-_ROWS_ON_CPU, _ROWS_ON_GPU = 1 << 14, 1 << 20
-_WEIGHTS_ON_CPU, _WEIGHTS_ON_GPU = 1 << 19, 1 << 26
+_ROWS_ON_CPU, _ROWS_ON_GPU = 1 << 13, 1 << 20
+_WEIGHTS_ON_CPU, _WEIGHTS_ON_GPU = 1 << 18, 1 << 26
 
 
 def block_sparse_attention(query: Tensor, key: Tensor, value: Tensor, routing: Routing, scale: float) -> Tensor:
@@ -68,12 +68,17 @@ class Tiles:
     opening: bool
 
     def split(self, weights: int) -> Iterator[Tiles]:
-        """The same tiles, at most about so many attention weights at a time."""
-        step = max(1, weights // (self.rows.shape[1] * self.keys.shape[1]))
-        for start in range(0, len(self.rows), step):
-            part = slice(start, start + step)
-            surplus = None if self.surplus is None else self.surplus[part]
-            yield Tiles(self.rows[part], self.keys[part], self.hidden, surplus, self.opening)
+        """The same tiles, or shorter ones, with so many attention weights at a time."""
+        tiles, queries = self.rows.shape
+        width = self.keys.shape[1]
+        length = max(1, min(queries, weights // width))
+        step = max(1, weights // (length * width))
+        for first in range(0, tiles, step):
+            for start in range(0, queries, length):
+                some, few = slice(first, first + step), slice(start, start + length)
+                hidden = None if self.hidden is None else self.hidden[few]
+                surplus = None if self.surplus is None else self.surplus[some, few]
+                yield Tiles(self.rows[some, few], self.keys[some], hidden, surplus, self.opening)
 
 
 @dataclass(frozen=True)
@@ -168,6 +173,13 @@ class Problem:
         place, order = (chosen[pick] * units + row // (group * queries)).sort(stable=True)
         row = row[order]
         counts = torch.bincount(place, minlength=blocks * units)
+        if units == 1:
+            # Nothing runs beside the queries of a block: they are one tile, however many they are.
+            for block, rows in enumerate(row.split(counts.tolist())):
+                if len(rows):
+                    keys = block * self.block_size + self._arange(self.block_size)
+                    yield Tiles(rows[None], keys[None], None, None, opening=False)
+            return
         length = self._tile_length()
         tiles = (counts + length - 1) // length
         place = self._arange(blocks * units).repeat_interleave(tiles)

@@ -10,7 +10,7 @@ from torch import Tensor
 GATES = ("mean", "window", "sink")
 
 # Scores of so many (query, block) pairs exist at a time.
-_PAIRS_AT_A_TIME = 1 << 19
+_PAIRS_AT_A_TIME = 1 << 17
 
 
 @dataclass(frozen=True)
