@@ -1,0 +1,210 @@
+"""The survey's generic attention with its alignment and distribution functions as parts.
+
+Alignments a(k, q), with W, W1, W2, b, w learned and phi(x) = elu(x) + 1:
+
+    similarity          cos(k, q)                     biased-general      k'(W q + b)
+    dot                 q'k                           activated-general   act(k'(W q + b))
+    scaled-dot          q'k / sqrt(d)                 generalized-kernel  phi(q)'phi(k)
+    general             k'W q                         concat              w'act(W [q; k] + b)
+    location-based      w'act(W q + b)_i              additive            w'act(W1 q + W2 k + b)
+    feature-based       w'act(W1 k + W2 k^2 + b)      deep                E layers of act(W x + b) on [q; k]
+
+For activated-general the activation acts on the energy, so that with the identity it is biased-general. Source: "An
+Attentive Survey of Attention Models", arXiv 1904.02874, section 4 and its tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.errors import InputError
+from zoo.nn.masks import expand_mask
+from zoo_evaluate.attention_taxonomy import AttentionCoreConfig
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": functional.relu,
+    "identity": lambda x: x,
+}
+# Longest sequence of the location-based alignment, which scores places by the query alone.
+MAX_PLACES = 512
+
+
+def sparsemax(scores: Tensor) -> Tensor:
+    """Projection of (..., n) onto the simplex: max(z - tau, 0)."""
+    ordered = scores.sort(-1, descending=True).values
+    count = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
+    total = ordered.cumsum(-1)
+    support = (1 + count * ordered > total).sum(-1, keepdim=True)
+    tau = (total.gather(-1, support - 1) - 1) / support
+    return (scores - tau).clamp(min=0)
+
+
+def entmax15(scores: Tensor) -> Tensor:
+    """1.5-entmax of (..., n): max(z / 2 - tau, 0)^2, between softmax and sparsemax."""
+    halved = (scores - scores.amax(-1, keepdim=True)) / 2
+    ordered = halved.sort(-1, descending=True).values
+    count = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
+    mean = ordered.cumsum(-1) / count
+    variance = count * (ordered.square().cumsum(-1) / count - mean.square())
+    tau = mean - ((1 - variance).clamp(min=0) / count).sqrt()
+    support = (tau <= ordered).sum(-1, keepdim=True)
+    return (halved - tau.gather(-1, support - 1)).clamp(min=0).square()
+
+
+class AttentionCore(nn.Module):
+    """Queries (B, Q, dq), keys (B, N, dk), values (B, N, dv) to context (B, Q, dv) and weights.
+
+    Weights are (B, Q, N), or (B, Q, N, dv) when feature-wise.
+    """
+
+    def __init__(self, config: AttentionCoreConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden = config.hidden or config.dim_k
+        scores = config.dim_v if config.feature_wise else 1
+        kind = config.alignment
+        if kind in ("general", "biased-general", "activated-general"):
+            self.weight = nn.Parameter(torch.empty(config.dim_k, config.dim_q))
+            nn.init.xavier_uniform_(self.weight)
+        if kind in ("biased-general", "activated-general"):
+            self.bias = nn.Parameter(torch.empty(config.dim_k))
+            nn.init.zeros_(self.bias)
+        if kind in ("concat", "deep"):
+            widths = [config.dim_q + config.dim_k] + [hidden] * (config.layers if kind == "deep" else 1)
+            self.maps = nn.ModuleList(map(_linear, widths[:-1], widths[1:]))
+        if kind == "additive":
+            self.query_map = _linear(config.dim_q, hidden)
+            self.key_map = _linear(config.dim_k, hidden, bias=False)
+        if kind == "feature-based":
+            self.key_map = _linear(config.dim_k, hidden)
+            self.square_map = _linear(config.dim_k, hidden, bias=False)
+        if kind == "location-based":
+            self.query_map = _linear(config.dim_q, hidden)
+        if kind in ("concat", "deep", "additive", "feature-based"):
+            self.score = nn.Linear(hidden, scores, bias=False)
+            nn.init.normal_(self.score.weight, std=1 / math.sqrt(hidden))
+        if kind == "location-based":
+            self.score = nn.Linear(hidden, MAX_PLACES * scores, bias=False)
+            nn.init.normal_(self.score.weight, std=1 / math.sqrt(hidden))
+        if config.distribution == "gaussian-window":
+            self.centre_map = _linear(config.dim_q, hidden, bias=False)
+            self.centre = nn.Linear(hidden, 1, bias=False)
+
+    def energies(self, query: Tensor, key: Tensor) -> Tensor:
+        """e (B, Q, N), or (B, Q, N, dv) when feature-wise."""
+        kind, act = self.config.alignment, ACTIVATIONS[self.config.act]
+        if kind == "similarity":
+            return functional.normalize(query, dim=-1) @ functional.normalize(key, dim=-1).transpose(1, 2)
+        if kind in ("dot", "scaled-dot"):
+            return query @ key.transpose(1, 2) / (math.sqrt(query.shape[-1]) if kind == "scaled-dot" else 1.0)
+        if kind == "generalized-kernel":
+            return (functional.elu(query) + 1) @ (functional.elu(key) + 1).transpose(1, 2)
+        if kind in ("general", "biased-general", "activated-general"):
+            mapped = functional.linear(query, self.weight, self.bias if kind != "general" else None)
+            energies = mapped @ key.transpose(1, 2)
+            return act(energies) if kind == "activated-general" else energies
+        if kind == "location-based":
+            return self._places(act(self.query_map(query)), key.shape[1])
+        return self._scored(act(self._hidden(query, key, act)))
+
+    def _hidden(self, query: Tensor, key: Tensor, act: Callable[[Tensor], Tensor]) -> Tensor:
+        """(B, Q, N, hidden) before the last activation."""
+        kind = self.config.alignment
+        if kind == "additive":
+            return self.query_map(query)[:, :, None] + self.key_map(key)[:, None]
+        if kind == "feature-based":
+            alone = self.key_map(key) + self.square_map(key.square())
+            return alone[:, None].expand(-1, query.shape[1], -1, -1)
+        shape = (query.shape[0], query.shape[1], key.shape[1])
+        joint = torch.cat((query[:, :, None].expand(*shape, -1), key[:, None].expand(*shape, -1)), -1)
+        for layer in list(self.maps)[:-1]:
+            joint = act(layer(joint))
+        return self.maps[-1](joint)
+
+    def _scored(self, hidden: Tensor) -> Tensor:
+        scores = self.score(hidden)
+        return scores if self.config.feature_wise else scores[..., 0]
+
+    def _places(self, hidden: Tensor, places: int) -> Tensor:
+        if places > MAX_PLACES:
+            raise InputError(f"location-based alignment scores at most {MAX_PLACES} places, not {places}")
+        scores = self.score(hidden).unflatten(-1, (MAX_PLACES, -1))[:, :, :places]
+        return scores if self.config.feature_wise else scores[..., 0]
+
+    def forward(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Args:
+            query: (B, Q, dq).
+            key: (B, N, dk).
+            value: (B, N, dv).
+            attn_mask: boolean (B, N), (Q, N) or (B, 1 or Q, N), True = keep; rows without a key give zeros.
+        """
+        batch, queries, keys = query.shape[0], query.shape[1], key.shape[1]
+        if attn_mask is not None and attn_mask.ndim == 3 and attn_mask.shape[1] == 1:
+            attn_mask = attn_mask[:, 0]
+        mask = expand_mask(attn_mask, batch=batch, heads=1, queries=queries, keys=keys)
+        energies = self.energies(query, key)
+        wise = energies.ndim == 4
+        visible = torch.ones_like(energies[:1, :1, :, :1] if wise else energies[:1, :1], dtype=torch.bool)
+        if mask is not None:
+            visible = mask[:, 0][..., None] if wise else mask[:, 0]
+        weights = self._distribute(query, energies.transpose(-1, -2) if wise else energies, visible, wise)
+        if wise:
+            weights = weights.transpose(-1, -2)
+            return (weights * value[:, None]).sum(2), weights
+        return weights @ value, weights
+
+    def _distribute(self, query: Tensor, energies: Tensor, visible: Tensor, wise: bool) -> Tensor:
+        """Weights over the last axis; hidden places get zero."""
+        if wise:
+            visible = visible.transpose(-1, -2)
+        kind = self.config.distribution
+        low = energies.masked_fill(~visible, -1e9)
+        if kind == "sigmoid":
+            weights = energies.sigmoid()
+        elif kind == "linear":
+            weights = energies
+        elif kind == "sparsemax":
+            weights = sparsemax(low)
+        elif kind == "entmax":
+            weights = entmax15(low)
+        elif kind in ("argmax", "sampled"):
+            weights = self._hard(low)
+        else:
+            weights = low.softmax(-1)
+            if kind == "gaussian-window":
+                weights = weights * self._window(query, energies.shape[-1], wise)
+        return weights.masked_fill(~visible, 0.0)
+
+    def _hard(self, energies: Tensor) -> Tensor:
+        """Argmax in eval mode; in training a sample, or the argmax, with straight-through gradients."""
+        if not self.training:
+            return functional.one_hot(energies.argmax(-1), energies.shape[-1]).to(energies.dtype)
+        if self.config.distribution == "sampled":
+            return functional.gumbel_softmax(energies, hard=True, dim=-1)
+        soft = energies.softmax(-1)
+        return functional.one_hot(soft.argmax(-1), soft.shape[-1]) + soft - soft.detach()
+
+    def _window(self, query: Tensor, places: int, wise: bool) -> Tensor:
+        """exp(-(i - p)^2 / (2 (D/2)^2)) around a predicted centre p = N sigmoid(u' tanh(W q))."""
+        centre = places * self.centre(torch.tanh(self.centre_map(query))).sigmoid()
+        distance = torch.arange(places, device=query.device, dtype=query.dtype) - centre
+        window = torch.exp(-distance.square() / (2 * (self.config.window / 2) ** 2))
+        return window[:, :, None] if wise else window
+
+
+def _linear(dim: int, out: int, bias: bool = True) -> nn.Linear:
+    layer = nn.Linear(dim, out, bias=bias)
+    nn.init.xavier_uniform_(layer.weight)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer
