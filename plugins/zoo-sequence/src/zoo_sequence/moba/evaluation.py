@@ -68,10 +68,11 @@ class Tiles:
     opening: bool
 
     def split(self, weights: int) -> Iterator[Tiles]:
-        """The same tiles, or shorter ones, with so many attention weights at a time."""
+        """The same tiles, or shorter ones, with about so many attention weights at a time."""
         tiles, queries = self.rows.shape
         width = self.keys.shape[1]
-        length = max(1, min(queries, weights // width))
+        # A query and its repetitions must stay together.
+        length = queries if self.surplus is not None else max(1, min(queries, weights // width))
         step = max(1, weights // (length * width))
         for first in range(0, tiles, step):
             for start in range(0, queries, length):
