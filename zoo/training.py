@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from zoo.facts import Entry
+from zoo.filling import tied_names
 from zoo.targets import resolve
 
 
@@ -46,7 +47,9 @@ def reproduce(
         module, metrics = resolve(entry.train or "")(instance, preset=preset, seed=seed, log=log)
     finally:
         torch.set_num_threads(threads)
-    content = save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
+    state = module.state_dict()
+    # A tied tensor is written once, under its first name: safetensors refuses to write shared memory twice.
+    content = save({names[0]: state[names[0]].contiguous() for names in tied_names(module)})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return Trained(len(content), hashlib.sha256(content).hexdigest(), metrics)
