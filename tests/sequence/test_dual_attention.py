@@ -1,0 +1,359 @@
+"""Dual attention: what is particular to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import zoo
+from zoo.building import build_on_meta
+from zoo_sequence.dual_attention import (
+    DATConfig,
+    DATLanguageModel,
+    DualAttention,
+    DualAttentionConfig,
+    DualAttentionLayer,
+    PairSymbols,
+    RelationalAttention,
+    RelationalGames,
+    RelationalGamesConfig,
+    ViDATConfig,
+    convert,
+)
+from zoo_sequence.dual_attention.attention import RELATION_ACTIVATIONS, rotate_pairs
+from zoo_sequence.dual_attention.networks import to_patches
+from zoo_sequence.dual_attention.relational_games import CELL, GAMES, GRID, OBJECTS, draw, masks
+from zoo_sequence.dual_attention.training import count, twin
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("dat-lm/dat-343m", 344_386_560),
+        ("dat-lm/dat-343m-nr64", 345_074_688),
+        ("dat-lm/dat-1.27b", 1_276_827_648),
+        ("dat-lm/t-353m", 353_601_536),
+        ("dat-lm/t-757m", 756_894_720),
+    ],
+)
+def test_parameter_counts(name, parameters):
+    assert zoo.info(name).to_dict()["parameters"] == parameters
+
+
+def test_the_library_of_the_large_models_is_frozen():
+    config = DATConfig(**{str(name): value for name, value in zoo.config("dat-lm/dat-343m").items()})
+    model = build_on_meta(lambda: DATLanguageModel(config))
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    assert trainable == 343_337_984
+
+
+class TestRelations:
+    @pytest.mark.parametrize("activation", RELATION_ACTIVATIONS)
+    def test_definition(self, activation):
+        torch.manual_seed(0)
+        layer = RelationalAttention(12, 2, 4, num_kv_heads=1, num_relations=4, activation=activation)
+        x, symbols = torch.randn(1, 5, 12), torch.randn(1, 5, 12)
+        relations = layer.relations(x)[0]
+        query, key = layer.wq_rel(x)[0].view(5, 4, 2), layer.wk_rel(x)[0].view(5, 4, 2)
+        raw = torch.einsum("ilp,jlp->lij", query, key) / 2**0.5
+        torch.testing.assert_close(relations, RELATION_ACTIVATIONS[activation](raw))
+        weights, value = layer.attention(x)[0], layer.wv(symbols)[0]
+        heads = []
+        for head in range(2):
+            message = torch.stack(
+                [
+                    sum(weights[head, i, j] * (layer.wr[head] @ relations[:, i, j] + value[j]) for j in range(5))
+                    for i in range(5)
+                ]
+            )
+            heads.append(message)
+        torch.testing.assert_close(layer(x, symbols)[0], layer.wo(torch.cat(heads, -1)))
+
+    def test_symbols_of_pairs(self):
+        torch.manual_seed(0)
+        layer = RelationalAttention(12, 2, 6)
+        x, table = torch.randn(2, 5, 12), torch.randn(3, 12)
+        index = torch.randint(3, (5, 5))
+        by_index, explicit = PairSymbols(table, index), PairSymbols.explicit(table[index])
+        torch.testing.assert_close(layer(x, by_index), layer(x, explicit))
+        shared = torch.randn(5, 12)
+        per_sender = PairSymbols.explicit(shared.expand(5, 5, 12))  # the symbol of (i, j) is that of j
+        torch.testing.assert_close(layer(x, per_sender), layer(x, shared.expand(2, 5, 12)))
+
+    def test_distance_symbols_are_clipped(self):
+        layer = zoo.load("dual-attention/relative", max_distance=2)
+        symbols = layer.symbol_retriever(torch.zeros(1, 6, 64))
+        assert symbols.index[0].tolist() == [2, 3, 4, 4, 4, 4]
+        assert symbols.index[5].tolist() == [0, 0, 0, 0, 1, 2]
+
+    def test_hidden_senders_neither_relate_nor_speak(self):
+        layer = zoo.load("dual-attention", num_relational_heads=4)
+        x, symbols = torch.randn(1, 6, 64), torch.randn(1, 6, 64)
+        visible = torch.tensor([[True, True, True, True, True, False]])
+        before = layer(x, visible, symbols=symbols)
+        x[:, 5] += 1
+        symbols[:, 5] += 1
+        torch.testing.assert_close(layer(x, visible, symbols=symbols)[:, :5], before[:, :5])
+
+
+class TestLayer:
+    @given(st.integers(1, 6), st.data())
+    @settings(max_examples=30, deadline=None)
+    def test_any_split_of_heads(self, heads, data):
+        relational = data.draw(st.integers(0, heads))
+        retrieval = data.draw(st.sampled_from(["symbolic_attention", "positional_symbols", "position_relative"]))
+        config = DualAttentionConfig(
+            dim=6 * heads,
+            num_heads=heads,
+            num_relational_heads=relational,
+            num_relations=data.draw(st.integers(1, 6)) if relational else None,
+            symbol_retrieval=retrieval,
+            rope=data.draw(st.booleans()),
+            causal=True,
+        )
+        layer = DualAttentionLayer(config)
+        x = torch.randn(2, 7, 6 * heads)
+        output = layer(x)
+        assert output.shape == x.shape
+        torch.testing.assert_close(layer(x[:, :4]), output[:, :4], atol=1e-5, rtol=1e-4)
+
+    def test_shared_attention_is_one_tensor(self):
+        layer = DualAttention(DualAttentionConfig(share_attention=True))
+        assert layer.relational_attention.wq_attn.weight is layer.self_attention.wq.weight
+        with pytest.raises(zoo.ConfigError, match="as many relational as sensory"):
+            DualAttentionConfig(share_attention=True, num_relational_heads=1)
+
+    def test_rotary_pairs(self):
+        x, y = torch.randn(2, 1, 1, 9, 6, dtype=torch.float64).unbind(0)
+        angles = torch.arange(9)[:, None] * 10_000.0 ** (-torch.arange(0, 6, 2) / 6)
+        turn = torch.polar(torch.ones_like(angles), angles)
+        turned = [torch.view_as_real(torch.view_as_complex(z.unflatten(-1, (3, 2))) * turn).flatten(-2) for z in (x, y)]
+        expected = turned[0] @ turned[1].transpose(-1, -2)
+        torch.testing.assert_close(rotate_pairs(x) @ rotate_pairs(y).transpose(-1, -2), expected, atol=1e-6, rtol=1e-6)
+
+    def test_gradients(self):
+        torch.manual_seed(0)
+        layer = zoo.load("dual-attention", dim=8, num_heads=2, num_symbols=3, causal=True).double()
+        x = torch.randn(1, 4, 8, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(layer, (x,))
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"dim": 10}, "not divisible"),
+            ({"num_relational_heads": 5}, "5 relational heads of num_heads=4"),
+            ({"num_kv_heads": 3}, "not a multiple of num_kv_heads=3"),
+            ({"num_relations": 33}, "less than one feature"),
+            ({"symbol_heads": 5}, "symbol_heads=5"),
+            ({"dim": 12, "rope": True}, "even head width"),
+            ({"relation_activation": "softmax", "causal": True}, "no causal form"),
+        ],
+    )
+    def test_bad_configs(self, options, words):
+        with pytest.raises(zoo.ConfigError, match=words):
+            zoo.load("dual-attention", **options)
+
+    def test_more_tokens_than_symbols(self):
+        layer = zoo.load("dual-attention", symbol_retrieval="positional_symbols", symbol_length=5)
+        with pytest.raises(zoo.InputError, match="symbols for 5"):
+            layer(torch.randn(1, 6, 64))
+
+    def test_both_hosts(self):
+        model = zoo.load("moh-llama/tiny", attention="dual-attention", attention_options={"rope": True})
+        assert model.model.position_table is None
+        assert model(torch.randint(64, (1, 9))).shape == (1, 9, 64)
+
+
+class TestLanguageModel:
+    def test_retrievers(self):
+        shared, own, tied = (
+            zoo.load("dat-lm/tiny", shared_symbols=shared, tied_library=tied)
+            for shared, tied in ((True, False), (False, False), (False, True))
+        )
+        sizes = [sum(p.numel() for p in model.stack.symbol_retrievers.parameters()) for model in (shared, own, tied)]
+        assert sizes[1] == 2 * sizes[0]
+        assert sizes[2] == sizes[1] - 8 * 32
+
+    def test_no_relational_heads_no_symbols(self):
+        model = zoo.load("dat-lm/tiny", num_relational_heads=0)
+        assert not any("symbol" in name or "relational" in name for name, _ in model.named_parameters())
+        config = DATConfig(num_relational_heads=0)
+        unread = {"layers.symbol_retrievers.0.q_proj.bias": torch.zeros(1), "layers.norm.weight": torch.zeros(1)}
+        assert convert(unread, config).keys() == {"norm.weight"}
+
+    def test_initial_weights(self):
+        torch.manual_seed(0)
+        model = zoo.load("dat-lm/tiny", dim=128, num_layers=8, activation="swiglu", num_symbols=64)
+        block = model.stack.blocks[0]
+        for parameter, std in (
+            (block.ff_block.linear1.weight, 0.02),
+            (block.ff_block.linear3.weight, 0.02),
+            (block.ff_block.linear2.weight, 0.005),
+            (block.dual_attn.relational_attention.wr, 0.02),
+            (block.dual_attn.relational_attention.wo.weight, 0.005),
+            (model.stack.symbol_retrievers[0].symbol_library, 1.0),
+        ):
+            assert float(parameter.detach().std()) == pytest.approx(std, rel=0.1)
+        assert bool((block.norm1.weight == 1).all())
+
+    def test_learned_positions_end(self):
+        model = zoo.load("dat-lm/tiny", rope=False)
+        with pytest.raises(zoo.InputError, match="max_length=64"):
+            model(torch.zeros(1, 65, dtype=torch.int64))
+
+    def test_causal_only(self):
+        with pytest.raises(zoo.ConfigError, match="causal must be True"):
+            zoo.load("dat-lm/tiny", causal=False)
+
+    def test_loss(self):
+        model = zoo.load("dat-lm/tiny")
+        ids, targets = torch.randint(53, (2, 2, 9))
+        expected = -model(ids).log_softmax(-1).gather(-1, targets[..., None]).mean()
+        torch.testing.assert_close(model.loss(ids, targets), expected)
+
+    @pytest.mark.parametrize("options", [{"pre_norm": False}, {"norm": "rmsnorm"}, {"activation": "relu"}])
+    def test_variants_learn(self, options):
+        torch.manual_seed(0)
+        model = zoo.load("dat-lm/tiny", **options).train()
+        ids = torch.randint(53, (4, 13))
+        optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+        losses = []
+        for _ in range(60):
+            loss = model.loss(ids[:, :-1], ids[:, 1:])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[-1] < 0.5 * losses[0]
+
+
+class TestVision:
+    def test_patches(self):
+        images = torch.randn(2, 3, 8, 6)
+        patches = to_patches(images, 4, 2)
+        assert patches.shape == (2, 6, 24)
+        expected = images[1, :, 4:8, 2:4].permute(1, 2, 0).flatten()  # second row, second column
+        torch.testing.assert_close(patches[1, 4], expected)
+
+    def test_image_of_another_shape(self):
+        with pytest.raises(zoo.InputError, match="expected"):
+            zoo.load("vidat/tiny")(torch.randn(1, 3, 16, 16))
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"patch_shape": [5, 4]}, "not a multiple of 5"),
+            ({"image_shape": [12, 12]}, "image_shape is"),
+            ({"symbol_retrieval": "positional_symbols", "max_length": 9}, "10 tokens need as many symbols"),
+        ],
+    )
+    def test_bad_configs(self, options, words):
+        with pytest.raises(zoo.ConfigError, match=words):
+            zoo.load("vidat/tiny", **options)
+
+
+class TestSeq2Seq:
+    def test_masks(self):
+        model = zoo.load("dat-seq2seq/tiny")
+        source, target = torch.randint(64, (2, 9)), torch.randint(64, (2, 7))
+        real = torch.ones(2, 9, dtype=torch.bool)
+        real[:, 6:] = False
+        whole = model(source, target, real)
+        other = source.clone()
+        other[:, 6:] = 1
+        torch.testing.assert_close(model(other, target, real), whole)
+        torch.testing.assert_close(model(source, target[:, :4], real), whole[:, :4], atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(model(source.flip(1), target), model(source, target))
+
+    def test_learned_positions(self):
+        model = zoo.load("dat-seq2seq/tiny", rope=False, max_length=8)
+        with pytest.raises(zoo.InputError, match="max_length=8"):
+            model(torch.zeros(1, 9, dtype=torch.int64), torch.zeros(1, 2, dtype=torch.int64))
+
+    def test_encoder_cannot_be_causal(self):
+        with pytest.raises(zoo.ConfigError, match="causal by itself"):
+            zoo.load("dat-seq2seq/tiny", causal=True)
+
+
+def read_objects(image):
+    """What stands in the nine cells of an image: None, or bytes that are equal where objects are the same."""
+    cells = image.view(3, GRID, CELL, GRID, CELL).permute(1, 3, 0, 2, 4).flatten(0, 1)
+    return [cell.numpy().tobytes() if bool(cell.any()) else None for cell in cells]
+
+
+def pattern(row):
+    return [row.index(item) for item in row]
+
+
+def judge(game, cells):
+    """Whether the statement of a game is true of nine cells, from the rules alone."""
+    there = [cell for cell in cells if cell is not None]
+    top = [cell for cell in cells[:3] if cell is not None]
+    bottom = cells[6:]
+    if game == "same":
+        return len(there) == 2 and there[0] == there[1]
+    if game == "between":
+        return len(there) == 3 and there[0] == there[2]
+    if game == "occurs":
+        return top[0] in bottom
+    if game == "xoccurs":
+        return Counter(bottom)[top[0]] == 1 and len(set(bottom)) == 3
+    return pattern(top) == pattern(bottom)
+
+
+class TestGames:
+    def test_shapes(self):
+        assert [len(masks(objects)) for objects in OBJECTS] == [63, 216, 30]
+        assert {int(size) for size in masks("hexominoes").sum((1, 2))} == {24}
+        for objects in OBJECTS:
+            assert len(masks(objects).flatten(1).unique(dim=0)) == len(masks(objects))
+
+    @given(st.sampled_from(GAMES), st.sampled_from(OBJECTS), st.integers(0, 10_000))
+    @settings(max_examples=40, deadline=None)
+    def test_statements_are_true_where_they_should_be(self, game, objects, seed):
+        images, truth = draw(game, 20, torch.Generator().manual_seed(seed), objects)
+        assert images.shape == (20, 3, 36, 36)
+        assert int(truth.sum()) == 10
+        assert [judge(game, read_objects(image)) for image in images] == [bool(true) for true in truth]
+
+    def test_unknown_names(self):
+        generator = torch.Generator()
+        with pytest.raises(zoo.InputError, match="no game"):
+            draw("chess", 2, generator)
+        with pytest.raises(zoo.InputError, match="no objects"):
+            draw("same", 2, generator, "dominoes")
+
+    def test_benchmark(self):
+        games = RelationalGames(RelationalGamesConfig(game="occurs", count=50, objects=["pentominoes", "stripes"]))
+        cases = list(games.cases())
+        assert len(cases) == 100
+        right = {
+            name: torch.tensor([c.truth for c in cases if c.objects == name]) for name in ("pentominoes", "stripes")
+        }
+        assert games.score(right) == {"pentominoes": 1.0, "stripes": 1.0}
+        assert games.run(lambda images: torch.tensor([1.0, 0.0]).expand(len(images), 2)) == {
+            "pentominoes": 0.5,
+            "stripes": 0.5,
+        }
+        with pytest.raises(zoo.InputError, match="50 answers for stripes"):
+            games.score({"pentominoes": right["pentominoes"]})
+
+
+class TestTraining:
+    def test_the_twin_is_of_the_same_size(self):
+        config = ViDATConfig(**{str(name): value for name, value in zoo.config("vidat/relational-games").items()})
+        plain = twin(config)
+        assert plain.relational == 0
+        assert count(plain) == pytest.approx(count(config), rel=1e-3)
+        assert count(replace(config, num_layers=2)) > count(config)
+
+    def test_only_the_games_can_be_trained(self):
+        from zoo_sequence.dual_attention import train
+
+        with pytest.raises(zoo.ConfigError, match="relational-games"):
+            train(ViDATConfig(), preset=None, seed=0, log=print)
