@@ -16,6 +16,9 @@ from zoo.nn.masks import expand_mask, masked_softmax
 from zoo.nn.rotary import apply_rotary, rotary_tables
 from zoo_sequence.dual_attention.symbols import RETRIEVALS, PairSymbols, symbol_retriever
 
+# Receivers whose attention weights and relations are held at once.
+_BLOCK = 512
+
 RELATION_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda relations: relations,
     "relu": functional.relu,
@@ -212,49 +215,75 @@ class RelationalAttention(nn.Module):
 
     def attention(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Weights a (batch, heads, queries, keys)."""
-        batch, length, _ = x.shape
-        query, key = split_heads(self.wq_attn(x), self.num_heads), split_heads(self.wk_attn(x), self.num_kv_heads)
-        if self.rope:
-            query, key = rotate_pairs(query), rotate_pairs(key)
-        key = key.repeat_interleave(self.num_heads // self.num_kv_heads, 1)
-        mask = expand_mask(
-            attn_mask,
-            batch=batch,
-            heads=self.num_heads,
-            queries=length,
-            keys=length,
-            causal=self.causal,
-            device=x.device,
-        )
-        return masked_softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, mask)
+        query, key = self._attention_vectors(x)
+        return self._weights(query, key, self._expand(attn_mask, x), 0)
 
     def relations(self, x: Tensor) -> Tensor:
         """Relations r (batch, relations, i, j) of every pair of objects, after the activation."""
-        query, key = split_heads(self.wq_rel(x), self.num_relations), split_heads(self.wk_rel(x), self.num_relations)
-        return RELATION_ACTIVATIONS[self.activation](query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5)
+        return self._relate(*self._relation_vectors(x))
 
     def forward(self, x: Tensor, symbols: Tensor | PairSymbols, attn_mask: Tensor | None = None) -> Tensor:
         """Every object receives, from those it attends to, their relations to it and their symbols.
+
+        Receivers are taken in blocks, so that memory grows with the length and not with its square.
 
         Args:
             x: (batch, tokens, dim).
             symbols: of every object (batch, tokens, dim), or of every pair.
             attn_mask: see ``zoo.nn.masks``.
         """
-        weights = self.attention(x, attn_mask)
-        # Aggregated before it is projected by wr: R numbers per pair instead of d.
-        related = torch.einsum("bhij,blij->bihl", weights, self.relations(x))
-        message = torch.einsum("bihl,hdl->bihd", related, self.wr) + self._read_symbols(weights, symbols)
-        return self.wo(message.flatten(2))
+        query, key = self._attention_vectors(x)
+        rel_query, rel_key = self._relation_vectors(x)
+        value = self._symbol_values(symbols)
+        mask = self._expand(attn_mask, x)
+        messages = []
+        for start in range(0, x.shape[1], _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            weights = self._weights(query[:, :, rows], key, mask, start)
+            # Aggregated before it is projected by wr: R numbers per pair instead of d.
+            related = torch.einsum("bhij,blij->bihl", weights, self._relate(rel_query[:, :, rows], rel_key))
+            if isinstance(symbols, PairSymbols):
+                weights = symbols.gather_weights(weights, rows)
+            messages.append(torch.einsum("bihl,hdl->bihd", related, self.wr) + (weights @ value).transpose(1, 2))
+        return self.wo(torch.cat(messages, 1).flatten(2))
 
-    def _read_symbols(self, weights: Tensor, symbols: Tensor | PairSymbols) -> Tensor:
-        """sum_j a_ij wv s_j, or s_ij of pairs: (batch, tokens, heads, head_dim)."""
-        group = self.num_heads // self.num_kv_heads
-        if isinstance(symbols, PairSymbols):
-            value = self.wv(symbols.table).unflatten(-1, (self.num_kv_heads, -1)).repeat_interleave(group, 1)
-            return torch.einsum("bhim,mhd->bihd", symbols.gather_weights(weights), value)
-        value = split_heads(self.wv(symbols), self.num_kv_heads).repeat_interleave(group, 1)
-        return (weights @ value).transpose(1, 2)
+    def _attention_vectors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and keys (batch, heads, tokens, d)."""
+        query, key = split_heads(self.wq_attn(x), self.num_heads), split_heads(self.wk_attn(x), self.num_kv_heads)
+        if self.rope:
+            query, key = rotate_pairs(query), rotate_pairs(key)
+        return query, self._repeat(key)
+
+    def _relation_vectors(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Both sides of the relations (batch, relations, tokens, p)."""
+        return split_heads(self.wq_rel(x), self.num_relations), split_heads(self.wk_rel(x), self.num_relations)
+
+    def _symbol_values(self, symbols: Tensor | PairSymbols) -> Tensor:
+        """wv s: (batch, heads, tokens, d), or (heads, entries, d) of the table of pairs."""
+        table = symbols.table if isinstance(symbols, PairSymbols) else symbols
+        return self._repeat(self.wv(table).unflatten(-1, (self.num_kv_heads, -1)).transpose(-3, -2))
+
+    def _repeat(self, x: Tensor) -> Tensor:
+        """Key/value heads, the third axis from the end, once per head that they serve."""
+        return x.repeat_interleave(self.num_heads // self.num_kv_heads, -3)
+
+    def _expand(self, attn_mask: Tensor | None, x: Tensor) -> Tensor | None:
+        batch, length, _ = x.shape
+        return expand_mask(attn_mask, batch=batch, heads=self.num_heads, queries=length, keys=length)
+
+    def _weights(self, query: Tensor, key: Tensor, mask: Tensor | None, start: int) -> Tensor:
+        """Attention weights of a block of queries that begins at position ``start``."""
+        stop = start + query.shape[2]
+        if mask is not None and mask.shape[2] > 1:
+            mask = mask[:, :, start:stop]
+        if self.causal:
+            positions = torch.arange(key.shape[2], device=key.device)
+            past = positions <= positions[start:stop, None]
+            mask = past if mask is None else mask & past
+        return masked_softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, mask)
+
+    def _relate(self, query: Tensor, key: Tensor) -> Tensor:
+        return RELATION_ACTIVATIONS[self.activation](query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5)
 
 
 class DualAttention(nn.Module):

@@ -41,10 +41,10 @@ class PairSymbols:
         count = symbols.shape[0] * symbols.shape[1]
         return cls(symbols.flatten(0, 1), torch.arange(count, device=symbols.device).view(symbols.shape[:2]))
 
-    def gather_weights(self, weights: Tensor) -> Tensor:
-        """Weights (batch, heads, i, j) added up per entry: (batch, heads, i, entries)."""
+    def gather_weights(self, weights: Tensor, rows: slice) -> Tensor:
+        """Weights (batch, heads, i, j) of the receivers ``rows``, added up per entry: (batch, heads, i, entries)."""
         total = weights.new_zeros(*weights.shape[:3], len(self.table))
-        return total.scatter_add(-1, self.index.expand_as(weights), weights)
+        return total.scatter_add(-1, self.index[rows].expand_as(weights), weights)
 
 
 class SymbolicAttention(nn.Module):

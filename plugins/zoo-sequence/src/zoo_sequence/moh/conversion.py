@@ -13,7 +13,7 @@ from zoo.errors import InputError
 from zoo_sequence.moh.attention import MoHAttention, MoHConfig
 from zoo_sequence.moh.dit import MoHDiT, MoHDiTConfig
 from zoo_sequence.moh.llama import QueryNormAttention, QueryNormConfig
-from zoo_sequence.moh.routing import Routing
+from zoo_sequence.moh.routing import Routing, balance_loss
 from zoo_sequence.moh.vit import MoHViT, MoHViTConfig
 
 _ROUTER = {"wg": "router.pool", "wg_0": "router.balance", "wg_1": "router.shared"}
@@ -73,9 +73,8 @@ def _attention(config: Mapping[str, Any]) -> nn.Module:
 
 def _run_attention(module: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     routings: list[Routing] = []
-    outputs = {"out": module(inputs["x"], routings=routings)}
-    imbalance = routings[0].imbalance()
-    return outputs if imbalance is None else {**outputs, "balance_loss": imbalance}
+    output = module(inputs["x"], routings=routings)
+    return {"out": output, "balance_loss": balance_loss(routings, coefficient=1.0)}
 
 
 def _llama_attention(config: Mapping[str, Any]) -> nn.Module:

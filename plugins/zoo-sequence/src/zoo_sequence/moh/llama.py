@@ -54,8 +54,9 @@ def check_fractions(shared: float, activated: float) -> None:
 
 def head_counts(num_heads: int, shared_fraction: float, activated_fraction: float) -> tuple[int, int]:
     """Shared heads and chosen heads of the pool."""
-    shared = int(num_heads * shared_fraction)
-    return shared, int(num_heads * activated_fraction) - shared
+    # 0.29 * 100 is 28.999...: a hair more than the rounding error before cutting off.
+    shared, activated = (int(num_heads * share + 1e-9) for share in (shared_fraction, activated_fraction))
+    return shared, activated - shared
 
 
 def query_norm_routing(query: Tensor, shared: int, routed: int, *, straight_through: bool = False) -> Routing:
