@@ -3,52 +3,75 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.targets import require
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-DIGITS_SIDE = 32
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+SMALL_SIDE = 32
 
 
 def open_image(source: Any) -> Image.Image:
-    """A PIL image from a path, an image, or an array (H, W) or (H, W, 3) of uint8 or of floats in [0, 1].
+    """A PIL image, upright as its EXIF orientation says.
+
+    Args:
+        source: a path, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4) of integers in 0..255 or of floats
+            in [0, 1].
 
     Raises:
-        InputError: the source is none of these.
+        InputError: the source is none of these, or the file cannot be read.
     """
     if isinstance(source, Image.Image):
-        return source
+        return ImageOps.exif_transpose(source)
     if isinstance(source, np.ndarray):
-        array = source if source.dtype == np.uint8 else (np.clip(source, 0, 1) * 255).round().astype(np.uint8)
-        return Image.fromarray(array)
+        return Image.fromarray(_bytes(source))
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"{type(source).__name__} is not an image; give a path, a PIL image or a NumPy array")
     try:
         with Image.open(source) as image:
-            image.load()
-            return image.copy()
-    except (FileNotFoundError, IsADirectoryError, UnidentifiedImageError) as error:
+            return ImageOps.exif_transpose(image).copy()
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InputError(f"{os.fspath(source)!r} cannot be read as an image: {error}") from error
 
 
+def _bytes(array: np.ndarray) -> np.ndarray:
+    """The array as uint8, or an error that says what is wrong with it."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)) or 0 in array.shape:
+        raise InputError(f"array of shape {array.shape}; expected (height, width), or 3 or 4 channels last")
+    is_float = np.issubdtype(array.dtype, np.floating)
+    if not is_float and not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"array of {array.dtype}; expected integers in 0..255 or floats in [0, 1]")
+    top = 1 if is_float else 255
+    if not (array.min() >= 0 and array.max() <= top):
+        raise InputError(
+            f"array of {array.dtype} from {array.min():g} to {array.max():g}; expected values in 0..{top}, so divide "
+            "by the largest possible value"
+        )
+    return (array * 255).round().astype(np.uint8) if is_float else array.astype(np.uint8)
+
+
 def imagenet_tensor(source: Any, side: int) -> Tensor:
-    """(1, 3, side, side) float32: shorter side resized to 8/7 of ``side``, centre crop, ImageNet statistics."""
+    """(1, 3, side, side) float32: the central square over 7/8 of the shorter side, ImageNet statistics."""
     image = open_image(source).convert("RGB")
-    scale = round(side * 8 / 7) / min(image.size)
-    image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    pixels = np.asarray(image.crop((left, top, left + side, top + side)), dtype=np.float32) / 255
-    pixels = (pixels - np.array(IMAGENET_MEAN, np.float32)) / np.array(IMAGENET_STD, np.float32)
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    square = min(image.size) * 7 / 8
+    left, top = (image.width - square) / 2, (image.height - square) / 2
+    box = (left, top, left + square, top + square)
+    return _normalised(image.resize((side, side), Image.Resampling.BICUBIC, box), IMAGENET_MEAN, IMAGENET_STD)
+
+
+def cifar_tensor(source: Any) -> Tensor:
+    """(1, 3, 32, 32) float32: the whole image, CIFAR's statistics."""
+    image = open_image(source).convert("RGB").resize((SMALL_SIDE, SMALL_SIDE), Image.Resampling.BICUBIC)
+    return _normalised(image, CIFAR_MEAN, CIFAR_STD)
 
 
 def digits_tensor(source: Any) -> Tensor:
@@ -59,32 +82,61 @@ def digits_tensor(source: Any) -> Tensor:
 
 def upsample_digits(images: Tensor) -> Tensor:
     """Digits (n, 8, 8) in [0, 1] to (n, 3, 32, 32) in [-1, 1], bilinear."""
-    big = functional.interpolate(images[:, None], size=(DIGITS_SIDE, DIGITS_SIDE), mode="bilinear", align_corners=False)
+    big = functional.interpolate(images[:, None], size=(SMALL_SIDE, SMALL_SIDE), mode="bilinear", align_corners=False)
     return (big * 2 - 1).expand(-1, 3, -1, -1).contiguous()
 
 
+def preprocessor(dataset: str, side: int = 224) -> Callable[[Any], dict[str, Tensor]]:
+    """From raw images to ``forward``'s arguments, as networks for a data set expect them.
+
+    Args:
+        dataset: "digits", or a name that starts with "imagenet" or "cifar", in any case.
+        side: of ImageNet's images after the crop, in pixels.
+    """
+    if dataset == "digits":
+        return lambda source: {"x": digits_tensor(source)}
+    if dataset.lower().startswith("cifar"):
+        return lambda source: {"x": cifar_tensor(source)}
+    return lambda source: {"x": imagenet_tensor(source, side)}
+
+
+def _normalised(image: Image.Image, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    pixels = torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).permute(2, 0, 1)[None]
+    return (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+
+
 def top_classes(model: nn.Module, images: Tensor, count: int = 5) -> dict[str, Any]:
-    """The likeliest classes of one image with their probabilities."""
+    """The likeliest classes of one image with their probabilities, most likely first."""
+    parameter = next(model.parameters())
     with torch.no_grad():
-        probabilities = model(images)[0].float().softmax(-1)
+        probabilities = model(images.to(parameter.device, parameter.dtype))[0].float().softmax(-1)
     best = probabilities.topk(min(count, len(probabilities)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return {"classes": [{"class": index, "probability": round(value, 4)} for index, value in pairs]}
 
 
 def save_maps(images: Tensor, maps: Tensor, path: str | os.PathLike[str]) -> None:
-    """Write a PNG: each image (n, 3, H, W) above its map (n, h, w), the map over the image in colour."""
-    from zoo.targets import require
+    """Write a PNG: each image above itself under its map in colour, on one scale for all.
 
-    pyplot = require("matplotlib.figure", needed_by="drawing maps")
-    figure = pyplot.Figure(figsize=(1.6 * len(images), 3.4), layout="constrained")
+    Args:
+        images: (n, 3, H, W), what the model saw.
+        maps: (n, h, w), of any resolution: what a paper's ``attention_maps`` returns.
+        path: the file.
+    """
+    if len(images) != len(maps):
+        raise InputError(f"{len(images)} images and {len(maps)} maps; expected one map for each image")
+    figure = require("matplotlib.figure", needed_by="drawing maps").Figure(
+        figsize=(1.6 * len(images), 3.4), layout="constrained"
+    )
     axes = figure.subplots(2, len(images), squeeze=False)
-    for column, (image, weights) in enumerate(zip(images, maps, strict=True)):
-        grey = image.mean(0).cpu()
+    low, high = float(maps.min()), float(maps.max())
+    for column, (image, weights) in enumerate(zip(images.cpu().float(), maps.cpu().float(), strict=True)):
+        grey = image.mean(0)
         height, width = grey.shape
         axes[0][column].imshow(grey, cmap="gray")
         axes[1][column].imshow(grey, cmap="gray")
-        axes[1][column].imshow(weights.cpu(), cmap="inferno", alpha=0.6, extent=(-0.5, width - 0.5, height - 0.5, -0.5))
+        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+        axes[1][column].imshow(weights, cmap="inferno", alpha=0.6, extent=extent, vmin=low, vmax=high)
     for axis in axes.flat:
         axis.set_axis_off()
     figure.savefig(path, dpi=120)

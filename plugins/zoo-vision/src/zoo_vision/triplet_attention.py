@@ -14,8 +14,9 @@ three results. With k = 7 that is 3 * (2 * 49 + 2) = 300 parameters whatever the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,14 +25,14 @@ from torch import Tensor, nn
 import zoo
 from zoo import Measurement
 from zoo.errors import ConfigError, InputError
+from zoo.nn.resnet import ResidualBlock, ResNet
 from zoo_vision import digits, images
+from zoo_vision.counting import multiply_adds, parameters
 
-RESNETS = {
-    18: ("basic", [2, 2, 2, 2]),
-    34: ("basic", [3, 4, 6, 3]),
-    50: ("bottleneck", [3, 4, 6, 3]),
-    101: ("bottleneck", [3, 4, 23, 3]),
-}
+# Blocks per stage of the published depths, and the depths made of bottlenecks.
+RESNETS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3], 101: [3, 4, 23, 3]}
+BOTTLENECKS = (50, 101)
+# Expansion t, channels c, repeats n, stride s of the first repeat.
 MOBILENET_V2 = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -59,26 +60,21 @@ class TripletConfig:
 class TripletResNetConfig(TripletConfig):
     """Config of the ResNets."""
 
-    depth: int = zoo.field(18, "18, 34, 50 or 101; ignored where depths are given", minimum=1)
+    depth: int = zoo.field(18, "18 or 34 (basic blocks), 50 or 101 (bottlenecks)", choices=tuple(RESNETS))
     depths: list[int] = zoo.field([], "blocks of the four stages; empty: those of depth", minimum=1)
-    block: str = zoo.field("auto", "residual block", choices=("auto", "basic", "bottleneck"))
     width: int = zoo.field(64, "planes of the first stage", unit="channels", minimum=1)
-    network_type: str = zoo.field("imagenet", "stem and pooling", choices=("imagenet", "cifar"))
+    network_type: str = zoo.field(
+        "ImageNet",
+        "the data set: ImageNet has the 7x7 stem with pooling, the small images a 3x3 stem",
+        choices=("ImageNet", "CIFAR10", "CIFAR100", "digits"),
+    )
     num_classes: int = zoo.field(1000, "classes", minimum=1)
     triplet: bool = zoo.field(True, "whether blocks carry the module; False is the plain network")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.depths and self.depth not in RESNETS:
-            raise ConfigError(f"depth={self.depth} is not one of {', '.join(map(str, RESNETS))}", field="depth")
-        if self.depths and len(self.depths) != 4:
+        if len(self.depths) not in (0, 4):
             raise ConfigError(f"{len(self.depths)} depths; expected one for each of 4 stages", field="depths")
-
-    @property
-    def shape(self) -> tuple[str, list[int]]:
-        """Kind of block and blocks per stage."""
-        block, depths = RESNETS.get(self.depth, ("basic", []))
-        return (block if self.block == "auto" else self.block), self.depths or depths
 
 
 @dataclass
@@ -142,115 +138,48 @@ class TripletAttention(nn.Module):
         return total / 2 if self.hw is None else (total + self.hw(x)) / 3
 
 
-class BasicBlock(nn.Module):
-    """conv3x3-BN-ReLU-conv3x3-BN, the module, the shortcut, ReLU."""
+class TripletBlock(ResidualBlock):
+    """A residual block with the module between the last batch norm and the addition."""
 
-    expansion = 1
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int,
+        bottleneck: bool,
+        project: bool = False,
+        *,
+        triplet: TripletConfig,
+    ) -> None:
+        super().__init__(in_channels, width, stride, bottleneck, project)
+        self.triplet_attention = TripletAttention(triplet)
 
-    def __init__(self, in_planes: int, planes: int, stride: int, shortcut: bool, triplet: TripletConfig | None) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_planes, planes, 3, stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.relu = nn.ReLU()
-        self.downsample = _projection(in_planes, planes, stride) if shortcut else None
-        self.triplet_attention = TripletAttention(triplet) if triplet else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, in_planes, H, W) to (batch, planes, H / stride, W / stride)."""
-        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
-        return _join(self, x, out)
-
-
-class Bottleneck(nn.Module):
-    """1x1-BN-ReLU-3x3-BN-ReLU-1x1-BN, the module, the shortcut, ReLU; four times ``planes`` come out."""
-
-    expansion = 4
-
-    def __init__(self, in_planes: int, planes: int, stride: int, shortcut: bool, triplet: TripletConfig | None) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_planes, planes, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = nn.Conv2d(planes, planes * 4, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(planes * 4)
-        self.relu = nn.ReLU()
-        self.downsample = _projection(in_planes, planes * 4, stride) if shortcut else None
-        self.triplet_attention = TripletAttention(triplet) if triplet else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, in_planes, H, W) to (batch, 4 planes, H / stride, W / stride)."""
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn3(self.conv3(self.relu(self.bn2(self.conv2(out)))))
-        return _join(self, x, out)
+    def branch(self, x: Tensor) -> Tensor:
+        """Convolutions, then the module."""
+        return self.triplet_attention(super().branch(x))
 
 
-BLOCKS: dict[str, type[BasicBlock] | type[Bottleneck]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
-
-
-def _projection(in_planes: int, out_planes: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(in_planes, out_planes, 1, stride, bias=False), nn.BatchNorm2d(out_planes))
-
-
-def _join(block: BasicBlock | Bottleneck, x: Tensor, out: Tensor) -> Tensor:
-    if block.triplet_attention is not None:
-        out = block.triplet_attention(out)
-    return block.relu(out + (x if block.downsample is None else block.downsample(x)))
-
-
-class TripletResNet(nn.Module):
-    """Images (batch, 3, H, W) to logits (batch, num_classes); torchvision's layout and names."""
+class TripletResNet(ResNet):
+    """Images (batch, 3, H, W) to logits (batch, num_classes)."""
 
     def __init__(self, config: TripletResNetConfig) -> None:
-        super().__init__()
-        kind, depths = config.shape
-        self.imagenet = config.network_type == "imagenet"
-        width = config.width
-        if self.imagenet:
-            self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
-        else:
-            self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if self.imagenet else nn.Identity()
-        self.in_planes = width
-        stages = [
-            self._stage(config, kind, width * 2**index, depth, 1 + (index > 0)) for index, depth in enumerate(depths)
-        ]
-        self.layer1, self.layer2, self.layer3, self.layer4 = stages
-        self.fc = nn.Linear(self.in_planes, config.num_classes)
-        self.reset_parameters()
-
-    def _stage(self, config: TripletResNetConfig, kind: str, planes: int, depth: int, stride: int) -> nn.Sequential:
-        block = BLOCKS[kind]
-        triplet = TripletConfig(config.kernel_size, config.no_spatial) if config.triplet else None
-        blocks = []
-        for index in range(depth):
-            step = stride if index == 0 else 1
-            shortcut = step != 1 or self.in_planes != planes * block.expansion
-            blocks.append(block(self.in_planes, planes, step, shortcut, triplet))
-            self.in_planes = planes * block.expansion
-        return nn.Sequential(*blocks)
+        super().__init__(
+            config.depths or RESNETS[config.depth],
+            width=config.width,
+            bottleneck=config.depth in BOTTLENECKS,
+            small_stem=config.network_type != "ImageNet",
+            num_classes=config.num_classes,
+            block=partial(TripletBlock, triplet=config) if config.triplet else ResidualBlock,
+        )
 
     def reset_parameters(self) -> None:
         """Kaiming normal for convolutions and the head; the H-W gates start at sigmoid(0) = 1/2."""
+        super().reset_parameters()
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out")
+            if isinstance(module, nn.Linear):
+                nn.init.kaiming_normal_(module.weight)
             elif isinstance(module, TripletAttention) and module.hw is not None:
                 nn.init.zeros_(module.hw.conv.bn.weight)
-        nn.init.kaiming_normal_(self.fc.weight)
-
-    def maps(self, x: Tensor) -> Tensor:
-        """The last stage's map."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits."""
-        return self.fc(self.maps(x).mean((-2, -1)))
 
 
 class InvertedResidual(nn.Module):
@@ -284,7 +213,7 @@ class TripletMobileNet(nn.Module):
 
     def __init__(self, config: TripletMobileNetConfig) -> None:
         super().__init__()
-        triplet = TripletConfig(config.kernel_size, config.no_spatial) if config.triplet else None
+        triplet = config if config.triplet else None
         planes = _divisible(32 * config.width_mult)
         last = _divisible(1280 * max(1.0, config.width_mult))
         layers: list[nn.Module] = [_conv_bn(3, planes, 3, 2)]
@@ -329,24 +258,40 @@ def image_example(config: Any, batch_size: int = 2, seed: int = 0) -> dict[str, 
 
 
 def preprocess(config: TripletResNetConfig | TripletMobileNetConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a path, a PIL image or an array to ``forward``'s arguments; digits for the small-image network."""
-    if isinstance(config, TripletResNetConfig) and config.network_type == "cifar":
-        return lambda source: {"x": images.digits_tensor(source)}
-    return lambda source: {"x": images.imagenet_tensor(source, 224)}
+    """From a path, a PIL image or an array to ``forward``'s arguments."""
+    return images.preprocessor(config.network_type if isinstance(config, TripletResNetConfig) else "ImageNet")
 
 
-def predict(model: nn.Module, config: TripletResNetConfig, source: Any) -> dict[str, Any]:
+def predict(
+    model: nn.Module, config: TripletResNetConfig | TripletMobileNetConfig, source: Any
+) -> dict[str, list[dict[str, Any]]]:
     """The five likeliest classes of an image."""
     return images.top_classes(model, preprocess(config)(source)["x"])
 
 
-def spatial_attention(model: nn.Module, inputs: Tensor) -> Tensor:
-    """H-W gate values (batch, h, w) of the first block that has such a gate, for inputs of the model."""
-    gate = next((m.hw for m in model.modules() if isinstance(m, TripletAttention) and m.hw is not None), None)
-    if gate is None:
-        raise InputError("the model has no gate over the H-W plane")
-    found: list[Tensor] = []
-    handle = gate.register_forward_hook(lambda module, args, output: found.append(module.weights(args[0])[:, 0]))
+def attention_maps(model: nn.Module, inputs: Tensor, block: int = 0) -> Tensor:
+    """Where one block's gate over the H-W plane looks.
+
+    Args:
+        model: a network with the module, or the module itself.
+        inputs: what the model takes.
+        block: number of the module in the network, from the input; negative from the output.
+
+    Returns:
+        Gate values in (0, 1): (batch, height / stride, width / stride).
+
+    Raises:
+        InputError: there is no such gate.
+    """
+    gates = [part.hw for part in model.modules() if isinstance(part, TripletAttention) and part.hw is not None]
+    if not -len(gates) <= block < len(gates):
+        raise InputError(f"block={block}: the model has {len(gates)} gates over the H-W plane")
+    gate, found = gates[block], []
+
+    def keep(module: nn.Module, args: tuple[Tensor]) -> None:
+        found.append(gate.weights(args[0])[:, 0])
+
+    handle = gate.register_forward_pre_hook(keep)
     try:
         with torch.no_grad():
             model(inputs)
@@ -388,46 +333,22 @@ def replay(
     state: Mapping[str, Tensor],
     inputs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """The bare module, and one residual block."""
+    """Components ``triplet-module`` and ``resnet-block``."""
     module: nn.Module
-    if "block" in config:
-        triplet = TripletConfig() if config.get("use_triplet_attention", True) else None
-        block = BasicBlock if config["block"] == "BasicBlock" else Bottleneck
-        module = block(
-            config["inplanes"],
-            config["planes"],
-            config.get("stride", 1),
-            config.get("downsample", any(name.startswith("downsample.") for name in state)),
-            triplet,
-        )
-    else:
+    if component == "triplet-module":
         module = TripletAttention(TripletConfig(config.get("kernel_size", 7), config.get("no_spatial", False)))
+    elif component == "resnet-block":
+        module = _recorded_block(config)
+    else:
+        raise InputError(f"no component {component!r}; there are: triplet-module, resnet-block")
     zoo.fill(module.eval(), convert(state, config))
-    return {"y": module(next(iter(inputs.values())))}
+    return {"y": module(inputs["x"])}
 
 
-def multiply_adds(model: nn.Module, inputs: Tensor) -> int:
-    """Multiply-adds of convolutions and linear layers, batch norm counted as 2 per output element."""
-    total = 0
-
-    def count(module: nn.Module, args: Any, output: Tensor) -> None:
-        nonlocal total
-        if isinstance(module, nn.Conv2d):
-            total += output.numel() * module.weight[0].numel()
-        elif isinstance(module, nn.Linear):
-            total += output.numel() * module.in_features
-        else:
-            total += 2 * output.numel()
-
-    counted = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
-    handles = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, counted)]
-    try:
-        with torch.no_grad():
-            model.eval()(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return total
+def _recorded_block(config: Mapping[str, Any]) -> ResidualBlock:
+    block = partial(TripletBlock, triplet=TripletConfig()) if config["use_triplet_attention"] else ResidualBlock
+    bottleneck = {"BasicBlock": False, "Bottleneck": True}[config["block"]]
+    return block(config["inplanes"], config["planes"], config["stride"], bottleneck, config["downsample"])
 
 
 def _resnet(depth: int, triplet: bool) -> TripletResNet:
@@ -436,30 +357,26 @@ def _resnet(depth: int, triplet: bool) -> TripletResNet:
 
 
 def check_parameters() -> Measurement:
-    """Parameters with and without the module."""
-    module = sum(p.numel() for p in TripletAttention(TripletConfig()).parameters())
-    extra, share = {}, {}
-    for depth in (18, 50):
-        plain, ours = (sum(p.numel() for p in _resnet(depth, triplet).parameters()) for triplet in (False, True))
-        extra[depth], share[depth] = ours - plain, (ours - plain) / plain
+    """Parameters with and without the module, on real networks."""
+    module = parameters(TripletAttention(TripletConfig()))
+    plain = {depth: parameters(_resnet(depth, triplet=False)) for depth in (18, 50)}
+    extra = {depth: parameters(_resnet(depth, triplet=True)) - plain[depth] for depth in plain}
+    share = extra[50] / plain[50]
     return Measurement(
-        f"{module} per block; +{extra[18]} on ResNet-18, +{extra[50]} on ResNet-50 ({share[50]:+.3%})",
-        (module, extra[18], extra[50]) == (300, 2400, 4800),
+        f"{module} per block; +{extra[18]} on ResNet-18, +{extra[50]} on ResNet-50 ({share:+.3%})",
+        (module, extra[18], extra[50], round(100 * share, 3)) == (300, 2400, 4800, 0.019),
     )
 
 
 def check_multiply_adds() -> Measurement:
-    """Multiply-adds at 224 x 224 with and without the module."""
-    found = {}
+    """Multiply-adds at 224 x 224 with and without the module, by hooks; batch norm counts 2 per output element."""
+    image = torch.empty(1, 3, 224, 224, device="meta")
+    texts, found = [], []
     for depth in (18, 50):
-        image = torch.empty(1, 3, 224, 224, device="meta")
-        plain, ours = (multiply_adds(_resnet(depth, triplet), image) for triplet in (False, True))
-        found[depth] = (ours, plain, ours / plain - 1)
-    text = "; ".join(
-        f"ResNet-{depth}: {ours / 1e9:.4f}e9 against {plain / 1e9:.4f}e9 ({share:+.2%})"
-        for depth, (ours, plain, share) in found.items()
-    )
-    return Measurement(text, abs(found[18][2] - 0.0036) < 1e-4 and abs(found[50][2] - 0.0115) < 1e-4)
+        ours, plain = (multiply_adds(_resnet(depth, triplet), image, per_norm_output=2) for triplet in (True, False))
+        found += [round(ours / 1e9, 4), round(plain / 1e9, 4)]
+        texts.append(f"ResNet-{depth}: {ours / 1e9:.4f}e9 against {plain / 1e9:.4f}e9 ({ours / plain - 1:+.2%})")
+    return Measurement("; ".join(texts), found == [1.8256, 1.8190, 4.1587, 4.1114])
 
 
 def check_any_shape() -> Measurement:

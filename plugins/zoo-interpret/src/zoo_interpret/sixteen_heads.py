@@ -1,0 +1,607 @@
+"""Are sixteen heads really better than one? Gate, rank and remove attention heads of trained models.
+
+Source: "Are Sixteen Heads Really Better than One?" (NeurIPS 2019), arXiv 1905.10650.
+
+A gate xi_h multiplies head h: MHA(x, q) = sum_h xi_h Att_h(x, q) W_o,h. Since heads are concatenated before the output
+projection, scaling a head's slice of that projection's input is exact for every such architecture; the projection's
+bias is never gated. The importance of a head is the first-order estimate of what gating it off does to the loss,
+
+    I_h = E | dL / dxi_h | = E | Att_h(x)' dL / dAtt_h(x) |.
+
+As the authors compute it, L is the mean cross entropy of a batch, the absolute value is taken per token position, and
+sums are divided by the number of real tokens, in the last layer by the number of examples (only [CLS] feeds the
+classifier there). For pruning, each layer's scores are divided by their norm, and heads go in ascending order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from zoo import Measurement
+from zoo.errors import InputError
+from zoo.targets import require
+from zoo_interpret.heads import Site, find_sites, projections, require_equal_heads
+
+Batch = Mapping[str, Tensor]
+Loss = Callable[[Any, Batch], Tensor]
+
+
+@dataclass
+class SixteenHeadsConfig:
+    """Config of the method."""
+
+    percents: list[int] = zoo.field(
+        [10, 20, 30, 40, 50, 60, 70, 80, 90, 100], "share of heads pruned at each step", minimum=0, maximum=100
+    )
+    at_least_k: int = zoo.field(0, "heads that every layer keeps", minimum=0)
+    per: str = zoo.field(
+        "token", "where the absolute value is taken: as the code does, or the paper", choices=("token", "example")
+    )
+    exact: bool = zoo.field(False, "rank again before every step, on the pruned model")
+    groups: list[str] = zoo.field(
+        ["E", "D", "A"], "encoder self, decoder self, cross attention", choices=("E", "D", "A")
+    )
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Importance of heads, tables (layers, heads).
+
+    Args:
+        raw: sums of absolute values.
+        scores: after the denominators; loss per token.
+        normalised: every layer divided by its norm.
+        order: (layer, head) ascending by ``normalised``.
+        labels: names such as "E:1:1", in layer-major order.
+    """
+
+    raw: Tensor
+    scores: Tensor
+    normalised: Tensor
+    order: tuple[tuple[int, int], ...]
+    labels: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested lists, ready for JSON."""
+        return {
+            "raw": self.raw.tolist(),
+            "scores": self.scores.tolist(),
+            "normalised": self.normalised.tolist(),
+            "order": [list(place) for place in self.order],
+            "labels": list(self.labels),
+        }
+
+    def plot(self, path: str | None = None) -> Any:
+        """A heat map of the normalised scores; a matplotlib figure."""
+        figure = require("matplotlib.figure", needed_by="plotting").Figure(layout="constrained")
+        axis = figure.subplots()
+        figure.colorbar(axis.imshow(self.normalised, cmap="viridis"))
+        axis.set(xlabel="head", ylabel="layer")
+        if path is not None:
+            figure.savefig(path, dpi=120)
+        return figure
+
+
+@dataclass(frozen=True)
+class PruningStep:
+    """One step: how many heads are gone, the mask (layers, heads; 1 = kept) and the metric."""
+
+    pruned: int
+    mask: Tensor
+    score: float
+
+
+class SixteenHeads:
+    """Attach gates to a model; rank, ablate and prune its heads."""
+
+    def __init__(self, config: SixteenHeadsConfig) -> None:
+        self.config = config
+
+    def sites(self, model: nn.Module) -> list[Site]:
+        """The attention layers of the configured groups."""
+        found = [site for site in find_sites(model) if site.group in self.config.groups]
+        if not found:
+            raise InputError(f"{type(model).__name__} has no attention of the groups {self.config.groups}")
+        return found
+
+    @contextmanager
+    def attach(self, model: nn.Module, mask: Tensor | None = None) -> Iterator[Tensor]:
+        """Gate heads within the context; afterwards the model is as before.
+
+        Args:
+            model: a transformers model.
+            mask: gates (layers, heads), 0 or 1 or any real number; all ones by default. Changing the yielded
+                tensor in place changes the gates.
+
+        Raises:
+            InputError: another shape.
+        """
+        sites = self.sites(model)
+        heads = require_equal_heads(sites)
+        gates = torch.ones(len(sites), heads) if mask is None else mask
+        if gates.shape != (len(sites), heads):
+            raise InputError(f"mask of shape {tuple(gates.shape)}; the model has {len(sites)} layers of {heads} heads")
+        handles = [site.output.register_forward_pre_hook(_gate(gates, layer, site)) for layer, site in enumerate(sites)]
+        try:
+            yield gates
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def importance(
+        self,
+        model: nn.Module,
+        batches: Iterable[Batch],
+        *,
+        loss: Loss | None = None,
+        mask: Tensor | None = None,
+        classifier: bool | None = None,
+    ) -> Importance:
+        """Gradient importance of every head.
+
+        Args:
+            model: in eval mode.
+            batches: keyword arguments of its forward, with ``labels`` and ``attention_mask``; equal sizes, since
+                the raw value scales as 1 / batch.
+            loss: (model output, batch) to a scalar; cross entropy of ``output.logits`` by default.
+            mask: gates that are in force meanwhile.
+            classifier: whether only one position feeds the loss in the last layer, which changes that layer's
+                denominator; by default whether logits are (batch, classes).
+        """
+        sites = self.sites(model)
+        heads = require_equal_heads(sites)
+        raw = torch.zeros(len(sites), heads)
+        tokens = examples = 0
+        pooled = classifier
+        for batch in batches:
+            with self._gradients(model, sites, mask) as contexts:
+                output = model(**{name: value for name, value in batch.items() if name != "labels"})
+                value = (loss or cross_entropy)(output, batch)
+                gradients = torch.autograd.grad(value, contexts)
+            if pooled is None:
+                pooled = getattr(output, "logits", torch.empty(0)).ndim == 2
+            for layer, (context, gradient) in enumerate(zip(contexts, gradients, strict=True)):
+                dots = (context.detach() * gradient).unflatten(-1, (heads, -1)).sum(-1)
+                dots = dots if self.config.per == "token" else dots.sum(1, keepdim=True)
+                raw[layer] += dots.abs().sum((0, 1)).cpu()
+            size = next(iter(batch.values()))
+            visible = batch.get("attention_mask")
+            tokens += int(visible.sum()) if visible is not None else size.shape[0] * size.shape[1]
+            examples += size.shape[0]
+        if not examples:
+            raise InputError("no batches to measure importance on")
+        denominators = torch.full((len(sites), 1), float(tokens if self.config.per == "token" else examples))
+        if pooled:
+            denominators[-1] = examples
+        return rank(raw, raw / denominators, sites)
+
+    @contextmanager
+    def _gradients(self, model: nn.Module, sites: Sequence[Site], mask: Tensor | None) -> Iterator[list[Tensor]]:
+        """Within the context, the heads' concatenated outputs of each site, with gradients."""
+        contexts: list[Tensor] = []
+
+        def keep(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+            context = args[0] if args[0].requires_grad else args[0].requires_grad_()
+            contexts.append(context)
+            return (context, *args[1:])
+
+        handles = [site.output.register_forward_pre_hook(keep) for site in sites]
+        try:
+            # Gates come after the hook above, so that the context is the head's own output.
+            with self.attach(model, mask):
+                yield contexts
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def ablate_one(self, model: nn.Module, evaluate: Callable[[nn.Module], Any]) -> list[list[Any]]:
+        """``evaluate(model)`` with every head gated off alone, by layer and head."""
+        return self._each(model, evaluate, keep_only=False)
+
+    def keep_only_one(
+        self, model: nn.Module, evaluate: Callable[[nn.Module], Any], *, rescale: bool = False
+    ) -> list[list[Any]]:
+        """``evaluate(model)`` with all other heads of a layer gated off, by layer and kept head.
+
+        Args:
+            model: in eval mode.
+            evaluate: the metric.
+            rescale: multiply the kept head by the number of heads.
+        """
+        return self._each(model, evaluate, keep_only=True, factor=None if rescale else 1.0)
+
+    def _each(
+        self,
+        model: nn.Module,
+        evaluate: Callable[[nn.Module], Any],
+        *,
+        keep_only: bool,
+        factor: float | None = 1.0,
+    ) -> list[list[Any]]:
+        with self.attach(model) as gates:
+            layers, heads = gates.shape
+            results = []
+            for layer in range(layers):
+                row = []
+                for head in range(heads):
+                    gates.fill_(1.0)
+                    if keep_only:
+                        gates[layer] = 0.0
+                    gates[layer, head] = (heads if factor is None else factor) if keep_only else 0.0
+                    row.append(evaluate(model))
+                results.append(row)
+        return results
+
+    def masks(self, importance: Importance) -> list[Tensor]:
+        """Masks (layers, heads) after each cumulative step, from one ranking."""
+        layers, heads = importance.scores.shape
+        order = self._prunable(importance)
+        masks = []
+        for count in self.counts(layers * heads, layers):
+            mask = torch.ones(layers, heads)
+            for layer, head in order[:count]:
+                mask[layer, head] = 0.0
+            masks.append(mask)
+        return masks
+
+    def _prunable(self, importance: Importance) -> list[tuple[int, int]]:
+        """Heads in the order they go, without the ``at_least_k`` best of every layer."""
+        kept = set()
+        for layer, scores in enumerate(importance.normalised):
+            best = scores.argsort(descending=True, stable=True)[: self.config.at_least_k]
+            kept |= {(layer, int(head)) for head in best}
+        return [place for place in importance.order if place not in kept]
+
+    def counts(self, total: int, layers: int) -> list[int]:
+        """Heads gone after each step: int(total * percent / 100), at most total - k * layers, then stop."""
+        most = total - self.config.at_least_k * layers
+        found: list[int] = []
+        for percent in self.config.percents:
+            wanted = int(total * percent / 100)
+            if wanted > most and found and found[-1] == most:
+                break
+            found.append(min(wanted, most))
+        return found
+
+    def prune_curve(
+        self,
+        model: nn.Module,
+        batches: Sequence[Batch],
+        evaluate: Callable[[nn.Module], float],
+        *,
+        loss: Loss | None = None,
+    ) -> list[PruningStep]:
+        """Greedy pruning by gates: the metric after every step."""
+        importance = self.importance(model, batches, loss=loss)
+        masks = self.masks(importance)
+        steps: list[PruningStep] = []
+        for index, mask in enumerate(masks):
+            if self.config.exact and index:
+                mask = self._next_mask(model, batches, loss, steps[-1].mask, int((mask == 0).sum()))
+            with self.attach(model, mask):
+                steps.append(PruningStep(int((mask == 0).sum()), mask, float(evaluate(model))))
+        return steps
+
+    def _next_mask(
+        self, model: nn.Module, batches: Sequence[Batch], loss: Loss | None, mask: Tensor, count: int
+    ) -> Tensor:
+        """Extend a mask to ``count`` pruned heads by importance measured under it."""
+        importance = self.importance(model, batches, loss=loss, mask=mask)
+        extended = mask.clone()
+        for layer, head in self._prunable(importance):
+            if int((extended == 0).sum()) >= count:
+                break
+            extended[layer, head] = 0.0
+        return extended
+
+    def remove(self, model: nn.Module, mask: Tensor) -> int:
+        """Really cut heads out of a model, in place; it computes what the gated one did.
+
+        Rows of query, key and value and columns of the output projection that belong to pruned heads go; a layer
+        without any head left adds its output bias alone.
+
+        Args:
+            model: a transformers model with separate projections and as many key as query heads.
+            mask: (layers, heads), 1 = kept.
+
+        Returns:
+            Parameters removed.
+
+        Raises:
+            InputError: fused projections or grouped key/value heads, where a head cannot be cut out alone.
+        """
+        sites = self.sites(model)
+        if mask.shape != (len(sites), require_equal_heads(sites)):
+            raise InputError(f"mask of shape {tuple(mask.shape)} for {len(sites)} layers")
+        parts = [projections(site) for site in sites]
+        for site, part in zip(sites, parts, strict=True):
+            if part["key"].out_features != site.num_heads * site.head_dim:
+                raise InputError(
+                    f"{site.name} shares key/value heads between query heads; gate them with attach instead of removing"
+                )
+        before = sum(parameter.numel() for parameter in model.parameters())
+        for site, part, kept in zip(sites, parts, mask.bool(), strict=True):
+            _cut(site, part, kept)
+        return before - sum(parameter.numel() for parameter in model.parameters())
+
+
+def _gate(gates: Tensor, layer: int, site: Site) -> Callable[..., tuple[Any, ...]]:
+    def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        context = args[0]
+        scale = gates[layer].to(context).repeat_interleave(site.head_dim)
+        return (context * scale, *args[1:])
+
+    return hook
+
+
+def _cut(site: Site, parts: Mapping[str, nn.Linear], kept: Tensor) -> None:
+    rows = kept.repeat_interleave(site.head_dim)
+    for layer in parts.values():
+        layer.weight = nn.Parameter(layer.weight.detach()[rows].clone())
+        if layer.bias is not None:
+            layer.bias = nn.Parameter(layer.bias.detach()[rows].clone())
+        layer.out_features = int(rows.sum())
+    output: Any = site.output
+    output.weight = nn.Parameter(output.weight.detach()[:, rows].clone())
+    output.in_features = int(rows.sum())
+    count = int(kept.sum())
+    for name in ("num_attention_heads", "num_heads", "n_heads"):
+        if hasattr(site.module, name):
+            setattr(site.module, name, count)
+    for name, width in (("all_head_size", count * site.head_dim), ("dim", count * site.head_dim)):
+        if hasattr(site.module, name):
+            setattr(site.module, name, width)
+
+
+def cross_entropy(output: Any, batch: Batch) -> Tensor:
+    """Mean cross entropy of ``output.logits`` against ``batch["labels"]`` (-100 is ignored)."""
+    if "labels" not in batch:
+        raise InputError('batches need "labels", or give loss=')
+    logits = output.logits
+    return functional.cross_entropy(logits.flatten(0, -2), batch["labels"].flatten())
+
+
+def rank(raw: Tensor, scores: Tensor, sites: Sequence[Site] = ()) -> Importance:
+    """Normalise every layer by its norm and sort ascending; ties keep layer-major order."""
+    normalised = scores / (scores.square().sum(1, keepdim=True).sqrt() + 1e-20)
+    order = normalised.flatten().argsort(stable=True)
+    places = tuple((int(index) // scores.shape[1], int(index) % scores.shape[1]) for index in order)
+    seen: dict[str, int] = {}
+    labels = []
+    for site in sites:
+        layer = seen[site.group] = seen.get(site.group, -1) + 1
+        labels += [site.label(layer, head) for head in range(site.num_heads)]
+    return Importance(raw, scores, normalised, places, tuple(labels))
+
+
+@dataclass(frozen=True)
+class HeadStatistics:
+    """Analysis of attention maps over real query tokens.
+
+    Args:
+        entropy: (layers, heads), nats.
+        pairwise_kl: (layers, heads, heads), KL(p_i || p_j).
+        distance: (layers, heads), mean |query position - argmax key|.
+        disagreement: (layers,), sum_ij <p_i, p_j> / H^2.
+    """
+
+    entropy: Tensor
+    pairwise_kl: Tensor
+    distance: Tensor
+    disagreement: Tensor
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested lists, ready for JSON."""
+        return {name: value.tolist() for name, value in vars(self).items()}
+
+
+def head_statistics(maps: Sequence[Tensor], attention_mask: Tensor) -> HeadStatistics:
+    """Entropy, divergence and reach of heads.
+
+    Args:
+        maps: per layer, attention (batch, heads, N, N).
+        attention_mask: (batch, N), 1 for real tokens.
+    """
+    real = attention_mask.bool()
+    entropies, divergences, distances, disagreements = [], [], [], []
+    for weights in maps:
+        rows = weights.transpose(1, 2)[real]  # (tokens, heads, N)
+        logs = torch.where(rows > 0, rows.log(), torch.tensor(0.0))
+        entropies.append(-(rows * logs).sum(-1).mean(0))
+        safe = torch.where(rows > 0, rows.log(), torch.tensor(-40.0))
+        cross = torch.einsum("tin,tjn->ij", rows, safe) / len(rows)
+        divergences.append((rows * safe).sum(-1).mean(0)[:, None] - cross)
+        positions = torch.arange(weights.shape[-1]).expand(real.shape)[real]
+        distances.append((positions[:, None] - rows.argmax(-1)).abs().double().mean(0))
+        heads = rows.shape[1]
+        disagreements.append(torch.einsum("tin,tjn->t", rows, rows).mean() / heads**2)
+    return HeadStatistics(*(torch.stack(parts) for parts in (entropies, divergences, distances, disagreements)))
+
+
+def output_disagreement(contexts: Tensor, num_heads: int) -> Tensor:
+    """Mean pairwise cosine of head outputs, from a site's concatenated heads (batch, N, heads * head_dim)."""
+    heads = functional.normalize(contexts.unflatten(-1, (num_heads, -1)), dim=-1)
+    return torch.einsum("bnhd,bngd->bnhg", heads, heads).mean()
+
+
+def tiny_bert(seed: int = 0, **config: Any) -> nn.Module:
+    """A random BERT classifier of 3 layers, 4 heads and width 32, in eval mode."""
+    transformers = require("transformers", needed_by="sixteen-heads")
+    shape = {
+        "vocab_size": 67,
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": 40,
+        "num_labels": 3,
+        **config,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model: nn.Module = transformers.BertForSequenceClassification._from_config(
+            transformers.BertConfig(**shape), attn_implementation="eager"
+        )
+    return model.eval()
+
+
+def example(config: SixteenHeadsConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
+    """A tiny BERT and random ids, some of them padding."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.ones(batch_size, 12, dtype=torch.long)
+    mask[0, 9:] = 0
+    ids = torch.randint(67, (batch_size, 12), generator=generator)
+    return {"model": tiny_bert(seed), "inputs": {"input_ids": ids, "attention_mask": mask}}
+
+
+def replay(
+    component: str,
+    config: Mapping[str, Any],
+    call: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Importance, ablations, pruning and statistics of a recorded classifier."""
+    transformers = require("transformers", needed_by="replaying sixteen-heads")
+    kind = getattr(transformers, config["model"])
+    settings = kind.config_class(**config["model_kwargs"])
+    model = kind._from_config(settings, attn_implementation=config.get("attn_implementation", "eager")).eval()
+    zoo.fill(model, {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")})
+    names = ("input_ids", "token_type_ids", "attention_mask")
+    arguments = {name: inputs[name] for name in names if name in inputs}
+    method = SixteenHeads(
+        SixteenHeadsConfig(
+            percents=list(config["prune_percents"]), at_least_k=config.get("at_least_heads_per_layer", 0)
+        )
+    )
+
+    def logits(gated: nn.Module) -> Tensor:
+        with torch.no_grad():
+            found: Tensor = gated(**arguments).logits
+        return found
+
+    size = config["importance_batch_size"]
+    batches = [
+        {
+            **{name: value[start : start + size] for name, value in arguments.items()},
+            "labels": inputs["labels"][start : start + size],
+        }
+        for start in range(0, len(inputs["labels"]), size)
+    ]
+    with torch.enable_grad():
+        importance = method.importance(model, batches)
+    with torch.no_grad():
+        maps = model(**arguments, output_attentions=True).attentions
+    statistics = head_statistics(maps, arguments["attention_mask"])
+    outputs = {
+        "logits": logits(model),
+        "importance_raw": importance.raw,
+        "importance": importance.scores,
+        "importance_normalized": importance.normalised,
+        "ablate_one_logits": _stacked(method.ablate_one(model, logits)),
+        "keep_only_one_logits": _stacked(method.keep_only_one(model, logits)),
+        "entropy": statistics.entropy,
+        "pairwise_kl": statistics.pairwise_kl,
+    }
+    for index, mask in enumerate(method.masks(importance)):
+        outputs[f"prune{index}_head_mask"] = mask
+        with method.attach(model, mask):
+            outputs[f"prune{index}_logits"] = logits(model)
+    return outputs
+
+
+def _stacked(rows: list[list[Tensor]]) -> Tensor:
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def check_masking_equals_removal() -> Measurement:
+    """Logits of a gated and of a structurally pruned tiny BERT."""
+    import copy
+
+    method = SixteenHeads(SixteenHeadsConfig())
+    case = example(SixteenHeadsConfig(), 4)
+    model, arguments = case["model"], case["inputs"]
+    mask = torch.tensor([[1, 0, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]]).float()
+    cut = copy.deepcopy(model)
+    removed = method.remove(cut, mask)
+    with torch.no_grad():
+        with method.attach(model, mask):
+            gated = model(**arguments).logits
+        difference = float((cut(**arguments).logits - gated).abs().max())
+    return Measurement(f"difference {difference:.1e} with {removed} parameters removed", difference < 1e-5)
+
+
+def check_gate_gradients() -> Measurement:
+    """Importance per example from gate gradients, and from contexts and their gradients."""
+    config = SixteenHeadsConfig(per="example")
+    method, case = SixteenHeads(config), example(config, 4)
+    model, arguments = case["model"], case["inputs"]
+    labels = torch.tensor([0, 1, 2, 0])
+    worst = 0.0
+    for index in range(4):
+        batch = {name: value[index : index + 1] for name, value in arguments.items()}
+        batch["labels"] = labels[index : index + 1]
+        from_contexts = method.importance(model, [batch]).raw
+        gates = torch.ones(3, 4, requires_grad=True)
+        with method.attach(model, gates):
+            output = model(**{name: value for name, value in batch.items() if name != "labels"})
+            (gradient,) = torch.autograd.grad(cross_entropy(output, batch), gates)
+        worst = max(worst, float((from_contexts - gradient.abs()).abs().max() / gradient.abs().max()))
+    return Measurement(f"largest relative difference {worst:.1e}", worst < 1e-4)
+
+
+def majority_task(count: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Sequences of 11 ids after a [CLS]: which of three symbols is the most frequent?"""
+    symbols = torch.randint(3, (count, 11), generator=generator)
+    votes = functional.one_hot(symbols, 3).sum(1) + torch.rand(count, 3, generator=generator) * 0.01
+    ids = torch.cat((torch.ones(count, 1, dtype=torch.long), symbols + 3), 1)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": votes.argmax(-1)}
+
+
+def train_tiny_classifier(steps: int = 400, seed: int = 0) -> nn.Module:
+    """A tiny BERT trained on ``majority_task``, in eval mode."""
+    model = tiny_bert(seed, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(steps):
+        batch = majority_task(64, generator)
+        loss = model(**batch).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+def check_ordering() -> Measurement:
+    """Accuracy of a trained tiny BERT while heads go in ascending and in descending order."""
+    model = train_tiny_classifier()
+    generator = torch.Generator().manual_seed(1)
+    test = majority_task(1000, generator)
+    batches = [majority_task(50, generator) for _ in range(10)]
+    method = SixteenHeads(SixteenHeadsConfig(percents=[25, 50, 75]))
+    importance = method.importance(model, batches)
+
+    def accuracy(gated: nn.Module) -> float:
+        with torch.no_grad():
+            logits = gated(input_ids=test["input_ids"], attention_mask=test["attention_mask"]).logits
+        return float((logits.argmax(-1) == test["labels"]).float().mean())
+
+    curves = {}
+    for name, order in (("ascending", importance.order), ("descending", importance.order[::-1])):
+        ordered = Importance(importance.raw, importance.scores, importance.normalised, order, importance.labels)
+        scores = []
+        for mask in method.masks(ordered):
+            with method.attach(model, mask):
+                scores.append(accuracy(model))
+        curves[name] = scores
+    text = "; ".join(f"{name} {', '.join(f'{score:.2f}' for score in scores)}" for name, scores in curves.items())
+    better = sum(curves["ascending"]) > sum(curves["descending"])
+    return Measurement(f"{accuracy(model):.2f} unpruned; {text} at 25, 50, 75% pruned", better)
