@@ -95,7 +95,7 @@ def read_state(entry: Entry, instance: Any, weights: Weights | str) -> Mapping[s
     from zoo.weights import fetch, open_state
 
     state = open_state(fetch(weights))
-    convert = weights.convert if isinstance(weights, Weights) else None
+    convert = weights.convert if isinstance(weights, Weights) else entry.convert
     return resolve(convert)(state, instance) if convert else state
 
 

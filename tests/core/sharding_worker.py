@@ -32,14 +32,14 @@ def main() -> None:
     mesh = init_device_mesh("cpu", (dist.get_world_size(),))
     model = zoo.load(folder, mesh=mesh)
     touched = resident_bytes((folder / "model.safetensors").resolve())
-    ids = torch.arange(24).view(2, 12) % 50
-    with torch.no_grad():
-        logits = model(ids)
     local = sum(
         parameter.to_local().numel() if isinstance(parameter, DTensor) else parameter.numel()
         for parameter in model.parameters()
     )
     full = {name: parameter.full_tensor() for name, parameter in model.named_parameters()}
+    ids = torch.arange(24).view(2, 12) % 50
+    with torch.no_grad():
+        logits = model(ids)
     if dist.get_rank() == 0:
         torch.save({"logits": logits, "state": full}, report.with_suffix(".pt"))
     report.with_suffix(f".{dist.get_rank()}.json").write_text(json.dumps({"touched": touched, "local": local}))

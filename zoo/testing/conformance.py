@@ -32,7 +32,7 @@ from zoo.targets import resolve
 HEAVY = ("torch", "transformers", "diffusers", "huggingface_hub", "numpy", "omegaconf", "rich")
 
 # Presets made for tests, in order of preference; without one the schema's defaults serve.
-SMALL = ("tiny", "test", "smallest", "golden", "digits", "char")
+SMALL = ("test", "tiny", "golden", "digits", "char")
 
 
 def small_preset(entry: Entry) -> str | None:
@@ -102,7 +102,7 @@ def check_facts_resolve(offer: catalogue.Offer) -> None:
     entry = offer.entry
     targets = [entry.build, entry.config, entry.example, entry.functional, entry.preprocess, entry.predict, entry.train]
     targets += [claim.check for claim in entry.claims] + [weights.convert for weights in entry.weights.values()]
-    targets.append(offer.paper.replay)
+    targets += [entry.convert, offer.paper.replay]
     for target in targets:
         assert target is None or callable(resolve(target)), f"{target} is not callable"
 

@@ -284,13 +284,14 @@ def read_conll(path: str | Path) -> list[Sentence]:
 
 
 def synthetic_treebank(count: int, seed: int = 0, length: int = 8) -> list[Sentence]:
-    """Sentences of random words whose heads lie at a fixed offset per relation; the last word is the root."""
+    """Sentences of random words whose heads lie one or two words on, by relation; the last word is the root."""
     generator = torch.Generator().manual_seed(seed)
     sentences = []
     for _ in range(count):
         words = tuple(f"w{int(index)}" for index in torch.randint(50, (length,), generator=generator))
-        offsets = (1 + torch.randint(2, (length,), generator=generator)).tolist()
-        heads = [min(index + offset, length - 1) + 1 for index, offset in enumerate(offsets)]
+        drawn = (1 + torch.randint(2, (length,), generator=generator)).tolist()
+        offsets = [min(offset, length - 1 - index) for index, offset in enumerate(drawn)]
+        heads = [index + offset + 1 for index, offset in enumerate(offsets)]
         relations = ["next" if offset == 1 else "skip" for offset in offsets]
         heads[-1], relations[-1] = 0, "root"
         sentences.append(Sentence(words, tuple(heads), tuple(relations)))
@@ -750,8 +751,7 @@ def check_fixed_offset_head() -> Measurement:
     return Measurement(
         f"pointing heads {heads['next']:.1%} and {heads['skip']:.1%}, offsets "
         f"{baseline['next'][1]:.1%} and {baseline['skip'][1]:.1%}",
-        equal and heads["next"] == 1.0,
-        "the last words of a sentence have no word two places on, so the second relation is not all at its offset",
+        equal and min(heads.values()) == 1.0,
     )
 
 

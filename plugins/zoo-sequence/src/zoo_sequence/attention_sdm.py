@@ -197,7 +197,8 @@ def softmax_weights(patterns: Tensor, queries: Tensor, beta: float) -> Tensor:
 class SparseDistributedMemory(nn.Module):
     """A memory of patterns: ``write`` them, then call with noisy queries.
 
-    Binary patterns and queries are columns of 0 and 1, continuous ones unit columns.
+    Patterns are columns of 0 and 1, or unit columns; so are the queries of ``step`` and ``weights``, as in the
+    theory. The module itself is called with one query per row.
     """
 
     def __init__(self, config: MemoryConfig) -> None:
@@ -276,7 +277,8 @@ class SparseDistributedMemory(nn.Module):
         return torch.where(total > 0, new.to(queries.dtype), queries)
 
     def forward(self, queries: Tensor) -> Tensor:
-        """Retrieve: at most ``max_steps`` updates of queries (n, B), continuous ones renormalised between steps."""
+        """Retrieve: at most ``max_steps`` updates of queries (B, n), continuous ones renormalised between steps."""
+        queries = queries.T
         for index in range(self.config.max_steps):
             updated = self.step(queries)
             settled = float((updated.double() - queries.double()).abs().max()) <= (
@@ -287,7 +289,7 @@ class SparseDistributedMemory(nn.Module):
                 break
             if self.config.continuous:
                 queries = functional.normalize(queries, dim=0)
-        return queries
+        return queries.T
 
     def critical_distance(self, pattern: int = 0, *, trials: int = 8, seed: int = 0) -> int:
         """Largest number of flipped bits from which one update moves closer to a stored pattern, on average."""
@@ -404,9 +406,9 @@ class RetrievalProjection(nn.Module):
 
 
 def example(config: MemoryConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """Queries as columns; the memory is empty, so they come back unchanged."""
+    """Random queries; the memory is empty, so they come back unchanged."""
     generator = torch.Generator().manual_seed(seed)
-    return {"queries": torch.randint(2, (config.n, batch_size), generator=generator).float()}
+    return {"queries": torch.randint(2, (batch_size, config.n), generator=generator).float()}
 
 
 def probe_example(config: ProbeConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:

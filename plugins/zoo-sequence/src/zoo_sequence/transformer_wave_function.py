@@ -176,6 +176,8 @@ class OutputHead(nn.Module):
 
 def log_cosh(real: Tensor, imaginary: Tensor) -> Tensor:
     """log cosh(real + i imaginary), without overflow: flip to Re >= 0, then u + log1p(exp(-2u)) - log 2."""
+    if real.dtype != torch.float64:
+        real, imaginary = real.float(), imaginary.float()
     u = torch.complex(real, imaginary)
     u = torch.where(real < 0, -u, u)
     return u + torch.log1p(torch.exp(-2 * u)) - math.log(2)
