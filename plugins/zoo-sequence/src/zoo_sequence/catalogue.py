@@ -1127,6 +1127,22 @@ TRANSFORMER_WAVE_FUNCTION = Paper(
                 "pretrained": {"lattice_size": 10, "num_layers": 8, "dim": 72, "num_heads": 12},
             },
             weights={
+                "check-4x4": Weights(
+                    "package://zoo_sequence/weights/transformer-wave-function-check-4x4.safetensors",
+                    sha256="1a200c4c935255b1c492c23e6e08394a32097b3730cacbbb00cef52c41781c6f",
+                    size=52920,
+                    license="apache-2.0",
+                    metric="relative energy error 6.7e-04 on 4 x 4 sites at J2 = 0",
+                    command="zoo train transformer-wave-function/check-4x4",
+                ),
+                "check-4x4-standard": Weights(
+                    "package://zoo_sequence/weights/transformer-wave-function-check-4x4-standard.safetensors",
+                    sha256="d4aa6c24d8dc8e0435e024190bc643a9161404d8e37ca9a1d9f8fca683665ca7",
+                    size=62288,
+                    license="apache-2.0",
+                    metric="relative energy error 6.5e-04 on 4 x 4 sites at J2 = 0",
+                    command="zoo train transformer-wave-function/check-4x4-standard",
+                ),
                 "pretrained": Weights(
                     "hf://nqs-models/j1j2_square_10x10_05/model.safetensors",
                     convert="zoo_sequence.transformer_wave_function:convert",
