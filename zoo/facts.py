@@ -155,6 +155,8 @@ class Entry:
             keyword arguments of ``forward``.
         predict: ``predict(model, config, source) -> dict``: answers ``zoo predict``.
         train: ``train(config, *, preset, seed, log) -> (module, metrics)``: reproduces bundled weights.
+        convert: ``convert(state, config) -> state`` for weights given by path or URI, for checkpoints that are
+            published where no scheme reaches; it must leave our own names alone.
         tags: terms for search and filters.
         presets: name -> overrides of the schema's defaults.
         weights: tag -> Weights; a tag equal to a preset's name belongs to that preset.
@@ -172,6 +174,7 @@ class Entry:
     preprocess: str | None = None
     predict: str | None = None
     train: str | None = None
+    convert: str | None = None
     tags: tuple[str, ...] = ()
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
@@ -191,6 +194,7 @@ class Entry:
             preprocess=self.preprocess,
             predict=self.predict,
             train=self.train,
+            convert=self.convert,
         )
         _freeze(self, "presets")
         _freeze(self, "weights")

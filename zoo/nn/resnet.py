@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,12 @@ from torch import Tensor, nn
 class ResidualBlock(nn.Module):
     """Convolutions with batch norm, plus the input (through a 1x1 projection where the shape changes), ReLU.
 
-    Two 3x3 convolutions, or as a bottleneck 1x1, 3x3 and a 1x1 to four times ``width``.
+    Two 3x3 convolutions, or as a bottleneck 1x1, 3x3 and a 1x1 to four times ``width``. A subclass that overrides
+    ``branch`` puts something between the last norm and the addition. ``project`` asks for the projection even where
+    the shape stays.
     """
 
-    def __init__(self, in_channels: int, width: int, stride: int, bottleneck: bool) -> None:
+    def __init__(self, in_channels: int, width: int, stride: int, bottleneck: bool, project: bool = False) -> None:
         super().__init__()
         self.out_channels = width * (4 if bottleneck else 1)
         sizes = [(in_channels, width, 1, 1), (width, width, 3, stride), (width, self.out_channels, 1, 1)]
@@ -26,18 +28,21 @@ class ResidualBlock(nn.Module):
             self.add_module(f"conv{number}", conv)
             self.add_module(f"bn{number}", nn.BatchNorm2d(after))
         self.downsample: nn.Sequential | None = None
-        if stride != 1 or in_channels != self.out_channels:
+        if project or stride != 1 or in_channels != self.out_channels:
             projection = nn.Conv2d(in_channels, self.out_channels, 1, stride, bias=False)
             self.downsample = nn.Sequential(projection, nn.BatchNorm2d(self.out_channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, in_channels, H, W) to (batch, out_channels, H / stride, W / stride)."""
-        out = x
+    def branch(self, x: Tensor) -> Tensor:
+        """What the shortcut is added to: (batch, channels, H, W) to (batch, out_channels, H / stride, W / stride)."""
         for number in range(1, self.depth + 1):
-            out = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(out))
+            x = self.get_submodule(f"bn{number}")(self.get_submodule(f"conv{number}")(x))
             if number < self.depth:
-                out = out.relu()
-        return (out + (x if self.downsample is None else self.downsample(x))).relu()
+                x = x.relu()
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes as of ``branch``."""
+        return (self.branch(x) + (x if self.downsample is None else self.downsample(x))).relu()
 
 
 class ResNet(nn.Module):
@@ -50,6 +55,7 @@ class ResNet(nn.Module):
         small_stem: a 3x3 convolution for small images, instead of 7x7 with stride 2 and pooling.
         in_channels: channels of the image.
         num_classes: size of the head; 0 for none.
+        block: makes a block from (in_channels, width, stride, bottleneck).
     """
 
     def __init__(
@@ -61,6 +67,7 @@ class ResNet(nn.Module):
         small_stem: bool = False,
         in_channels: int = 3,
         num_classes: int = 1000,
+        block: Callable[[int, int, int, bool], ResidualBlock] = ResidualBlock,
     ) -> None:
         super().__init__()
         kernel, stride = (3, 1) if small_stem else (7, 2)
@@ -73,9 +80,8 @@ class ResNet(nn.Module):
         for number, (name, depth) in enumerate(zip(self.stage_names, depths, strict=True)):
             blocks = []
             for index in range(depth):
-                block = ResidualBlock(channels, width * 2**number, 2 if number and not index else 1, bottleneck)
-                blocks.append(block)
-                channels = block.out_channels
+                blocks.append(block(channels, width * 2**number, 2 if number and not index else 1, bottleneck))
+                channels = blocks[-1].out_channels
             self.add_module(name, nn.Sequential(*blocks))
             self.channels.append(channels)
         self.fc = nn.Linear(channels, num_classes) if num_classes else None

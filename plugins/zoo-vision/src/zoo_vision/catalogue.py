@@ -30,6 +30,11 @@ _SHIFTVIT_SIZES = {
     "r2-base": _shiftvit(128, [10, 18, 36, 10], 2.0, 0.6),
 }
 
+_DIGITS = (
+    "trained on 1,437 of scikit-learn's 1,797 handwritten digits (8 x 8, enlarged to 32 x 32); the other 360, of a "
+    "fixed split, were never seen in training"
+)
+
 SHIFTVIT = Paper(
     id="shiftvit",
     title="When Shift Operation Meets Vision Transformer: An Extremely Simple Alternative to Attention Mechanism",
@@ -41,8 +46,11 @@ SHIFTVIT = Paper(
     fidelity="reference",
     replay="zoo_vision.shiftvit:replay",
     ours=(
-        "The presets `test` and `digits`; the published checkpoints are pickles on a release page, so they load after "
-        "`zoo convert` with `weights=PATH`.",
+        "The presets `test` and `digits`, the training on handwritten digits, and `attention_maps`, which shows the "
+        "energy of a stage's features because there is no attention to show.",
+        "The published checkpoints are pickles on a release page (`microsoft/SPACH`, v1.0: shiftvit_tiny_light.pth, "
+        "shiftvit_tiny_r2.pth, shiftvit_small_light.pth, shiftvit_small_r2.pth), never opened here: run `zoo convert "
+        "FILE.pth`, then load the preset with `weights=PATH`.",
     ),
     entries=(
         Entry(
@@ -56,6 +64,7 @@ SHIFTVIT = Paper(
             preprocess="zoo_vision.shiftvit:preprocess",
             predict="zoo_vision.shiftvit:predict",
             train="zoo_vision.shiftvit:train",
+            convert="zoo_vision.shiftvit:convert",
             presets={
                 **_SHIFTVIT_SIZES,
                 "tiny": _SHIFTVIT_SIZES["r2-tiny"],
@@ -69,6 +78,7 @@ SHIFTVIT = Paper(
                     "drop_path": 0.0,
                     "num_classes": 10,
                     "image_size": 32,
+                    "dataset": "digits",
                 },
             },
             weights={
@@ -79,6 +89,7 @@ SHIFTVIT = Paper(
                     license="apache-2.0",
                     metric="98.61% of 360 held-out handwritten digits",
                     command="zoo train shiftvit/digits",
+                    note=_DIGITS,
                 ),
             },
             claims=(
@@ -91,6 +102,22 @@ SHIFTVIT = Paper(
                     "the receptive field grows only through the shifts",
                     figure="L1 distance d after d blocks",
                     check="zoo_vision.shiftvit:check_receptive_field",
+                ),
+                Claim(
+                    "parameters of the published sizes",
+                    figure="light-tiny 20M, tiny 29M, light-small 34M, base 89M",
+                    check="zoo_vision.shiftvit:check_parameters",
+                ),
+                Claim(
+                    "multiply-adds of the published sizes at 224 x 224",
+                    figure="light-tiny 3.0G, tiny 4.5G, light-small 5.7G, base 15.6G",
+                    check="zoo_vision.shiftvit:check_multiply_adds",
+                ),
+                Claim(
+                    "ImageNet-1k top-1 accuracy on a par with Swin",
+                    figure="light-tiny 79.4, tiny 81.7 (Swin-T 81.3), light-small 81.6, small 82.8 (Swin-S 83.0), "
+                    "base 83.3 (Swin-B 83.5)",
+                    needs="ImageNet-1k and the published weights",
                 ),
             ),
         ),
@@ -123,6 +150,8 @@ SHIFTVIT = Paper(
     ),
 )
 
+_TRIPLET_TAGS = ("vision", "cnn", "self", "single-level", "soft", "multi-representational", "sigmoid", "gate")
+
 TRIPLET_ATTENTION = Paper(
     id="triplet-attention",
     title="Rotate to Attend: Convolutional Triplet Attention Module",
@@ -139,18 +168,22 @@ TRIPLET_ATTENTION = Paper(
     ),
     ours=(
         "The position of the module in MobileNetV2's flat sequences is inferred, not recorded.",
-        "The presets `test`, `digits` and the CIFAR sizes; the published checkpoints are pickles behind links, so they "
-        "load after `zoo convert` with `weights=PATH`.",
+        "The pool before the head takes any size; the authors' takes 7 x 7 (at 224 x 224 the two agree).",
+        "The presets `test` and `digits`, the training on handwritten digits, `width_mult` of MobileNetV2, and "
+        "`attention_maps`, which shows the gate over the H-W plane of one block.",
+        "The published checkpoints are pickles behind links on Google Drive, never opened here: run `zoo convert "
+        "FILE.pth`, then load the preset with `weights=PATH`; older gate names and `module.` prefixes are understood.",
     ),
     entries=(
         Entry(
             id="triplet-attention",
             kind="model",
-            summary="three gates over the C-W, H-C and H-W planes of a convolutional map, 300 parameters",
-            tags=("vision", "cnn", "self", "single-level", "soft", "sigmoid", "gate"),
+            summary="a layer for maps (batch, channels, H, W): gates over the C-W, H-C and H-W planes, 300 parameters",
+            tags=(*_TRIPLET_TAGS, "layer"),
             build="zoo_vision.triplet_attention:TripletAttention",
             config="zoo_vision.triplet_attention:TripletConfig",
             example="zoo_vision.triplet_attention:example",
+            convert="zoo_vision.triplet_attention:convert",
             presets={"k7": {"kernel_size": 7}, "k3": {"kernel_size": 3}},
             claims=(
                 Claim(
@@ -160,7 +193,8 @@ TRIPLET_ATTENTION = Paper(
                 ),
                 Claim(
                     "the module is cheap in computation",
-                    figure="ResNet-18: 1.8256e9 to 1.8190e9 (+0.36%); ResNet-50: 4.1587e9 to 4.1114e9 (+1.15%)",
+                    figure="ResNet-18: 1.8256e9 against 1.8190e9 (+0.36%); "
+                    "ResNet-50: 4.1587e9 against 4.1114e9 (+1.15%)",
                     check="zoo_vision.triplet_attention:check_multiply_adds",
                 ),
                 Claim(
@@ -179,21 +213,27 @@ TRIPLET_ATTENTION = Paper(
             id="triplet-attention-resnet",
             kind="model",
             summary="ResNet with triplet attention in every block",
-            tags=("vision", "cnn", "classification", "sigmoid", "gate"),
+            tags=(*_TRIPLET_TAGS, "classification"),
             build="zoo_vision.triplet_attention:TripletResNet",
             config="zoo_vision.triplet_attention:TripletResNetConfig",
             example="zoo_vision.triplet_attention:image_example",
             preprocess="zoo_vision.triplet_attention:preprocess",
             predict="zoo_vision.triplet_attention:predict",
             train="zoo_vision.triplet_attention:train",
+            convert="zoo_vision.triplet_attention:convert",
             presets={
                 **{str(depth): {"depth": depth} for depth in (18, 34, 50, 101)},
                 **{
-                    f"cifar-{depth}": {"depth": depth, "network_type": "cifar", "num_classes": 10}
+                    f"cifar{classes}-{depth}": {
+                        "depth": depth,
+                        "network_type": f"CIFAR{classes}",
+                        "num_classes": classes,
+                    }
+                    for classes in (10, 100)
                     for depth in (18, 34, 50, 101)
                 },
-                "test": {"depths": [1, 1, 1, 1], "width": 8, "num_classes": 10, "network_type": "cifar"},
-                "digits": {"depths": [1, 1, 1, 1], "width": 8, "num_classes": 10, "network_type": "cifar"},
+                "test": {"depths": [1, 1, 1, 1], "width": 8, "num_classes": 10, "network_type": "CIFAR10"},
+                "digits": {"depths": [1, 1, 1, 1], "width": 8, "num_classes": 10, "network_type": "digits"},
             },
             weights={
                 "digits": Weights(
@@ -203,23 +243,46 @@ TRIPLET_ATTENTION = Paper(
                     license="apache-2.0",
                     metric="99.44% of 360 held-out handwritten digits",
                     command="zoo train triplet-attention-resnet/digits",
+                    note=_DIGITS,
                 ),
             },
+            claims=(
+                Claim(
+                    "ImageNet-1k top-1 and top-5 error",
+                    figure="ResNet-18 28.91 / 10.01 (k=7), 29.67 / 10.42 (k=3); ResNet-50 22.52 / 6.326 (k=7), "
+                    "23.88 / 6.938 (k=3)",
+                    needs="ImageNet-1k and the published weights",
+                ),
+                Claim(
+                    "COCO average precision with a ResNet-50 FPN",
+                    figure="Faster R-CNN 39.2, RetinaNet 38.2, Mask R-CNN 39.8 (box), 35.8 (mask), Keypoint R-CNN 64.7",
+                    needs="COCO, a detection framework and the published weights",
+                ),
+            ),
         ),
         Entry(
             id="triplet-attention-mobilenetv2",
             kind="model",
             summary="MobileNetV2 with triplet attention after every linear projection",
-            tags=("vision", "cnn", "classification", "sigmoid", "gate"),
+            tags=(*_TRIPLET_TAGS, "classification"),
             build="zoo_vision.triplet_attention:TripletMobileNet",
             config="zoo_vision.triplet_attention:TripletMobileNetConfig",
             example="zoo_vision.triplet_attention:image_example",
             preprocess="zoo_vision.triplet_attention:preprocess",
+            predict="zoo_vision.triplet_attention:predict",
+            convert="zoo_vision.triplet_attention:convert",
             presets={
                 "k7": {"kernel_size": 7},
                 "k3": {"kernel_size": 3},
                 "test": {"width_mult": 0.25, "num_classes": 10},
             },
+            claims=(
+                Claim(
+                    "ImageNet-1k top-1 and top-5 error",
+                    figure="28.01 / 9.516 (k=7), 27.38 / 9.23 (k=3)",
+                    needs="ImageNet-1k and the published weights",
+                ),
+            ),
         ),
     ),
 )

@@ -17,6 +17,7 @@ from zoo.targets import require
 from zoo_vision.images import upsample_digits
 
 HELD_OUT = 360
+BATCH = 64
 
 
 def load_split() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -39,17 +40,18 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 def fit(
     model: nn.Module, *, epochs: int, seed: int, log: Callable[[str], None], learning_rate: float = 2e-3
 ) -> dict[str, float]:
-    """Train with AdamW and a cosine schedule; returns the held-out accuracy."""
+    """Train with AdamW, the rate rising over the first tenth and falling as a cosine; returns the held-out accuracy."""
     generator = torch.Generator().manual_seed(seed)
     images, labels, held_images, held_labels = load_split()
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.05)
-    batches = len(images) // 64
-    steps = epochs * batches
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
+    batches = len(images) // BATCH
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=epochs * batches, pct_start=0.1
+    )
     for epoch in range(epochs):
         model.train()
         order = torch.randperm(len(images), generator=generator)
-        for batch in order[: batches * 64].view(batches, 64):
+        for batch in order[: batches * BATCH].view(batches, BATCH):
             inputs = upsample_digits(_shifted(images[batch], generator))
             loss = functional.cross_entropy(model(inputs), labels[batch], label_smoothing=0.1)
             optimizer.zero_grad()

@@ -94,10 +94,10 @@ def preprocessor(dataset: str, side: int = 224) -> Callable[[Any], dict[str, Ten
         side: of ImageNet's images after the crop, in pixels.
     """
     if dataset == "digits":
-        return lambda source: {"x": digits_tensor(source)}
+        return lambda source: {"images": digits_tensor(source)}
     if dataset.lower().startswith("cifar"):
-        return lambda source: {"x": cifar_tensor(source)}
-    return lambda source: {"x": imagenet_tensor(source, side)}
+        return lambda source: {"images": cifar_tensor(source)}
+    return lambda source: {"images": imagenet_tensor(source, side)}
 
 
 def _normalised(image: Image.Image, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

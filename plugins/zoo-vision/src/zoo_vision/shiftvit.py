@@ -16,25 +16,27 @@ a block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
-from zoo import Measurement
+from zoo import Measurement, catalogue, configuration
 from zoo.errors import ConfigError, InputError
 from zoo.nn.drop_path import DropPath, linear_rates
 from zoo_vision import digits, images
+from zoo_vision.counting import multiply_adds, parameters
 
 
 @dataclass
 class ShiftConfig:
     """Config of the bare operator."""
 
-    n_div: int = zoo.field(12, "4 / n_div of the channels move", minimum=4)
+    n_div: int = zoo.field(12, "channels // n_div move in each of the four directions", minimum=1)
 
 
 @dataclass
@@ -44,18 +46,24 @@ class ShiftViTConfig:
     embed_dim: int = zoo.field(96, "width E of the first stage", unit="channels", minimum=1)
     depths: list[int] = zoo.field([6, 8, 18, 6], "blocks of the four stages", minimum=1)
     mlp_ratio: float = zoo.field(2.0, "MLP width over stage width", minimum=0.0)
-    n_div: int = zoo.field(12, "4 / n_div of the channels move", minimum=4)
+    n_div: int = zoo.field(12, "channels // n_div move in each of the four directions", minimum=1)
     drop_path: float = zoo.field(0.2, "stochastic depth of the last block", minimum=0.0, maximum=1.0)
     dropout: float = zoo.field(0.0, "after both layers of an MLP", minimum=0.0, maximum=1.0)
     norm: str = zoo.field("group", "group: GroupNorm of one group; batch: BatchNorm2d", choices=("group", "batch"))
     patch_norm: bool = zoo.field(True, "whether a norm follows the patch embedding")
-    in_channels: int = zoo.field(3, "channels of the image", minimum=1)
     num_classes: int = zoo.field(1000, "classes; 0 leaves the head out", minimum=0)
     image_size: int = zoo.field(224, "side that raw images are brought to", unit="pixels", minimum=32)
+    dataset: str = zoo.field("ImageNet", "whose preprocessing raw images get", choices=("ImageNet", "digits"))
 
     def __post_init__(self) -> None:
         if len(self.depths) != 4:
             raise ConfigError(f"{len(self.depths)} depths; expected one for each of 4 stages", field="depths")
+        if int(self.embed_dim * self.mlp_ratio) < 1:
+            raise ConfigError(
+                f"mlp_ratio={self.mlp_ratio} leaves no hidden channel at embed_dim={self.embed_dim}", field="mlp_ratio"
+            )
+        if self.image_size % 32:
+            raise ConfigError(f"image_size={self.image_size} is not a multiple of 32", field="image_size")
 
 
 def shift(x: Tensor, n_div: int) -> Tensor:
@@ -160,11 +168,11 @@ class Embedding(nn.Module):
 
     def __init__(self, config: ShiftViTConfig) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(config.in_channels, config.embed_dim, 4, stride=4)
+        self.proj = nn.Conv2d(3, config.embed_dim, 4, stride=4)
         self.norm = _norm(config.embed_dim, config) if config.patch_norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, channels, height, width) to (batch, E, height / 4, width / 4)."""
+        """(batch, 3, height, width) to (batch, E, height / 4, width / 4)."""
         return self.norm(self.proj(x))
 
 
@@ -193,28 +201,28 @@ class ShiftViT(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
-    def stage_maps(self, x: Tensor) -> list[Tensor]:
+    def stage_maps(self, images: Tensor) -> list[Tensor]:
         """The maps after the blocks of each stage: strides 4, 8, 16, 32, widths E, 2E, 4E, 8E.
 
         Raises:
             InputError: a side is not a multiple of 32.
         """
-        if x.ndim != 4 or x.shape[-1] % 32 or x.shape[-2] % 32:
-            raise InputError(f"images of shape {tuple(x.shape)}; expected (batch, channels, sides multiples of 32)")
-        x = self.patch_embed(x)
+        if images.ndim != 4 or images.shape[1] != 3 or images.shape[-1] % 32 or images.shape[-2] % 32:
+            raise InputError(f"images of shape {tuple(images.shape)}; expected (batch, 3, height, width), sides in 32s")
+        x = self.patch_embed(images)
         maps = []
         for stage in self.layers:
             stage_map, x = stage(x)
             maps.append(stage_map)
         return maps
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, images: Tensor) -> Tensor:
         """Pooled features (batch, 8E)."""
-        return self.norm(self.stage_maps(x)[-1]).mean((-2, -1))
+        return self.norm(self.stage_maps(images)[-1]).mean((-2, -1))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Logits, or the features where the head is left out."""
-        return self.head(self.features(x))
+        return self.head(self.features(images))
 
 
 def _norm(dim: int, config: ShiftViTConfig) -> nn.Module:
@@ -230,27 +238,34 @@ def shift_example(config: ShiftConfig, batch_size: int = 2, seed: int = 0) -> di
 def example(config: ShiftViTConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
     """Random images of 64 x 32 pixels."""
     generator = torch.Generator().manual_seed(seed)
-    return {"x": torch.randn(batch_size, config.in_channels, 64, 32, generator=generator)}
+    return {"images": torch.randn(batch_size, 3, 64, 32, generator=generator)}
 
 
 def preprocess(config: ShiftViTConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a path, a PIL image or an array to ``forward``'s arguments; digits for the 32-pixel network."""
-    if config.image_size == images.DIGITS_SIDE:
-        return lambda source: {"x": images.digits_tensor(source)}
-    return lambda source: {"x": images.imagenet_tensor(source, config.image_size)}
+    """From a path, a PIL image or an array to ``forward``'s arguments."""
+    return images.preprocessor(config.dataset, config.image_size)
 
 
-def predict(model: nn.Module, config: ShiftViTConfig, source: Any) -> dict[str, Any]:
+def predict(model: nn.Module, config: ShiftViTConfig, source: Any) -> dict[str, list[dict[str, Any]]]:
     """The five likeliest classes of an image."""
-    return images.top_classes(model, preprocess(config)(source)["x"])
+    return images.top_classes(model, preprocess(config)(source)["images"])
 
 
-def activation_maps(model: ShiftViT, inputs: Tensor, stage: int = 1) -> Tensor:
-    """Energy of a stage's features over the image: (batch, height / stride, width / stride), each in [0, 1]."""
+def attention_maps(model: ShiftViT, inputs: Tensor, stage: int = 0) -> Tensor:
+    """How strongly a stage answers at every place; without attention, the mean square of its features says that.
+
+    Args:
+        model: the network.
+        inputs: images (batch, 3, height, width).
+        stage: 0 to 3, of stride 4, 8, 16 and 32.
+
+    Returns:
+        (batch, height / stride, width / stride), each example scaled to [0, 1].
+    """
     with torch.no_grad():
         energy = model.stage_maps(inputs)[stage].square().mean(1)
     low, high = energy.amin((1, 2), keepdim=True), energy.amax((1, 2), keepdim=True)
-    return (energy - low) / (high - low).clamp(min=1e-12)
+    return (energy - low) / (high - low).clamp(min=torch.finfo(energy.dtype).tiny)
 
 
 def train(
@@ -273,35 +288,71 @@ def replay(
     state: Mapping[str, Tensor],
     inputs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Components ``shift`` and the network."""
-    x = next(iter(inputs.values()))
+    """Components ``shift`` and ``shiftvit``."""
     if component == "shift":
-        return {"y": shift(x, config["n_div"])}
-    own = ShiftViTConfig(
-        embed_dim=config["embed_dim"],
-        depths=list(config["depths"]),
-        mlp_ratio=config["mlp_ratio"],
-        n_div=config["n_div"],
-        num_classes=config["num_classes"],
-    )
+        return {"y": shift(inputs["x"], config["n_div"])}
+    if component != "shiftvit":
+        raise InputError(f"no component {component!r}; there are: shift, shiftvit")
+    # The recorded img_size is bookkeeping: the network is convolutional up to the pool.
+    names = ("embed_dim", "depths", "mlp_ratio", "n_div", "num_classes")
+    own = ShiftViTConfig(**{name: config[name] for name in names if name in config})
     model = ShiftViT(own).eval()
     zoo.fill(model, convert(state, own))
-    features = model.features(x)
+    features = model.features(inputs["x"])
     return {"features": features, "logits": model.head(features)}
 
 
-def check_mixer_is_free() -> Measurement:
-    """Parameters and multiply-adds of the shift, and what a block is made of."""
-    from torch.utils.flop_counter import FlopCounterMode
+class _Operations(TorchDispatchMode):
+    """The names of all tensor operations that run inside."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def check_mixer_is_free() -> Measurement:
+    """Every operation of the shift, and what a block's parameters are."""
     block = ShiftBlock(96, ShiftViTConfig(), 0.0)
-    parts = sum(p.numel() for part in (block.norm2, block.mlp) for p in part.parameters())
-    rest = sum(p.numel() for p in block.parameters()) - parts
-    counter = FlopCounterMode(display=False)
-    with counter:
-        shift(torch.randn(1, 96, 14, 14), 12)
-    flops = counter.get_total_flops()
-    return Measurement(f"{rest} parameters beside norm and MLP, {flops} multiply-adds", rest == 0 and flops == 0)
+    own = parameters(block) - parameters(block.norm2) - parameters(block.mlp)
+    x = torch.randn(1, 96, 14, 14)
+    with _Operations() as operations:
+        shift(x, 12)
+    arithmetic = operations.names - {"zeros_like", "slice", "copy_"}
+    return Measurement(
+        f"{own} parameters beside norm and MLP; operations: {', '.join(sorted(operations.names))}, "
+        f"{len(arithmetic)} of them arithmetic",
+        own == 0 and not arithmetic,
+    )
+
+
+def _published() -> Iterator[tuple[str, ShiftViT]]:
+    """The sizes whose figures the paper gives, on the meta device."""
+    entry = catalogue.current().find("vision:shiftvit").offer.entry
+    for preset in ("light-tiny", "tiny", "light-small", "base"):
+        with torch.device("meta"):
+            yield preset, ShiftViT(configuration.merge(entry, preset).instance)
+
+
+def check_parameters() -> Measurement:
+    """Learnable numbers of real networks."""
+    found = {preset: parameters(model) for preset, model in _published()}
+    rounded = [round(count / 1e6) for count in found.values()]
+    return Measurement(", ".join(f"{name} {count:,}" for name, count in found.items()), rounded == [20, 29, 34, 89])
+
+
+def check_multiply_adds() -> Measurement:
+    """Multiply-adds of convolutions and linear layers, counted by hooks on real networks."""
+    image = torch.empty(1, 3, 224, 224, device="meta")
+    found = {preset: multiply_adds(model, image) / 1e9 for preset, model in _published()}
+    return Measurement(
+        ", ".join(f"{name} {count:.2f}G" for name, count in found.items()),
+        [round(count, 1) for count in found.values()] == [3.0, 4.5, 5.7, 15.6],
+        "convolutions and the head only; the paper does not say what else it counts",
+    )
 
 
 def check_share_of_moving_channels() -> Measurement:

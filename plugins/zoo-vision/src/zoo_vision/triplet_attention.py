@@ -14,7 +14,7 @@ three results. With k = 7 that is 3 * (2 * 49 + 2) = 300 parameters whatever the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -231,9 +231,9 @@ class TripletMobileNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
         nn.init.normal_(head.weight, std=0.01)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         """Logits."""
-        return self.classifier(self.features(x).mean((-2, -1)))
+        return self.classifier(self.features(images).mean((-2, -1)))
 
 
 def _divisible(channels: float, divisor: int = 8) -> int:
@@ -254,7 +254,7 @@ def example(config: TripletConfig, batch_size: int = 2, seed: int = 0) -> dict[s
 
 def image_example(config: Any, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
     """Random images of 32 x 32 pixels."""
-    return {"x": torch.randn(batch_size, 3, 32, 32, generator=torch.Generator().manual_seed(seed))}
+    return {"images": torch.randn(batch_size, 3, 32, 32, generator=torch.Generator().manual_seed(seed))}
 
 
 def preprocess(config: TripletResNetConfig | TripletMobileNetConfig) -> Callable[[Any], dict[str, Tensor]]:
@@ -266,7 +266,7 @@ def predict(
     model: nn.Module, config: TripletResNetConfig | TripletMobileNetConfig, source: Any
 ) -> dict[str, list[dict[str, Any]]]:
     """The five likeliest classes of an image."""
-    return images.top_classes(model, preprocess(config)(source)["x"])
+    return images.top_classes(model, preprocess(config)(source)["images"])
 
 
 def attention_maps(model: nn.Module, inputs: Tensor, block: int = 0) -> Tensor:
@@ -334,21 +334,24 @@ def replay(
     inputs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """Components ``triplet-module`` and ``resnet-block``."""
+    triplet = TripletConfig(config.get("kernel_size", 7), config.get("no_spatial", False))
     module: nn.Module
     if component == "triplet-module":
-        module = TripletAttention(TripletConfig(config.get("kernel_size", 7), config.get("no_spatial", False)))
+        module = TripletAttention(triplet)
     elif component == "resnet-block":
-        module = _recorded_block(config)
+        module = _recorded_block(config, triplet)
     else:
         raise InputError(f"no component {component!r}; there are: triplet-module, resnet-block")
     zoo.fill(module.eval(), convert(state, config))
     return {"y": module(inputs["x"])}
 
 
-def _recorded_block(config: Mapping[str, Any]) -> ResidualBlock:
-    block = partial(TripletBlock, triplet=TripletConfig()) if config["use_triplet_attention"] else ResidualBlock
+def _recorded_block(config: Mapping[str, Any], triplet: TripletConfig) -> ResidualBlock:
+    """From the constructor arguments of the authors' blocks, with their defaults."""
+    make = partial(TripletBlock, triplet=triplet) if config.get("use_triplet_attention", False) else ResidualBlock
     bottleneck = {"BasicBlock": False, "Bottleneck": True}[config["block"]]
-    return block(config["inplanes"], config["planes"], config["stride"], bottleneck, config["downsample"])
+    project = config.get("downsample", False)
+    return make(config["inplanes"], config["planes"], config.get("stride", 1), bottleneck, project)
 
 
 def _resnet(depth: int, triplet: bool) -> TripletResNet:
