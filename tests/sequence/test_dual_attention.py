@@ -368,3 +368,10 @@ class TestTraining:
 
         with pytest.raises(zoo.ConfigError, match="relational-games"):
             train(ViDATConfig(), preset=None, seed=0, log=print)
+
+    def test_bundled_weights_play_with_objects_they_have_never_seen(self):
+        model = zoo.load("vidat/relational-games")
+        games = zoo.load("dual-attention-relational-games/occurs", count=500, objects=["pentominoes", "hexominoes"])
+        accuracy = games.run(model)
+        assert accuracy["pentominoes"] > 0.99
+        assert accuracy["hexominoes"] > 0.97
