@@ -44,7 +44,7 @@ def offers(names: Sequence[str] | None) -> list[catalogue.Offer]:
             found += [offer for offer in current.offers if (offer.plugin, offer.paper.id) == (plugin, paper.id)]
         except UnknownName:
             found.append(current.find(name).offer)
-    return list(dict.fromkeys(found))
+    return list({offer.qualified: offer for offer in found}.values())
 
 
 def record(offer: catalogue.Offer, verdict: Verdict, folder: Path = FOLDER) -> None:
