@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo.nn.masks import expand_mask
+from zoo.nn.sparse_softmax import entmax15, sparsemax
 from zoo_evaluate.attention_taxonomy import AttentionCoreConfig
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -33,28 +34,6 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 # Longest sequence of the location-based alignment, which scores places by the query alone.
 MAX_PLACES = 512
-
-
-def sparsemax(scores: Tensor) -> Tensor:
-    """Projection of (..., n) onto the simplex: max(z - tau, 0)."""
-    ordered = scores.sort(-1, descending=True).values
-    count = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
-    total = ordered.cumsum(-1)
-    support = (1 + count * ordered > total).sum(-1, keepdim=True)
-    tau = (total.gather(-1, support - 1) - 1) / support
-    return (scores - tau).clamp(min=0)
-
-
-def entmax15(scores: Tensor) -> Tensor:
-    """1.5-entmax of (..., n): max(z / 2 - tau, 0)^2, between softmax and sparsemax."""
-    halved = (scores - scores.amax(-1, keepdim=True)) / 2
-    ordered = halved.sort(-1, descending=True).values
-    count = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
-    mean = ordered.cumsum(-1) / count
-    variance = count * (ordered.square().cumsum(-1) / count - mean.square())
-    tau = mean - ((1 - variance).clamp(min=0) / count).sqrt()
-    support = (tau <= ordered).sum(-1, keepdim=True)
-    return (halved - tau.gather(-1, support - 1)).clamp(min=0).square()
 
 
 class AttentionCore(nn.Module):

@@ -506,7 +506,7 @@ def check_sparsemax() -> Measurement:
     """Three projections onto the simplex."""
     import torch
 
-    from zoo_evaluate.attention_core import sparsemax
+    from zoo.nn.sparse_softmax import sparsemax
 
     cases = (((2.0, 0.5, 0.1), (1.0, 0.0, 0.0)), ((1.0, 0.0, 1.0), (0.5, 0.0, 0.5)), ((0.5, 0.4, 0.1), (0.5, 0.4, 0.1)))
     worst = max(

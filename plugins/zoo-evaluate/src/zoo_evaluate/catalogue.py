@@ -127,6 +127,7 @@ ONLY_CONNECT_WALL = Paper(
                     "removing red herrings makes walls easier for a clustering of embeddings",
                     figure="mean correct groups strictly higher on the mixed copy",
                     check="zoo_evaluate.only_connect_wall:check_red_herrings",
+                    slow=True,
                 ),
                 Claim(
                     "language models solve few walls and more examples do not help",

@@ -33,6 +33,7 @@ from torch import Tensor, nn
 import zoo
 from zoo import Measurement
 from zoo.errors import InputError
+from zoo.nn.sparse_softmax import entmax15, sparsemax
 from zoo.targets import require
 from zoo_sequence.model_maps import attention_maps, queries_keys_values, tiny_gpt2
 
@@ -83,29 +84,6 @@ def normalise(logits: Tensor, kind: str = "softmax", *, temperature: float = 1.0
         gates = scores.sigmoid()
         return gates / gates.sum(-1, keepdim=True).clamp(min=1e-30)
     raise InputError(f"{kind!r} is not one of {', '.join(NORMALISERS)}")
-
-
-def sparsemax(scores: Tensor) -> Tensor:
-    """Projection of (..., L) onto the simplex: max(z - tau, 0)."""
-    ordered = scores.sort(-1, descending=True).values
-    count = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
-    excess = ordered.masked_fill(ordered == -math.inf, -1e30).cumsum(-1) - 1
-    support = (count * ordered > excess).sum(-1, keepdim=True)
-    tau = excess.gather(-1, support - 1) / support
-    return (scores - tau).clamp(min=0)
-
-
-def entmax15(scores: Tensor) -> Tensor:
-    """The 1.5-entmax of (..., L): max(z/2 - tau, 0)^2, tau by sorting (Peters, Niculae and Martins 2019)."""
-    halved = (scores - scores.amax(-1, keepdim=True)) / 2
-    halved = halved.masked_fill(halved == -math.inf, -1e15)
-    ordered = halved.sort(-1, descending=True).values
-    count = torch.arange(1, scores.shape[-1] + 1, device=scores.device, dtype=scores.dtype)
-    mean = ordered.cumsum(-1) / count
-    spread = count * (ordered.square().cumsum(-1) / count - mean.square())
-    tau = mean - ((1 - spread).clamp(min=0) / count).sqrt()
-    support = (tau <= ordered).sum(-1, keepdim=True)
-    return (halved - tau.gather(-1, support - 1)).clamp(min=0).square()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import zoo
+from zoo_evaluate.only_connect_wall import (
+    Answer,
+    EmbeddingSolver,
+    OnlyConnectWall,
+    OnlyConnectWallConfig,
+    adjusted_mutual_information,
+    adjusted_rand_index,
+    balanced_kmeans,
+    bert_scores,
+    best_wasserstein,
+    category_embedding,
+    connection_scores,
+    count_solutions,
+    evaluate,
+    fixation,
+    fowlkes_mallows,
+    grouping_scores,
+    labels,
+    parse,
+    prompt,
+    randomize,
+    read_walls,
+    rouge1,
+    synthetic_walls,
+    wasserstein,
+)
+
+GOLD = [["a", "b", "c", "d"], ["e", "f", "g", "h"], ["i", "j", "k", "l"], ["m", "n", "o", "p"]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    first=st.lists(st.integers(0, 4), min_size=16, max_size=16),
+    second=st.lists(st.integers(0, 4), min_size=16, max_size=16),
+)
+def test_metrics_are_those_of_scikit_learn(first, second):
+    metrics = pytest.importorskip("sklearn.metrics")
+    assert adjusted_rand_index(first, second) == pytest.approx(metrics.adjusted_rand_score(first, second), abs=1e-9)
+    assert fowlkes_mallows(first, second) == pytest.approx(metrics.fowlkes_mallows_score(first, second), abs=1e-9)
+    ours, theirs = adjusted_mutual_information(first, second), metrics.adjusted_mutual_info_score(first, second)
+    if len(set(first)) > 1 and len(set(second)) > 1:
+        assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+def test_unknown_missing_and_surplus_words():
+    first, second = labels(GOLD, [["A", "B", "x", "y"], ["e"], [], ["m", "n", "o", "p", "q"]])
+    assert first == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]
+    assert second == [0, 0, 4, 5, 1, 6, 7, 8, 9, 10, 11, 12, 3, 3, 3, 3]
+    assert grouping_scores(GOLD, [])["correct_groups"] == 0
+    assert grouping_scores(GOLD, GOLD)["full_wall"] == 1
+
+
+def test_wd_depends_on_the_order_of_wrong_groups_and_its_best_does_not():
+    swapped = [["e", "b", "c", "d"], ["a", "f", "g", "h"], GOLD[2], GOLD[3]]
+    turned = [swapped[1], swapped[0], GOLD[3], GOLD[2]]
+    assert wasserstein(GOLD, swapped) == pytest.approx(0.125)
+    assert wasserstein(GOLD, turned) > wasserstein(GOLD, swapped)
+    assert best_wasserstein(GOLD, turned) == pytest.approx(0.125)
+
+
+def test_answers_are_parsed_whatever_a_model_adds():
+    text = """Sure!
+    **Group 1**: Fruits: apple, Pear, fig, plum.
+    Group 2: oak, ash, elm, fir
+    3. Metals: iron, tin
+    - Group 4: x: a, b, c, d
+    Group 5: y: too, many, groups, here"""
+    answer = parse(text)
+    assert answer.groups[0] == ("apple", "Pear", "fig", "plum")
+    assert answer.groups[1] == ("oak", "ash", "elm", "fir")
+    assert answer.groups[2] == ("iron", "tin")
+    assert len(answer.groups) == 4
+    assert answer.connections[0] == "Fruits"
+    assert parse("I do not know").groups == ((), (), (), ())
+
+
+def test_connections_are_scored():
+    scores = connection_scores(["Red things", "fruits"], ["red things", "kinds of fruits"])
+    assert scores["exact_match"] == 0.5
+    assert scores["rouge1"] == pytest.approx((1 + 2 / 4) / 2)
+    assert rouge1("", "x") == 0.0
+
+
+def test_published_format_is_read_and_mistakes_are_named(tmp_path):
+    groups = {
+        f"group_{i + 1}": {
+            "group_id": f"g{i}",
+            "gt_words": words,
+            "gt_connection": f"kind {i}",
+            "human_performance": {"grouping": 1, "connection": 0},
+        }
+        for i, words in enumerate(GOLD)
+    }
+    record = {
+        "wall_id": "w1",
+        "season": 1,
+        "episode": 2,
+        "words": [word for group in GOLD for word in group],
+        "groups": groups,
+    }
+    path = tmp_path / "test.json"
+    path.write_text(json.dumps({"dataset": [record]}))
+    (wall,) = read_walls(path)
+    assert wall.gold == GOLD
+    assert wall.groups[0].human_grouping is True
+    benchmark = OnlyConnectWall(OnlyConnectWallConfig(source=str(tmp_path)))
+    assert benchmark.score({"w1": Answer(tuple(map(tuple, GOLD)))})["full_wall"] == 1
+    record["groups"]["group_1"]["gt_words"] = ["one"]
+    path.write_text(json.dumps({"dataset": [record]}))
+    with pytest.raises(zoo.InputError, match="not in the format"):
+        read_walls(path)
+    with pytest.raises(zoo.InputError, match="does not exist"):
+        read_walls(tmp_path / "absent.json")
+
+
+def test_published_walls_that_cannot_be_fetched_say_what_to_do(zoo_hub):
+    with pytest.raises(zoo.DownloadError, match="source=PATH, or use source=synthetic"):
+        list(zoo.load("only-connect-wall/published").cases())
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), herrings=st.integers(0, 4))
+def test_synthetic_walls_have_one_solution_and_the_herrings_asked_for(seed, herrings):
+    (wall,) = synthetic_walls(1, herrings, seed)
+    assert sorted(wall.words) == sorted(word for group in wall.gold for word in group)
+    assert len(set(wall.words)) == 16
+    assert len(wall.herrings) == herrings
+    assert count_solutions(wall.words, [group.connection for group in wall.groups]) == 1
+    assert synthetic_walls(1, herrings, seed) == [wall]
+
+
+def test_mixed_walls_use_no_group_twice():
+    walls = synthetic_walls(20, 2)
+    mixed = randomize(walls)
+    used = [group.words for wall in mixed for group in wall.groups[1:]]
+    assert len(used) == len(set(used))
+    for wall in mixed:
+        assert len({word.lower() for word in wall.words}) == 16
+        assert len({group.connection for group in wall.groups}) == 4
+
+
+def test_balanced_clusters_have_equal_sizes_and_find_separated_groups():
+    generator = np.random.default_rng(0)
+    centres = np.eye(4) * 10
+    vectors = np.repeat(centres, 4, axis=0) + generator.normal(size=(16, 4)) * 0.1
+    order = generator.permutation(16)
+    places = balanced_kmeans(vectors[order], 4)
+    assert np.bincount(places).tolist() == [4, 4, 4, 4]
+    assert len({(int(a), int(b)) for a, b in zip(order // 4, places, strict=True)}) == 4
+    assert np.bincount(balanced_kmeans(np.zeros((16, 3)), 4)).tolist() == [4, 4, 4, 4]
+
+
+def test_shuffles_are_seeded_as_published():
+    wall = synthetic_walls(1, 0)[0]
+    seen = []
+
+    def embed(words):
+        seen.append(tuple(words))
+        return category_embedding()(words)
+
+    result = EmbeddingSolver(embed).over_shuffles(wall)
+    assert seen[3] == tuple(random.Random(3).sample(wall.words, 16))
+    assert result["full_wall"] == (1.0, 0.0)
+
+
+def test_any_text_generator_is_a_system():
+    benchmark = OnlyConnectWall(OnlyConnectWallConfig(num_walls=2, shots=1))
+    solutions = {wall.words[0]: wall for wall in benchmark.walls}
+
+    class Oracle:
+        def generate(self, prompt: str) -> str:
+            asked = prompt.rpartition("Words: ")[2].split(", ")[0]
+            wall = solutions[asked]
+            return "\n".join(f"Group {i}: {g.connection}: {', '.join(g.words)}" for i, g in enumerate(wall.groups, 1))
+
+    scores = benchmark.run(Oracle())
+    assert scores["full_wall"] == 2
+    assert scores["exact_match"] == 1
+    assert prompt(benchmark.walls[0], benchmark.examples()).count("Words:") == 2
+    with pytest.raises(zoo.ConfigError, match="shots=2"):
+        zoo.load("only-connect-wall", shots=2)
+
+
+def test_fixation_separates_near_misses_and_herrings():
+    wall = synthetic_walls(1, 2, seed=3)[0]
+    herring = wall.herrings[0]
+    gold = [list(group) for group in wall.gold]
+    home = next(index for index, group in enumerate(gold) if herring in group)
+    other = (home + 1) % 4
+    gold[home][gold[home].index(herring)], gold[other][0] = gold[other][0], herring
+    found = fixation(wall, gold)
+    assert found["near_miss"] == 1.0
+    assert found["herring"] >= 0.5
+    assert fixation(wall, wall.gold) == {"near_miss": 0.0, "herring": 0.0}
+    result = evaluate({}, [wall])
+    assert result["global"]["correct_groups"] == 0
+
+
+def test_bert_score_of_equal_texts_is_one():
+    transformers = pytest.importorskip("transformers")
+    model = transformers.BertModel(
+        transformers.BertConfig(
+            vocab_size=300, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        )
+    ).eval()
+
+    class Bytes:
+        def __call__(self, text, return_tensors):
+            import torch
+
+            return {"input_ids": torch.tensor([list(text.encode())])}
+
+    equal, different = bert_scores(["Red", "red"], ["red", "a fish"], model, Bytes())
+    assert equal == pytest.approx(1.0, abs=1e-5)
+    assert different < 1.0
