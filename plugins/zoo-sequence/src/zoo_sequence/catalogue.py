@@ -373,7 +373,7 @@ DUAL_ATTENTION = Paper(
                     "package://zoo_sequence/weights/vidat-relational-games.safetensors",
                     sha256="5be679dd10a2611af705894bb34bbbae2011ecd03fc12e6b52d8b900826feb9d",
                     size=846_624,
-                    license="Apache-2.0",
+                    license="apache-2.0",
                     metric="game occurs, accuracy on new images: 99.9% (pentominoes), 99.0% (held-out hexominoes), "
                     "76.5% (held-out stripes)",
                     command="zoo train vidat/relational-games",
