@@ -130,7 +130,9 @@ def save_maps(images: Tensor, maps: Tensor, path: str | os.PathLike[str]) -> Non
     )
     axes = figure.subplots(2, len(images), squeeze=False)
     low, high = float(maps.min()), float(maps.max())
-    for column, (image, weights) in enumerate(zip(images.cpu().float(), maps.cpu().float(), strict=True)):
+    for column, (image, weights) in enumerate(
+        zip(images.float().cpu().numpy(), maps.float().cpu().numpy(), strict=True)
+    ):
         grey = image.mean(0)
         height, width = grey.shape
         axes[0][column].imshow(grey, cmap="gray")
