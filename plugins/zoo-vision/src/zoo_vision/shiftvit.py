@@ -351,7 +351,7 @@ def check_multiply_adds() -> Measurement:
     return Measurement(
         ", ".join(f"{name} {count:.2f}G" for name, count in found.items()),
         [round(count, 1) for count in found.values()] == [3.0, 4.5, 5.7, 15.6],
-        "convolutions and the head only; the paper does not say what else it counts",
+        "convolutions and the head; normalisations, activations and additions are not counted",
     )
 
 
@@ -374,17 +374,25 @@ def check_permutation() -> Measurement:
 
 
 def check_receptive_field() -> Measurement:
-    """Pixels that the centre depends on after d blocks, with the norm's statistics frozen."""
-    depth = 3
-    config = ShiftViTConfig(embed_dim=24, norm="batch", mlp_ratio=1.0)
+    """Farthest pixel that the centre depends on after 1 to 4 blocks, with the norm's statistics frozen."""
+    reaches = {depth: _reach(depth) for depth in range(1, 5)}
+    return Measurement(
+        ", ".join(f"L1 distance {reach} after {depth}" for depth, reach in reaches.items()),
+        all(reach == depth for depth, reach in reaches.items()),
+        "from the centre's gradient; batch norm in eval mode, because group norm couples all pixels",
+    )
+
+
+def _reach(depth: int) -> int:
+    """L1 distance from the centre at which the gradient of ``depth`` blocks of one stage ends."""
     torch.manual_seed(0)
+    config = ShiftViTConfig(embed_dim=24, norm="batch", mlp_ratio=1.0)
     blocks = nn.Sequential(*(ShiftBlock(24, config, 0.0) for _ in range(depth))).eval()
-    x = torch.randn(1, 24, 11, 11, requires_grad=True)
-    blocks(x)[:, :, 5, 5].sum().backward()
-    assert x.grad is not None
-    rows, columns = x.grad[0].abs().sum(0).nonzero(as_tuple=True)
-    reach = int(((rows - 5).abs() + (columns - 5).abs()).max())
-    return Measurement(f"L1 distance {reach} after {depth} blocks", reach == depth)
+    centre = depth + 2
+    x = torch.randn(1, 24, 2 * centre + 1, 2 * centre + 1, requires_grad=True)
+    (gradient,) = torch.autograd.grad(blocks(x)[:, :, centre, centre].sum(), x)
+    rows, columns = gradient[0].abs().sum(0).nonzero(as_tuple=True)
+    return int(((rows - centre).abs() + (columns - centre).abs()).max())
 
 
 def check_translation() -> Measurement:
