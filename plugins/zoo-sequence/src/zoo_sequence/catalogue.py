@@ -539,6 +539,11 @@ MOBA_CHARACTERS = {
     "topk": 3,
 }
 
+MOBA_TEXT = (
+    "Trained from seed 0 on the sources of CPython 3.11.7's 168 top-level modules, nine in ten (sha256 of the text "
+    "2e31e854ce7c5a39...). Other Python versions have other text, and then other weights and figures."
+)
+
 MOBA_SCALING = {
     name: {
         "vocab_size": 128_256,
@@ -679,6 +684,26 @@ MOBA = Paper(
                     "topk": 12,
                     "full_attention_last_layers": 3,
                 },
+            },
+            weights={
+                "char": Weights(
+                    "package://zoo_sequence/weights/moba-lm-char.safetensors",
+                    sha256="145b04e076acbe8ea88d8bd1d107033f78ff9f1f71fdb29880704df463e0f335",
+                    size=907_392,
+                    license="Apache-2.0",
+                    metric="2.049 bits per character on held-out modules; its twin with full attention 2.058",
+                    command="zoo train moba-lm/char",
+                    note=MOBA_TEXT,
+                ),
+                "char-full": Weights(
+                    "package://zoo_sequence/weights/moba-lm-char-full.safetensors",
+                    sha256="8ea89a46756e4f1a8702d4ae62daa2ebdc33202aececc2b58d370524509e1fb5",
+                    size=907_392,
+                    license="Apache-2.0",
+                    metric="2.058 bits per character on held-out modules",
+                    command="zoo train moba-lm/char-full",
+                    note=MOBA_TEXT,
+                ),
             },
             claims=(
                 Claim(
