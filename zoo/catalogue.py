@@ -100,7 +100,8 @@ class Catalogue:
     def _by_id(self) -> dict[str, list[Offer]]:
         table: dict[str, list[Offer]] = {}
         for offer in self.offers:
-            table.setdefault(offer.entry.id, []).append(offer)
+            for name in (offer.entry.id, *offer.entry.aliases):
+                table.setdefault(name, []).append(offer)
         return table
 
     def find(self, name: str) -> Target:
@@ -197,7 +198,7 @@ def _papers(module: ModuleType) -> tuple[Paper, ...]:
             raise PluginError(f"zoo_papers yielded {paper!r}; expected zoo.Paper objects")
     for what, ids in (
         ("paper", [paper.id for paper in papers]),
-        ("entry", [entry.id for paper in papers for entry in paper.entries]),
+        ("entry", [name for paper in papers for entry in paper.entries for name in (entry.id, *entry.aliases)]),
     ):
         repeated = [name for name, count in Counter(ids).items() if count > 1]
         if repeated:

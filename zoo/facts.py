@@ -157,6 +157,7 @@ class Entry:
         train: ``train(config, *, preset, seed, log) -> (module, metrics)``: reproduces bundled weights.
         convert: ``convert(state, config) -> state`` for weights given by path or URI, for checkpoints that are
             published where no scheme reaches; it must leave our own names alone.
+        aliases: further names the entry answers to, for instance those of the authors' code.
         tags: terms for search and filters.
         presets: name -> overrides of the schema's defaults.
         weights: tag -> Weights; a tag equal to a preset's name belongs to that preset.
@@ -175,6 +176,7 @@ class Entry:
     predict: str | None = None
     train: str | None = None
     convert: str | None = None
+    aliases: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
@@ -182,7 +184,8 @@ class Entry:
     requires: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_id("entry", self.id)
+        for name in (self.id, *self.aliases):
+            _check_id("entry", name)
         _require(self.kind in KINDS, f"entry {self.id}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
         _require(bool(self.summary), f"entry {self.id} has no summary")
         _check_targets(

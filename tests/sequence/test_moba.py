@@ -18,6 +18,7 @@ from zoo_sequence.moba import (
     MoBALanguageModelConfig,
     Routing,
     block_sparse_attention,
+    characters,
     choose_history,
     moba_attention,
     moba_masked,
@@ -311,6 +312,37 @@ def test_scaling_presets_have_the_published_sizes(preset: str) -> None:
 def test_the_long_context_preset_is_llama_with_its_parameters() -> None:
     assert zoo.info("moba-lm/llama-8b-1m").parameters == 8_030_261_248
     assert zoo.config("moba-lm/llama-8b-1m").full_attention_last_layers == 3
+
+
+def test_text_becomes_numbers_and_back() -> None:
+    assert characters.decode(characters.encode("def f(x):\n\treturn é")) == "def f(x):\n    return ?"
+    assert characters.encode("").shape == (0,)
+    assert len(characters.ALPHABET) == 96
+
+
+@pytest.mark.parametrize("preset", ["char", "char-full"])
+def test_the_bundled_character_models_know_python(preset: str) -> None:
+    model = zoo.load(f"moba-lm/{preset}")
+    corpus = characters.Corpus.of_this_python()
+    assert characters.bits_per_character(model, corpus.held_out[: 4 * 512 + 1], 512) < 3.0
+    config = MoBALanguageModelConfig(vocab_size=96, max_length=512)
+    continued = [characters.predict(model, config, "import ") for _ in range(2)]
+    assert continued[0] == continued[1]
+    assert len(continued[0]["continuation"]) == 200
+
+
+def test_training_reports_the_model_its_twin_and_the_switch(monkeypatch) -> None:
+    monkeypatch.setattr(characters, "STEPS", 3)
+    monkeypatch.setattr(characters, "HELD_OUT_WINDOWS", 2)
+    config = MoBALanguageModelConfig(vocab_size=96, max_length=24)
+    lines: list[str] = []
+    model, metrics = characters.train(config, preset=None, seed=0, log=lines.append)
+    again, _ = characters.train(config, preset=None, seed=0, log=lines.append)
+    assert set(metrics) == {"bits_per_character", "bits_per_character_full_twin", "bits_per_character_switched_to_full"}
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
+    assert model.attention_pattern == ["moba", "moba"]
+    with pytest.raises(zoo.InputError, match="vocab_size=97"):
+        characters.train(MoBALanguageModelConfig(), preset=None, seed=0, log=lines.append)
 
 
 transformers = pytest.importorskip("transformers")

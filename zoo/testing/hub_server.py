@@ -381,12 +381,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         wanted = json.loads(body)
         repo = f"{wanted.get('organization') or 'tester'}/{wanted['name']}"
+        private = bool(wanted.get("private")) or wanted.get("visibility") == "private"
         url = {"url": f"{self.hub.endpoint}/{repo}", "name": repo, "id": repo}
         with self.hub.lock:
             if repo in self.hub.repositories:
                 self._json(409, {**url, "error": "You already created this model repo"})
                 return
-            made = self.hub.repositories[repo] = Repository(private=bool(wanted.get("private")))
+            made = self.hub.repositories[repo] = Repository(private=private)
             made.commit({".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"})
         self._json(200, url)
 

@@ -6,6 +6,7 @@ Fixtures: ``zoo_hub`` (a running ``HubServer``, with the client pointed at it an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ import pytest
 
 if TYPE_CHECKING:
     from zoo.testing.hub_server import HubServer
+
+# Carries the option to the module that is collected, and to the workers of pytest-xdist.
+CONFORMANCE_PLUGIN = "ZOO_CONFORMANCE_PLUGIN"
 
 
 @pytest.fixture
@@ -42,3 +46,16 @@ def zoo_hub(zoo_hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
         yield hub
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--zoo-plugin``."""
+    parser.addoption("--zoo-plugin", metavar="NAME", help="run the zoo's conformance suite on this installed plugin")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """With ``--zoo-plugin`` collect the suite instead of the folders given."""
+    plugin = config.getoption("--zoo-plugin")
+    if plugin:
+        os.environ[CONFORMANCE_PLUGIN] = plugin
+        config.args[:] = [str(Path(__file__).with_name("conformance_of_plugin.py"))]

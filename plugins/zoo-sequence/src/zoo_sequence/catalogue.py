@@ -285,7 +285,8 @@ DUAL_ATTENTION = Paper(
             ),
         ),
         Entry(
-            id="dat-lm",
+            id="dual-attention-lm",
+            aliases=("dat-lm",),
             kind="model",
             summary="causal language model of dual attention, with its plain-transformer baselines",
             tags=("self", "causal", "transformer", "language-model", "relational"),
@@ -328,7 +329,8 @@ DUAL_ATTENTION = Paper(
             ),
         ),
         Entry(
-            id="vidat",
+            id="dual-attention-vit",
+            aliases=("vidat",),
             kind="model",
             summary="vision transformer of dual attention, with a trained player of relational games",
             tags=("self", "transformer", "vision", "classification", "relational"),
@@ -376,7 +378,7 @@ DUAL_ATTENTION = Paper(
                     license="apache-2.0",
                     metric="game occurs, accuracy on new images: 99.9% (pentominoes), 99.0% (held-out hexominoes), "
                     "76.5% (held-out stripes)",
-                    command="zoo train vidat/relational-games",
+                    command="zoo train dual-attention-vit/relational-games",
                     note="A plain transformer of the same size, trained the same way, reaches 97.3%, 96.7% and 77.4%.",
                 ),
             },
@@ -395,7 +397,8 @@ DUAL_ATTENTION = Paper(
             ),
         ),
         Entry(
-            id="dat-seq2seq",
+            id="dual-attention-seq2seq",
+            aliases=("dat-seq2seq",),
             kind="model",
             summary="encoder-decoder of dual attention for symbolic tasks",
             tags=("co-attention", "transformer", "seq2seq", "relational"),
@@ -775,7 +778,8 @@ MOH = Paper(
     ),
     entries=(
         Entry(
-            id="moh-attention",
+            id="moh",
+            aliases=("moh-attention",),
             kind="attention",
             summary="multi-head attention in which every token picks and weighs the heads it reads",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "sparse", "routing"),

@@ -133,11 +133,12 @@ def preprocess(config: MoBALanguageModelConfig) -> Callable[[str], dict[str, Ten
 
 
 def predict(model: MoBALanguageModel, config: MoBALanguageModelConfig, source: str) -> dict[str, Any]:
-    """Continue a text, or the text of a file, by the 200 likeliest characters."""
+    """Continue a text, or the text of a file, by 200 characters: a sample at temperature 0.6, always the same."""
     _check_alphabet(config)
     text = Path(source).read_text(encoding="utf-8", errors="replace") if _is_file(source) else source
     ids = encode(text)[-config.max_length :][None]
-    return {"text": decode(ids[0]), "continuation": decode(model.generate(ids, 200)[0, ids.shape[1] :])}
+    continued = model.generate(ids, 200, temperature=0.6, generator=torch.Generator().manual_seed(0))
+    return {"text": decode(ids[0]), "continuation": decode(continued[0, ids.shape[1] :])}
 
 
 def _is_file(source: str) -> bool:

@@ -1,0 +1,229 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.cli import COMMANDS, main
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(arg) for arg in args])
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(run, command):
+    code, out, _ = run(command, "--help")
+    assert code == 0
+    assert "Usage: zoo " in out
+    assert run("--help")[1].count(command) >= 1
+
+
+def test_list_and_info(run, acme):
+    code, out, _ = run("list", "--plugin", "acme")
+    assert code == 0
+    assert "layered-method" in out
+    listed = json.loads(run("list", "--plugin", "acme", "--json")[1])
+    assert listed[0]["presets"] == ["wide", "deep_one", "XL/2"]
+    facts = json.loads(run("info", "layered/wide", "rate=0.25", "inner.width=7", "sizes=[5, 6]", "--json")[1])
+    assert facts["config"]["inner"]["width"] == 7
+    assert facts["config"]["sizes"] == [5, 6]
+    assert facts["parameters"] == 16 * 16 + 4 * 16
+    assert "two tied layers" in run("info", "layered")[1]
+
+
+def test_errors_are_one_message_and_exit_code_one(run, acme):
+    code, out, err = run("info", "layerd")
+    assert (code, out) == (1, "")
+    assert err.startswith("UnknownName: ")
+    assert "Traceback" not in err
+    code, _, err = run("info", "layered", "dim=many")
+    assert code == 1
+    assert "dim='many'" in err
+    assert run("info", "layered", "dim")[0] == 1
+
+
+def test_load_save_and_convert(run, acme, tmp_path):
+    code, out, _ = run("load", "layered/wide", "--dtype", "bfloat16", "--save", tmp_path / "kept")
+    assert code == 0
+    assert "320 parameters" in out
+    assert run("load", tmp_path / "kept")[0] == 0
+    torch.save({"state_dict": {"a": torch.ones(2)}}, tmp_path / "old.pth")
+    assert run("convert", tmp_path / "old.pth")[0] == 0
+    assert (tmp_path / "old.safetensors").exists()
+
+
+def test_push_and_pull(run, acme, zoo_hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
+    code, out, _ = run("push", "layered/wide", "someone/wide")
+    assert code == 0
+    uri = out.strip()
+    assert uri.startswith("hf://someone/wide@")
+    run("load", "layered", "--save", tmp_path / "folder")
+    assert run("push", tmp_path / "folder", "someone/folder", "--private")[0] == 0
+    assert zoo_hub.repositories["someone/folder"].private
+    code, out, _ = run("pull", uri)
+    assert code == 0
+    assert "model.safetensors" in out
+    assert run("pull", "layered")[0] == 1
+    assert run("pull", "shiftvit/digits")[0] == 0
+
+
+def test_predict_on_a_real_image(run, tmp_path):
+    from PIL import Image
+
+    Image.new("L", (20, 20)).save(tmp_path / "black.png")
+    code, out, _ = run("predict", "shiftvit/digits", tmp_path / "black.png")
+    assert code == 0
+    assert sum(entry["probability"] for entry in json.loads(out)["classes"]) == pytest.approx(1.0, abs=0.5)
+    assert run("predict", "shiftvit/digits", tmp_path / "absent.png")[0] == 1
+
+
+def test_replay_reports_and_fails_where_numbers_differ(run, tmp_path):
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    good = GOLDEN / "shiftvit" / "shift.safetensors"
+    code, out, _ = run("replay", "shiftvit", good)
+    assert code == 0
+    assert "agrees" in out
+    with safe_open(good, "pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata = file.metadata()
+    tensors["output.y"] = tensors["output.y"] + 1e-3
+    tensors["output.z"] = torch.zeros(1)
+    save_file(tensors, tmp_path / "bad.safetensors", metadata=metadata)
+    code, out, _ = run("replay", "shiftvit", tmp_path / "bad.safetensors", "--json")
+    assert code == 1
+    found = {entry["output"]: entry for entry in json.loads(out)}
+    assert found["y"]["problem"] == "differs"
+    assert found["z"]["problem"] == "missing"
+    save_file({"a": torch.zeros(1)}, tmp_path / "none.safetensors")
+    assert run("replay", "shiftvit", tmp_path / "none.safetensors")[0] == 1
+
+
+def test_verify_prints_paper_beside_measured_and_records(run, acme, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("verify", "shiftvit-shift", "--record")
+    assert code == 0
+    assert "paper     exact" in out
+    assert "holds" in out
+    measured = json.loads((tmp_path / "model_cards" / "vision" / "measured.json").read_text())
+    assert all(claim["holds"] for claim in measured["shiftvit-shift"].values())
+    verdicts = json.loads(run("verify", "shiftvit-shift", "--json")[1])
+    assert {verdict["verdict"] for verdict in verdicts} == {"holds"}
+
+
+def test_cards_are_rendered_and_found_stale(run, acme, tmp_path):
+    assert run("card", "layered", "--folder", tmp_path, "--check")[0] == 1
+    assert run("card", "layered", "--folder", tmp_path)[0] == 0
+    assert run("card", "layered", "--folder", tmp_path, "--check")[0] == 0
+    path = tmp_path / "acme" / "layered.md"
+    path.write_text(path.read_text() + "typed by hand")
+    assert run("card", "layered", "--folder", tmp_path, "--check")[0] == 1
+    from zoo.testing.hub_server import card_problems
+
+    assert card_problems(path.read_text()) == []
+
+
+def test_bench_compares_with_dense_attention(run, tmp_path):
+    out_file = tmp_path / "plot.png"
+    code, out, _ = run("bench", "moba", "--lengths", "64,128", "--dim", "32", "--out", out_file, "--json")
+    assert code == 0
+    results = json.loads(out)
+    assert {(r["name"], r["length"]) for r in results} == {
+        (name, length) for name in ("scaled_dot_product_attention", "moba") for length in (64, 128)
+    }
+    assert all(r["seconds"] > 0 for r in results)
+    assert out_file.stat().st_size > 1000
+    assert run("bench", "no-such-layer")[0] == 1
+
+
+def test_doctor_names_broken_plugins_with_their_traceback(run, acme, install):
+    code, out, _ = run("doctor")
+    assert code == 0
+    assert "acme" in out
+    install("broken", catalogue="1 / 0")
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "BROKEN broken" in out
+    assert "ZeroDivisionError" in out
+    assert "broken is broken" not in out
+
+
+def test_commands_of_plugins_appear(run, install):
+    install(
+        "talker",
+        catalogue="""
+            import click
+            from zoo import hookimpl
+
+            @click.command("greet")
+            def greet():
+                "Say hello."
+                click.echo("hello")
+
+            @hookimpl
+            def zoo_commands():
+                return [greet]
+        """,
+    )
+    assert "greet" in run("--help")[1]
+    assert run("greet")[1] == "hello\n"
+
+
+def test_listing_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom zoo.cli import main\ntry:\n    main(['list'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'huggingface_hub', 'rich', 'omegaconf', 'numpy', 'transformers'} & set(sys.modules)\n"
+        "print('HEAVY', sorted(heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in done.stdout
+
+
+def test_a_scaffolded_plugin_installs_and_conforms(run, tmp_path):
+    folder = tmp_path / "zoo-my-lab"
+    assert run("new", "my-lab", "--folder", folder)[0] == 0
+    assert run("new", "my-lab", "--folder", folder)[0] == 1
+    assert run("new", "My Lab")[0] == 1
+    site = tmp_path / "site"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(site),
+    ]
+    done = subprocess.run([*pip, str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    environment = {"PYTHONPATH": str(site), "PATH": "", "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
+    for arguments in (["tests"], ["--zoo-plugin", "my-lab"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout[-3000:]
+        assert "14 passed" in done.stdout

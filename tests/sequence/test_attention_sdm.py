@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+
+import zoo
+from zoo_sequence.attention_sdm import (
+    BetaProbe,
+    MemoryConfig,
+    ProbeConfig,
+    RetrievalProjection,
+    SparseDistributedMemory,
+    ball_intersections,
+    cap_intersection,
+    fit_beta,
+    fraction_of_radius,
+    hamming_from_cosine,
+    probe_example,
+    radius_of_beta,
+    radius_of_fraction,
+)
+
+
+@pytest.mark.parametrize(("n", "radius"), [(8, 3), (9, 4), (10, 2)])
+def test_intersections_are_counted_exactly(n, radius):
+    points = list(product((0, 1), repeat=n))
+    for distance in range(n + 1):
+        other = (1,) * distance + (0,) * (n - distance)
+        count = sum(
+            sum(point) <= radius and sum(a != b for a, b in zip(point, other, strict=True)) <= radius
+            for point in points
+        )
+        assert ball_intersections(n, radius)[distance] == count
+
+
+def test_caps_that_do_not_meet_and_caps_that_coincide():
+    full = cap_intersection(64, 11, 1.0, torch.tensor([1.0, -1.0]))
+    assert full[1] == 0
+    generator = torch.Generator().manual_seed(0)
+    points = torch.nn.functional.normalize(torch.randn(400_000, 6, generator=generator), dim=1)
+    share = float((points[:, 0] >= 1 - 2 * 2 / 6).float().mean())
+    assert float(cap_intersection(6, 2, 1.0, torch.tensor([1.0]))[0]) == pytest.approx(share, rel=0.02)
+    second = (points[:, 0] * 0.8 + points[:, 1] * 0.6 >= 1 / 3) & (points[:, 0] >= 1 / 3)
+    both = float(second.float().mean())
+    assert float(cap_intersection(6, 2, 1.0, torch.tensor([0.8]))[0]) == pytest.approx(both, rel=0.03)
+
+
+def test_estimators_differ_by_the_named_factor():
+    reference, ours = fit_beta(64, 11)[0], fit_beta(64, 11, estimator="least-squares")[0]
+    assert reference == pytest.approx(ours * 11 / 10)
+    assert radius_of_beta(ours, 64) == 11
+
+
+def test_conversions():
+    assert hamming_from_cosine(torch.tensor([1.0, 0.0, -1.0]), 64).tolist() == [0, 32, 64]
+    assert radius_of_fraction(1000, 1e-3) == 451
+    assert fraction_of_radius(1000, 451) == pytest.approx(1e-3, rel=0.1)
+
+
+@pytest.mark.parametrize("form", ["neurons", "intersection", "attention"])
+def test_every_form_cleans_up_noise(form):
+    memory = SparseDistributedMemory(MemoryConfig(64, 20_000, 24, form=form, max_steps=3))
+    generator = torch.Generator().manual_seed(1)
+    patterns = torch.randint(2, (64, 8), generator=generator).float()
+    memory.write(patterns)
+    noisy = patterns.clone()
+    noisy[:4] = 1 - noisy[:4]
+    assert float((memory(noisy.T) == patterns.T).float().mean()) > 0.99
+    assert memory.critical_distance() > 6
+
+
+def test_a_query_out_of_reach_comes_back_unchanged():
+    memory = SparseDistributedMemory(MemoryConfig(64, 1000, 5))
+    memory.write(torch.zeros(64, 1))
+    far = torch.ones(1, 64)
+    assert torch.equal(memory(far), far)
+    with pytest.raises(zoo.InputError, match="expected"):
+        memory.write(torch.zeros(32, 1))
+    with pytest.raises(zoo.ConfigError, match="binary addresses"):
+        zoo.load("attention-sdm-memory", form="neurons", continuous=True)
+
+
+def test_continuous_memory_converges_to_a_stored_direction():
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.nn.functional.normalize(torch.randn(64, 10, generator=generator), dim=0)
+    memory = SparseDistributedMemory(MemoryConfig(64, 10**6, 11, form="attention", continuous=True, max_steps=20))
+    memory.write(patterns)
+    query = torch.nn.functional.normalize(patterns[:, :1] + 0.05 * torch.randn(64, 1, generator=generator), dim=0)
+    assert float(torch.cosine_similarity(memory(query.T), patterns[:, :1].T)) > 0.99
+
+
+def test_the_probe_measures_norms():
+    case = probe_example(ProbeConfig())
+    result = BetaProbe(ProbeConfig())(**case)
+    assert result.mean.shape == (2, 4)
+    assert bool((result.largest >= result.mean).all())
+    last = BetaProbe(ProbeConfig(positions="last"))(**case)
+    assert bool((last.largest <= result.largest + 1e-6).all())
+    assert result.head_dim == 16
+
+
+def test_a_learned_projection_trains():
+    torch.manual_seed(0)
+    patterns = torch.nn.functional.normalize(torch.rand(12, 20), dim=1)
+    model = RetrievalProjection(20, 8, lambda cosines: torch.exp(8 * cosines))
+    queries = patterns + 0.1 * torch.randn_like(patterns)
+    before = model.loss(patterns, queries, patterns)
+    optimizer = torch.optim.Adam(model.parameters(), 0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        model.loss(patterns, queries, patterns).backward()
+        optimizer.step()
+    assert model.loss(patterns, queries, patterns).item() < 0.7 * before.item()

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import zoo
+from zoo_sequence.pavlovian_attention import (
+    RULES,
+    AssociativeMemory,
+    Conditioning,
+    ConditioningConfig,
+    MemoryConfig,
+    PavlovianAttention,
+    PavlovianConfig,
+    Plasticity,
+    capacity,
+    error_through_depth,
+    majority_error,
+    recurrent,
+    reliability,
+    required_heads,
+)
+
+
+def projected(length: int, seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(2, 2, length, 6, generator=generator, dtype=torch.float64) for _ in range(3))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    rule=st.sampled_from(["hebb", "decay", "delta"]),
+    length=st.integers(1, 200),
+    read_first=st.booleans(),
+    seed=st.integers(0, 100),
+)
+def test_chunked_forms_are_the_recurrence(rule, length, read_first, seed):
+    layer = PavlovianAttention(PavlovianConfig(12, 2, rule=rule, read_first=read_first)).double()
+    query, key, value = projected(length, seed)
+    decay = 0.0 if layer.decay_logit is None else layer.decay_logit.sigmoid()
+    expected, _ = recurrent(
+        Plasticity(rule, layer.log_eta.exp(), decay),
+        torch.nn.functional.normalize(query, dim=-1),
+        torch.nn.functional.normalize(key, dim=-1),
+        value,
+        read_first=read_first,
+    )
+    torch.testing.assert_close(layer.respond(query, key, value, None), expected, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("rule", [*RULES, "softmax"])
+def test_hidden_tokens_are_not_written(rule):
+    torch.manual_seed(0)
+    layer = PavlovianAttention(PavlovianConfig(16, 2, rule=rule, eta=0.1)).eval()
+    x = torch.randn(2, 9, 16)
+    mask = torch.ones(2, 9, dtype=torch.bool)
+    mask[0, 3:5] = False
+    kept = [0, 1, 2, 5, 6, 7, 8]
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x, mask)[:1, kept], layer(x[:1, kept]), atol=1e-6, rtol=1e-5)
+
+
+def test_gradients_are_right_in_float64():
+    query, key, value = (tensor[:1, :1, :5].clone().requires_grad_() for tensor in projected(5))
+    for rule in ("hebb", "decay", "delta"):
+        layer = PavlovianAttention(PavlovianConfig(6, 1, rule=rule)).double()
+        assert torch.autograd.gradcheck(lambda q, k, v, layer=layer: layer.respond(q, k, v, None), (query, key, value))
+
+
+def test_protocols_of_conditioning():
+    protocols = Conditioning(ConditioningConfig(eta=0.2))
+    delta = protocols.run(lambda: protocols.memory("delta"))
+    hebb = protocols.run(lambda: protocols.memory("hebb"))
+    assert delta["acquisition"] == pytest.approx(1 - 0.8**20, abs=1e-5)
+    assert hebb["acquisition"] == pytest.approx(4.0, abs=1e-5)
+    assert delta["extinction"] == pytest.approx((1 - 0.8**20) * 0.8**20, abs=1e-5)
+    assert hebb["extinction"] == pytest.approx(4.0, abs=1e-5)
+    assert delta["overshadowing"] == pytest.approx(0.5, abs=1e-3)
+    assert protocols.second_order() == pytest.approx((1 - 0.8**20) ** 2, abs=1e-3)
+    decay = protocols.memory("decay")
+    curve = protocols.responses(protocols.cases()[1], decay)
+    assert curve[-1] == pytest.approx(curve[19] * 0.9**20, rel=1e-4)
+    with pytest.raises(zoo.InputError, match="no responses for acquisition"):
+        protocols.score({})
+
+
+def test_theory_of_capacity_and_depth():
+    assert capacity(64, snr=4) == 17
+    assert majority_error(0.2, 1) == pytest.approx(0.2)
+    assert majority_error(0.2, 2) == pytest.approx(0.04 + 0.5 * 0.32)
+    assert majority_error(0.2, 101) < 1e-9
+    heads = required_heads(0.3, 12, 0.99)
+    assert reliability(0.3, heads, 12) >= 0.99
+    assert error_through_depth(3, 17, 4, 64)[-1] == pytest.approx(3 * 0.25)
+    with pytest.raises(zoo.InputError):
+        required_heads(0.5, 12, 0.99)
+
+
+def test_a_memory_remembers_until_it_forgets(tmp_path):
+    memory = AssociativeMemory(MemoryConfig(8, 3, rule="delta", eta=1.0))
+    keys, values = torch.eye(8)[:5], torch.randn(5, 3)
+    memory.write(keys, values)
+    torch.testing.assert_close(memory.read(keys), values)
+    memory.reset()
+    assert not memory.read(keys).any()
+    assert Conditioning(ConditioningConfig()).associative_recall(AssociativeMemory(MemoryConfig(64, 16)), 4) > 0.9
+    with pytest.raises(zoo.InputError, match="expected"):
+        memory.write(keys, values[:, :2])
+
+
+def test_bidirectional_use_is_refused():
+    with pytest.raises(zoo.ConfigError, match="depends on what came before"):
+        zoo.load("pavlovian-attention", causal=False)
+    with pytest.raises(zoo.ConfigError, match="3 rules for 2 layers"):
+        zoo.load("pavlovian-attention-lm", rules=["hebb", "delta", "oja"])
+    with pytest.raises(zoo.InputError, match="positions end at"):
+        zoo.load("pavlovian-attention-lm/tiny")(torch.zeros(1, 129, dtype=torch.long))
