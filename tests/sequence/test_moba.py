@@ -363,6 +363,16 @@ def _llama(implementation: str):
     return transformers.LlamaForCausalLM._from_config(config, attn_implementation=implementation).eval()
 
 
+def test_a_llama_checkpoint_loads_unchanged(tmp_path) -> None:
+    from safetensors.torch import save_file
+
+    llama = _llama("sdpa")
+    tables = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}
+    save_file({**llama.state_dict(), **tables}, tmp_path / "l.safetensors")
+    ours = zoo.load("moba-lm/tiny", weights=tmp_path / "l.safetensors", attention="full")
+    torch.testing.assert_close(ours(_ids()), llama(_ids()).logits, atol=1e-5, rtol=1e-5)
+
+
 @pytest.fixture
 def registered():
     zoo.register_transformers({"moba": {"block_size": 4, "topk": 2, "decode": "moba"}})

@@ -489,6 +489,7 @@ EFFICIENT_ATTENTION = Paper(
         ),
         Entry(
             id="efficient-attention-fpn",
+            aliases=("ea-fpn",),
             kind="model",
             summary="feature pyramid over a ResNet, with efficient attention after res3, res4 and on every level",
             tags=("self", "linear", "cnn", "detection", "backbone"),
@@ -499,6 +500,7 @@ EFFICIENT_ATTENTION = Paper(
         ),
         Entry(
             id="efficient-attention-resnet",
+            aliases=("ea-resnet",),
             kind="model",
             summary="residual network with efficient attention after its second and third stage",
             tags=("self", "linear", "cnn", "classification", "backbone"),
@@ -669,6 +671,7 @@ MOBA = Paper(
             preprocess="zoo_sequence.moba.characters:preprocess",
             predict="zoo_sequence.moba.characters:predict",
             train="zoo_sequence.moba.characters:train",
+            convert="zoo_sequence.moba:convert",
             presets={
                 "tiny": {},
                 "char": MOBA_CHARACTERS,

@@ -22,6 +22,7 @@ from zoo_sequence.moba.evaluation import block_sparse_attention
 from zoo_sequence.moba.language_model import (
     MoBALanguageModel,
     MoBALanguageModelConfig,
+    convert,
     language_model_example,
     replay,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Routing",
     "block_sparse_attention",
     "choose_history",
+    "convert",
     "example",
     "functional",
     "language_model_example",

@@ -131,6 +131,11 @@ def config_of_llama(config: Mapping[str, Any]) -> MoBALanguageModelConfig:
     )
 
 
+def convert(state: Mapping[str, Tensor], config: MoBALanguageModelConfig) -> dict[str, Tensor]:
+    """Llama's names are ours; the rotary tables that old checkpoints carry go."""
+    return {name: tensor for name, tensor in state.items() if not name.endswith("rotary_emb.inv_freq")}
+
+
 def replay(
     component: str,
     config: Mapping[str, Any],
@@ -142,6 +147,7 @@ def replay(
     if component == "moba-mechanism":
         routing = Routing(config["moba_chunk_size"], config["moba_topk"])
         return {"o": moba_varlen(inputs["q"], inputs["k"], inputs["v"], inputs["cu_seqlens"], routing)}
-    model = MoBALanguageModel(config_of_llama(config))
-    zoo.fill(model, state)
+    own = config_of_llama(config)
+    model = MoBALanguageModel(own)
+    zoo.fill(model, convert(state, own))
     return {"logits": model.eval()(inputs["input_ids"])}
