@@ -82,9 +82,9 @@ def continue_text() -> None:
     model = zoo.load("moba-lm/char")
     entry = catalogue.current().find("moba-lm").offer.entry
     print(f"bundled weights: {entry.weights['char'].metric}")
-    source = '"""Return the number of items in the'
     instance = zoo.info("moba-lm/char").instance
-    print(resolve(entry.predict or "")(model, instance, source)["text"])
+    answer = resolve(entry.predict or "")(model, instance, "def __init__(self, ")
+    print(f"given {answer['text']!r}, it goes on:\n{answer['continuation'].rstrip()}")
 
 
 def swap_into_transformers() -> None:

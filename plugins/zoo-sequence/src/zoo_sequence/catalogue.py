@@ -571,6 +571,112 @@ MOBA_SCALING = {
     )
 }
 
+MARGINAL_ATTENTION = Paper(
+    id="marginal-attention",
+    title="Attention: Marginal Probability is All You Need?",
+    arxiv="2304.04556",
+    year=2023,
+    fidelity="paper",
+    replay="zoo_sequence.marginal_attention:replay",
+    ours=(
+        "Written from the framework as published; the paper's own notation may differ and no code was seen.",
+        "Multihop and expanding attention are extensions of the follow-up paper.",
+        "Sizes of the presets, the language model, and linear causes in predictive coding.",
+    ),
+    entries=(
+        Entry(
+            id="marginal-attention",
+            kind="attention",
+            aliases=("structural-attention",),
+            summary="posterior expectation over structures: prior, edge potential and value are plug-ins",
+            tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "transformer", "theory"),
+            build="zoo_sequence.marginal_attention:StructuralAttention",
+            config="zoo_sequence.marginal_attention:StructuralAttentionConfig",
+            example="zoo_sequence.marginal_attention:example",
+            presets={
+                "transformer-encoder": {},
+                "transformer-decoder": {"causal": True},
+                "graph-attention": {"prior": "uniform", "potential": "dot"},
+                "alibi": {"causal": True, "prior": "alibi"},
+                "multihop": {"value": "multihop", "multihop_lambda": 1.0},
+                "expanding": {"causal": True, "expanding": True, "alpha": 1.0, "beta": 9.0},
+            },
+            claims=(
+                Claim(
+                    "softmax attention is the posterior expectation of the value under a uniform prior over edges",
+                    figure="equal to scaled_dot_product_attention < 1e-6",
+                    check="zoo_sequence.marginal_attention:check_softmax_attention",
+                ),
+                Claim(
+                    "causal, local, positional-bias and padding masks are priors over edges",
+                    figure="equal to masked or biased softmax < 1e-6",
+                    check="zoo_sequence.marginal_attention:check_priors",
+                ),
+                Claim(
+                    "the factorised structure is the product of single-edge posteriors; multihop is exact",
+                    figure="equal to enumeration < 1e-6",
+                    check="zoo_sequence.marginal_attention:check_enumeration",
+                ),
+                Claim(
+                    "one multihop layer solves pointer chains that one softmax layer cannot",
+                    figure="one layer instead of two",
+                    check="zoo_sequence.marginal_attention:check_pointer_chains",
+                    slow=True,
+                ),
+                Claim(
+                    "the window that expanding attention reads follows the distance of the relevant token",
+                    figure="grows with the distance",
+                    check="zoo_sequence.marginal_attention:check_expanding_window",
+                ),
+            ),
+        ),
+        Entry(
+            id="marginal-attention-iterative",
+            kind="model",
+            aliases=("iterative-attention",),
+            summary="inference with latent nodes: Hopfield retrieval, slot attention, predictive coding",
+            tags=("theory", "memory-network", "softmax"),
+            build="zoo_sequence.marginal_attention:IterativeAttention",
+            config="zoo_sequence.marginal_attention:IterativeAttentionConfig",
+            example="zoo_sequence.marginal_attention:iterative_example",
+            presets={
+                "hopfield": {"form": "hopfield"},
+                "slots": {"form": "slots", "num_slots": 7, "dim": 64, "iterations": 3},
+                "learned-slots": {"form": "learned-slots", "num_slots": 7, "dim": 64, "iterations": 3},
+                "pcn": {"form": "pcn", "num_slots": 4},
+            },
+            claims=(
+                Claim(
+                    "iterating attention on the marginal likelihood is modern Hopfield retrieval",
+                    figure="energy never increases; fixed point softmax(beta X y) X",
+                    check="zoo_sequence.marginal_attention:check_hopfield",
+                ),
+                Claim(
+                    "children choosing among parents gives slot attention (EM)",
+                    figure="log marginal likelihood never decreases",
+                    check="zoo_sequence.marginal_attention:check_slots",
+                ),
+                Claim(
+                    "precision inference in predictive coding is the same posterior",
+                    figure="< 1e-6",
+                    check="zoo_sequence.marginal_attention:check_precision",
+                ),
+            ),
+        ),
+        Entry(
+            id="marginal-attention-lm",
+            kind="model",
+            summary="language model of structural attention",
+            tags=("language-model", "causal", "self", "theory", "transformer"),
+            build="zoo_sequence.marginal_attention:StructuralLanguageModel",
+            config="zoo_sequence.marginal_attention:StructuralLanguageModelConfig",
+            example="zoo_sequence.marginal_attention:language_model_example",
+            presets={"tiny": {"dim": 32, "num_heads": 4, "num_layers": 2}},
+        ),
+    ),
+)
+
+
 MOBA = Paper(
     id="moba",
     title="MoBA: Mixture of Block Attention for Long-Context LLMs",
@@ -1254,6 +1360,7 @@ def zoo_papers() -> Iterator[Paper]:
     yield ATTENTION_SDM
     yield DUAL_ATTENTION
     yield EFFICIENT_ATTENTION
+    yield MARGINAL_ATTENTION
     yield MOBA
     yield MOH
     yield PAVLOVIAN_ATTENTION
