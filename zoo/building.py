@@ -38,7 +38,18 @@ class _EmptyOnMeta(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is torch.empty and kwargs.get("device") is None:
             kwargs = {**kwargs, "device": "meta"}
+        target = kwargs["tensor"] if "tensor" in kwargs else args[0] if args else None
+        if isinstance(target, torch.Tensor) and target.is_meta and _initialises(func):
+            # Nothing to initialise, and torch would import its compiler (a second) to do that nothing.
+            return target
         return func(*args, **kwargs)
+
+
+def _initialises(func: Any) -> bool:
+    return getattr(func, "__module__", None) == "torch.nn.init" or getattr(func, "__name__", "") in _RANDOM
+
+
+_RANDOM = {"normal_", "uniform_", "bernoulli_", "exponential_", "log_normal_", "cauchy_", "geometric_", "random_"}
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -112,3 +115,9 @@ def test_load_gives_an_eval_module_and_refuses_what_makes_no_sense(acme):
         zoo.load("layered", weights="imagenet")
     with pytest.raises(zoo.UnknownName, match="No installed plugin offers"):
         zoo.load("never-heard-of-it")
+
+
+def test_a_meta_build_does_not_wake_the_compiler():
+    code = "import sys, zoo; zoo.info('moba-lm/545m').parameters; print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
