@@ -31,6 +31,7 @@ import zoo
 from zoo import Measurement
 from zoo.errors import InputError
 from zoo.targets import require
+from zoo_interpret.tiny_models import tiny_bert
 
 SELECTORS = ("self", "right", "left", "sep", "cls", "punct", "sep_sep", "rest_sep")
 AGGREGATIONS = ("mean", "first", "max")
@@ -604,30 +605,10 @@ class BertLook:
         )
 
 
-def tiny_bert(seed: int = 0, **config: Any) -> nn.Module:
-    """A random BERT of 2 layers, 4 heads and width 32 that returns maps, in eval mode."""
-    transformers = require("transformers", needed_by="bert-look")
-    shape = {
-        "vocab_size": 67,
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 64,
-        "max_position_embeddings": 40,
-        **config,
-    }
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model: nn.Module = transformers.BertModel._from_config(
-            transformers.BertConfig(**shape), attn_implementation="eager"
-        )
-    return model.eval()
-
-
 def example(config: BertLookConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
     """A tiny BERT and random ids of two segments each."""
     generator = torch.Generator().manual_seed(seed)
-    model = tiny_bert(seed, vocab_size=max(66, config.cls_id, config.sep_id, *config.punct_ids) + 1)
+    model = tiny_bert(seed=seed, vocab_size=max(66, config.cls_id, config.sep_id, *config.punct_ids) + 1)
     ids = torch.randint(3, 67, (batch_size, 14), generator=generator)
     ids[:, 0], ids[:, 6], ids[:, -1] = config.cls_id, config.sep_id, config.sep_id
     return {"model": model, "inputs": {"input_ids": ids, "attention_mask": torch.ones_like(ids)}}

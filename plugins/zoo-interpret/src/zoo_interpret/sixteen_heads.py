@@ -29,6 +29,7 @@ from zoo import Measurement
 from zoo.errors import InputError
 from zoo.targets import require
 from zoo_interpret.heads import Site, find_sites, projections, require_equal_heads
+from zoo_interpret.tiny_models import tiny_bert
 
 Batch = Mapping[str, Tensor]
 Loss = Callable[[Any, Batch], Tensor]
@@ -432,25 +433,9 @@ def output_disagreement(contexts: Tensor, num_heads: int) -> Tensor:
     return torch.einsum("bnhd,bngd->bnhg", heads, heads).mean()
 
 
-def tiny_bert(seed: int = 0, **config: Any) -> nn.Module:
-    """A random BERT classifier of 3 layers, 4 heads and width 32, in eval mode."""
-    transformers = require("transformers", needed_by="sixteen-heads")
-    shape = {
-        "vocab_size": 67,
-        "hidden_size": 32,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "intermediate_size": 64,
-        "max_position_embeddings": 40,
-        "num_labels": 3,
-        **config,
-    }
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model: nn.Module = transformers.BertForSequenceClassification._from_config(
-            transformers.BertConfig(**shape), attn_implementation="eager"
-        )
-    return model.eval()
+def tiny_classifier(seed: int = 0, **config: Any) -> nn.Module:
+    """A random BERT classifier of 3 layers and 3 classes, in eval mode."""
+    return tiny_bert("BertForSequenceClassification", seed, num_hidden_layers=3, num_labels=3, **config)
 
 
 def example(config: SixteenHeadsConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
@@ -459,7 +444,7 @@ def example(config: SixteenHeadsConfig, batch_size: int = 2, seed: int = 0) -> d
     mask = torch.ones(batch_size, 12, dtype=torch.long)
     mask[0, 9:] = 0
     ids = torch.randint(67, (batch_size, 12), generator=generator)
-    return {"model": tiny_bert(seed), "inputs": {"input_ids": ids, "attention_mask": mask}}
+    return {"model": tiny_classifier(seed), "inputs": {"input_ids": ids, "attention_mask": mask}}
 
 
 def replay(
@@ -568,7 +553,7 @@ def majority_task(count: int, generator: torch.Generator) -> dict[str, Tensor]:
 
 def train_tiny_classifier(steps: int = 400, seed: int = 0) -> nn.Module:
     """A tiny BERT trained on ``majority_task``, in eval mode."""
-    model = tiny_bert(seed, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = tiny_classifier(seed, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for _ in range(steps):
