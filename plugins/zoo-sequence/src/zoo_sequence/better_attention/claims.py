@@ -11,6 +11,7 @@ from torch import nn
 
 import zoo
 from zoo import Measurement
+from zoo.building import build_on_meta
 from zoo_sequence.better_attention.conversion import convert_efficient, convert_optimised, convert_super
 from zoo_sequence.better_attention.layers import (
     MECHANISMS,
@@ -22,8 +23,7 @@ from zoo_sequence.better_attention.layers import (
 
 
 def _count(mechanism: str, dim: int, length: int = 1) -> int:
-    with torch.device("meta"):
-        layer = attention_of(mechanism, max_length=length, dim=dim, num_heads=4)
+    layer = build_on_meta(lambda: attention_of(mechanism, max_length=length, dim=dim, num_heads=4))
     return sum(parameter.numel() for parameter in layer.parameters())
 
 

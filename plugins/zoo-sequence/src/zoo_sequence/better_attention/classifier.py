@@ -192,6 +192,6 @@ def learn_digits(
         torch.manual_seed(run)
         model = BetterAttentionClassifier(config)
         digits.fit(model, side=8, epochs=EPOCHS, seed=run)
-        found.append((model, digits.accuracy(model, side=8)))
+        found.append((model, digits.measure(model, side=8).accuracy))
         log(f"{config.mechanism}, seed {run}: {found[-1][1]:.2%} of the held-out digits")
     return found
