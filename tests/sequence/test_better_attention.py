@@ -20,6 +20,7 @@ from zoo_sequence.better_attention import (
     SuperAttentionConfig,
     attention_of,
     convert_efficient,
+    replay,
     train,
 )
 
@@ -73,6 +74,21 @@ def test_layers_are_what_their_equations_say(mechanism: str, causal: bool, bias:
     crossed = layer(short, key=key, value=value)
     torch.testing.assert_close(crossed[1], _by_definition(layer, short[1], key[1], value[1]))
     torch.testing.assert_close(layer(short, key=key), layer(short, key=key, value=key))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_recordings_of_any_configuration_replay(causal: bool, bias: bool) -> None:
+    shape = {"causal": causal, "bias": bias, "dim": 8, "num_heads": 2, "max_length": 6}
+    layers = {mechanism: _layer(mechanism, **shape) for mechanism in MECHANISMS}
+    state = layers["standard"].state_dict() | {"alignment.weight": layers["super"].alignment.weight}
+    config = {"d_model": 8, "heads": 2, "length": 6, "causal": causal, "bias": bias}
+    outputs = replay("mechanisms", config, {}, state, {"x": _random(2, 5, 8)})
+    assert list(outputs) == list(MECHANISMS)
+    for mechanism, layer in layers.items():
+        layer.load_state_dict({name: state[name] for name in layer.state_dict()})
+        x = _random(2, 5, 8)
+        torch.testing.assert_close(outputs[mechanism][1], _by_definition(layer, x[1], x[1], x[1]))
 
 
 @pytest.mark.parametrize(("mechanism", "name"), NAMES.items())
