@@ -147,8 +147,8 @@ def check_memory_of_gradient() -> Measurement:
     return Measurement(
         f"numbers kept per token: {', '.join(kept)}; gradients differ by {worst:.1e}",
         holds and worst < 1e-10,
-        f"one head, N = {length}, p = 2, float64; of the causal form, while both forms must keep at most 4 D + 2: q, k, "
-        "v with its ones, outputs and denominators",
+        f"one head, N = {length}, p = 2, float64; of the causal form, while both forms must keep at most 4 D + 2: q, "
+        "k, v with its ones, outputs and denominators",
     )
 
 
