@@ -146,7 +146,14 @@ def fastmax(
 
     Returns:
         (batch, heads, queries, Dv), of the value's dtype.
+
+    Raises:
+        InputError: causal, and more queries than keys.
     """
+    if causal and query.shape[-2] > key.shape[-2]:
+        raise InputError(
+            f"{query.shape[-2]} queries for {key.shape[-2]} keys: in causal order every query has a key of its own"
+        )
     query, keys, values = _prepare(query, key, value, visible)
     query, keys = normalised(query, keys, config, visible=visible, visible_queries=visible_queries, scale=scale)
     rate = config.feature_dropout if training else 0.0
@@ -247,7 +254,7 @@ def functional(
         )
     if query.shape[2] != key.shape[2]:
         _refuse_maxnorm(config, f"with {query.shape[2]} queries for {key.shape[2]} keys, as in decoding with a cache")
-    ordered = _causal_padding(attn_mask, query.shape[2])
+    ordered = _causal_padding(attn_mask, len(query), query.shape[2])
     if ordered is not None:
         attn_mask, causal = ordered, True
         key, value = (tensor[:, :, : ordered.shape[1]] for tensor in (key, value))
@@ -257,19 +264,22 @@ def functional(
     return fastmax(query, key, value, config, causal=causal, visible=visible, visible_queries=queries, scale=scale)
 
 
-def _causal_padding(attn_mask: Tensor | None, queries: int) -> Tensor | None:
+def _causal_padding(attn_mask: Tensor | None, batch: int, queries: int) -> Tensor | None:
     """Padding (batch, keys) of a full mask that is no more than padding and causal order, up to the last query.
 
     Keys after the last query, the free places of a static cache, are left out.
     """
-    if attn_mask is None or attn_mask.ndim != 4 or attn_mask.shape[1:3] != (1, queries) or queries == 1:
+    if attn_mask is None or attn_mask.dtype != torch.bool or attn_mask.ndim != 4:
+        return None
+    if attn_mask.shape[1:3] != (1, queries) or queries == 1:
         return None
     seen = attn_mask[:, 0]
-    for reach in {seen.shape[-1], min(queries, seen.shape[-1])}:
+    keys = seen.shape[-1]
+    for reach in {keys, min(queries, keys)}:
         padding = seen[:, -1, :reach]
         order = causal_mask(queries, reach, seen.device)
         if not seen[..., reach:].any() and torch.equal(seen[..., :reach], padding[:, None] & order):
-            return padding
+            return padding.expand(batch, -1)
     return None
 
 

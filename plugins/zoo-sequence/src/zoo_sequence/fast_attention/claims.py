@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-import time
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from zoo import Measurement
+from zoo.evidence.measuring import PeakMemory, growth_exponent, quickest
 from zoo_sequence.fast_attention.attention import FastmaxKernelConfig, fastmax
 from zoo_sequence.fast_attention.polynomial import (
     FactorisedAttention,
@@ -156,53 +152,6 @@ def _by_autograd(query: Tensor, key: Tensor, value: Tensor, polynomial: Polynomi
     return divide(attend(query, key, value, FeatureMap(polynomial, query), causal=causal)[0])[0]
 
 
-class PeakMemory(TorchDispatchMode):
-    """Bytes of tensors made within the context and alive at the same time: ``peak``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.live: dict[int, int] = {}
-        self.peak = 0
-
-    def __torch_dispatch__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage())
-        return result
-
-    def _count(self, storage: torch.UntypedStorage) -> None:
-        name = storage._cdata
-        if name not in self.live:
-            self.live[name] = storage.nbytes()
-            weakref.finalize(storage, self.live.pop, name, None)
-            self.peak = max(self.peak, sum(self.live.values()))
-
-
-def quickest(run: Callable[[], object], repeat: int = 5) -> float:
-    """CPU seconds of the quickest of some runs, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    try:
-        for _ in range(repeat):
-            start = time.process_time()
-            run()
-            times.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return min(times)
-
-
-def _exponent(lengths: Sequence[int], figures: Sequence[float]) -> float:
-    """Least-squares slope of log figure over log length."""
-    x, y = (torch.tensor(each, dtype=torch.float64).log() for each in (lengths, figures))
-    x = x - x.mean()
-    return float((x * y).sum() / x.square().sum())
-
-
 def check_linear() -> Measurement:
     """Time of fastmax and of softmax, and memory of fastmax with its gradient, from 2048 to 16384 tokens."""
     lengths, dim, heads = (2_048, 4_096, 8_192, 16_384), 16, 8
@@ -212,10 +161,10 @@ def check_linear() -> Measurement:
         for causal in (False, True):
             name = f"p = {degree} {'causal' if causal else 'full'}"
             run = partial(fastmax, config=config, causal=causal)
-            growth[name] = _exponent(lengths, [quickest(partial(run, *_random(heads, n, dim))) for n in lengths])
-            memory[name] = _exponent(lengths, [_peak(run, n, dim) for n in lengths])
+            growth[name] = growth_exponent(lengths, [quickest(partial(run, *_random(heads, n, dim))) for n in lengths])
+            memory[name] = growth_exponent(lengths, [_peak(run, n, dim) for n in lengths])
     dense = [quickest(partial(F.scaled_dot_product_attention, *_random(1, n, dim)), 3) for n in lengths]
-    softmax = _exponent(lengths, dense)
+    softmax = growth_exponent(lengths, dense)
     times = ", ".join(f"{2**each:.2f} ({name})" for name, each in growth.items())
     sizes = [2**each for each in memory.values()]
     return Measurement(
