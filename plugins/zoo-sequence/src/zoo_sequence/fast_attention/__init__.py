@@ -14,7 +14,8 @@ A polynomial of a product of vectors is a product of vectors: the sums over j le
     denominator_i = a0 N         + a1/t q_i . sum_j k_j       + a2/t^2 (q_i x q_i) : (sum_j (k_j x k_j))
 
 with prefix sums in the causal form. Cost is O(N D^(p+1)) instead of O(N^2 D), no N x N matrix exists, and a decoder
-carries (D + 1) F numbers per head, F = (D + 1)(D + 2) / 2 for p = 2 and even D (k x k is symmetric), whatever the length.
+carries (D + 1) F numbers per head whatever the length, F = (D + 1)(D + 2) / 2 for p = 2 and even D (k x k is
+symmetric).
 
 Scores are those of standardised queries and keys (the paper; t = temperature), of plain ones (the reproduction code;
 t = normalize_term sqrt(D)), or of queries and keys divided by their largest norm in the sequence (the CUDA package;
