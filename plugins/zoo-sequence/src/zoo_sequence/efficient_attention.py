@@ -20,7 +20,6 @@ The key softmax runs over all positions, so there is no causal form.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +32,7 @@ from torch.nn import functional as F
 import zoo
 from zoo import Measurement
 from zoo.errors import ConfigError, InputError
+from zoo.evidence.measuring import quickest
 from zoo.nn.masks import padding_mask
 from zoo.nn.resnet import ResNet
 from zoo.nn.vision_transformer import VisionTransformerConfig
@@ -443,21 +443,6 @@ def check_complexity() -> Measurement:
         counted == efficient,
         f"n = {positions}, d_k = {keys}, d_v = {values}; multiply-adds counted while running, numbers by closed form",
     )
-
-
-def quickest(run: Callable[[], object], repeat: int = 3) -> float:
-    """CPU seconds of the quickest of some runs, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    try:
-        for _ in range(repeat):
-            start = time.process_time()
-            run()
-            times.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return min(times)
 
 
 def check_linear() -> Measurement:
