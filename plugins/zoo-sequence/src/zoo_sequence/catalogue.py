@@ -6,6 +6,130 @@ from collections.abc import Iterator
 
 from zoo import Claim, Entry, Paper, Weights, hookimpl
 
+_AFA = "zoo_sequence.adaptive_filter_attention"
+_AFA_TINY = {"dim": 16, "num_heads": 2, "max_length": 10, "input_norm": "all"}
+
+ADAPTIVE_FILTER_ATTENTION = Paper(
+    id="adaptive-filter-attention",
+    title="Attention as an Adaptive Filter",
+    arxiv="2509.04154",
+    year=2025,
+    repo="PCR-git/Adaptive-Filter-Attention",
+    commit="dc4f7b7",
+    fidelity="reference",
+    replay=f"{_AFA}:replay",
+    differences=(
+        "In the authors' code the gate's parameters are fixed random tensors of 64 features; here they are parameters.",
+        "With separate dynamics the code uses the values' decay for keys at one place; here keys have their own.",
+        "With norms for queries and keys only, the code leaves the values undefined; here they stay as projected.",
+        "The code's prediction decays by e^mu whatever the step; here it decays over the step by which it rotates.",
+        "The code rotates back to time 0; here it is the first time, which differs with rotate_values=False only.",
+    ),
+    ours=(
+        "The form of the learned gate, 1 / (1 + prior) per feature, and the softplus that keeps a prior positive.",
+        "Without its squares a residual can fall below -1 / S, where the robust logarithm ends: it is floored there.",
+        "The demo's basis, its map to channels, initial states of deviation 5, and the Kalman filter beside it.",
+        "The full layer has no bias and scale choices; its gate takes the total precision of each feature.",
+    ),
+    entries=(
+        Entry(
+            id="adaptive-filter-attention",
+            aliases=("afa", "isotropic-afa"),
+            kind="attention",
+            summary="attention weights as precisions of past values carried forward by learned linear dynamics",
+            tags=("self", "single-level", "soft", "single", "softmax", "causal", "complex", "filtering", "theory"),
+            build=f"{_AFA}:AdaptiveFilterAttention",
+            config=f"{_AFA}:AdaptiveFilterConfig",
+            example=f"{_AFA}:example",
+            train=f"{_AFA}:train",
+            convert=f"{_AFA}:convert",
+            presets={"filter-2d": {}, "tiny": _AFA_TINY},
+            claims=(
+                Claim(
+                    "zero decay, zero process noise, small angles: AFA is complex, rotary dot-product attention",
+                    figure="attention maps equal < 1e-4",
+                    check=f"{_AFA}.claims:check_rotary_limit",
+                ),
+                Claim(
+                    "the closed-form covariance solves the differential Lyapunov equation",
+                    figure="relative error < 1e-3 (Euler, 1e4 steps), < 1e-8 (scipy)",
+                    check=f"{_AFA}.claims:check_lyapunov",
+                ),
+                Claim(
+                    "mu -> 0: V = sigma^2 dt + eta^2 + gamma^2",
+                    figure="< 1e-6",
+                    check=f"{_AFA}.claims:check_undamped_covariance",
+                ),
+                Claim(
+                    "the factorised residual equals the explicit pairwise residual",
+                    figure="< 1e-4",
+                    check=f"{_AFA}.claims:check_factorised_residual",
+                ),
+                Claim(
+                    "time-shift equivariance",
+                    figure="< 1e-5",
+                    check=f"{_AFA}.claims:check_time_shift",
+                ),
+                Claim(
+                    "the isotropic variant takes the O(N^2 + N d) memory of attention",
+                    figure="no N^2 d tensor",
+                    check=f"{_AFA}.claims:check_memory",
+                ),
+                Claim(
+                    "filters a noisy linear system better than an untrained mean",
+                    figure="error below raw measurement error after training",
+                    check=f"{_AFA}.claims:check_filtering",
+                    slow=True,
+                ),
+            ),
+        ),
+        Entry(
+            id="adaptive-filter-attention-full",
+            aliases=("afa-full",),
+            kind="attention",
+            summary="adaptive filter attention with decay and noise per feature, for short sequences (N <= 128)",
+            tags=("self", "single-level", "soft", "multi-dimensional", "softmax", "causal", "complex", "filtering"),
+            build=f"{_AFA}:FullAdaptiveFilterAttention",
+            config=f"{_AFA}:FullFilterConfig",
+            example=f"{_AFA}:example",
+            presets={"tiny": _AFA_TINY},
+        ),
+        Entry(
+            id="adaptive-filter-attention-network",
+            aliases=("afa-network",),
+            kind="model",
+            summary="transformer of adaptive filters: noisy trajectories to estimates one step ahead",
+            tags=("self", "softmax", "causal", "complex", "filtering", "transformer"),
+            build=f"{_AFA}:build_network",
+            config=f"{_AFA}:FilterNetworkConfig",
+            example=f"{_AFA}:example",
+            train=f"{_AFA}:train",
+            convert=f"{_AFA}:convert",
+            presets={
+                "filter-2d": {"num_layers": 0},
+                "afa-transformer": {"num_layers": 2, "hidden_dim": 512},
+                "tiny": {**_AFA_TINY, "num_layers": 2, "hidden_dim": 24},
+            },
+        ),
+        Entry(
+            id="adaptive-filter-attention-rotation",
+            kind="benchmark",
+            summary="foretell a damped rotation from noisy measurements, beside a Kalman filter",
+            tags=("theory", "synthetic", "filtering"),
+            build=f"{_AFA}:NoisyRotation",
+            config=f"{_AFA}:NoisyRotationConfig",
+            example=f"{_AFA}:rotation_example",
+            presets={
+                "measurement-noise": {"sigma2": 0.0, "eta2": 1.0},
+                "both-noises": {"sigma2": 0.3, "eta2": 0.5},
+                "strong-noise": {"sigma2": 0.5, "eta2": 2.0},
+                "demo": {"sigma2": 0.0, "eta2": 4.0},
+            },
+        ),
+    ),
+)
+
+
 ATTENTION_RANK = Paper(
     id="attention-rank",
     title="On the Benefits of Rank in Attention Layers",
@@ -1792,6 +1916,7 @@ TRANSFORMER_WAVE_FUNCTION = Paper(
 @hookimpl
 def zoo_papers() -> Iterator[Paper]:
     """The papers of this plugin, in alphabetical order of id."""
+    yield ADAPTIVE_FILTER_ATTENTION
     yield ATTENTION_RANK
     yield ATTENTION_SDM
     yield BETTER_ATTENTION

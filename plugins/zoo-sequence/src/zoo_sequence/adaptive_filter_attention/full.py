@@ -1,0 +1,66 @@
+"""The general layer: every feature has a decay and a noise of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from zoo.nn.masks import masked_softmax
+from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics
+from zoo_sequence.adaptive_filter_attention.layer import Combination, FilterConfig, FilterLayer, log_total
+
+_ROWS = 16
+
+
+@dataclass
+class FullFilterConfig(FilterConfig):
+    """Config of the full layer."""
+
+
+class FullAdaptiveFilterAttention(FilterLayer):
+    """The anisotropic layer: precision-weighted least squares per feature; time grows with length^2 features.
+
+    With P_ij = 1 / V(t_i - t_j) per feature and m_ij = sum over features of |q_i - e^{lambda dt} k_j|^2 P_ij,
+
+        w_ij = 1 / (1 + m_ij / (nu d_h))    or    exp(-m_ij / (nu d_h))
+        est_i = (sum_j w_ij P_ij)^-1 sum_j w_ij P_ij e^{lambda dt} v_j
+
+    which is, feature by feature, a softmax of log w - log V. Targets are taken a few at a time.
+    """
+
+    def __init__(self, config: FullFilterConfig) -> None:
+        super().__init__(config, per_feature=True)
+
+    def combine(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        lag: Tensor,
+        keys: Dynamics,
+        values: Dynamics,
+        visible: Tensor | None,
+    ) -> Combination:
+        """Weigh every feature by its own precision."""
+        key, value = key.transpose(-1, -2).unsqueeze(2), value.transpose(-1, -2).unsqueeze(2)
+        blocks = []
+        for start in range(0, query.shape[2], _ROWS):
+            rows = slice(start, start + _ROWS)
+            seen = None if visible is None else visible[:, :, rows, None]
+            blocks.append(self._targets(query[:, :, rows, :, None], key, value, lag[:, :, rows, None], values, seen))
+        estimates, attention, log_precision = zip(*blocks, strict=True)
+        return Combination(torch.cat(estimates, 2), torch.cat(attention, 2), torch.cat(log_precision, 2))
+
+    def _targets(
+        self, query: Tensor, key: Tensor, value: Tensor, lag: Tensor, dynamics: Dynamics, visible: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """From queries (b, h, i, d, 1), keys and values (b, h, 1, d, j) and lags (., 1, i, 1, j)."""
+        decay, covariance = dynamics.decay(lag), dynamics.covariance(lag)
+        distance = torch.view_as_real(query - decay * key).square().sum(-1)
+        scaled = (distance / covariance).sum(-2, keepdim=True) / (self.nu(lag.dtype)[..., None] * key.shape[-2])
+        log_weight = -(torch.log1p(scaled) if self.config.robust else scaled)
+        logits = log_weight - covariance.log()
+        weights = masked_softmax(logits, visible)
+        return ((weights * decay) * value).sum(-1), weights.mean(-2), log_total(logits, visible)
