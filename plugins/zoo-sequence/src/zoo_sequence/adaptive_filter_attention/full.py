@@ -9,8 +9,15 @@ from torch import Tensor
 
 from zoo.nn.masks import masked_softmax
 from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics
-from zoo_sequence.adaptive_filter_attention.layer import Combination, FilterConfig, FilterLayer, log_total
+from zoo_sequence.adaptive_filter_attention.layer import (
+    Combination,
+    FilterConfig,
+    FilterLayer,
+    Operands,
+    log_total,
+)
 
+# Targets at a time: without gradients, memory is this many times length times features.
 _ROWS = 16
 
 
@@ -33,23 +40,15 @@ class FullAdaptiveFilterAttention(FilterLayer):
     def __init__(self, config: FullFilterConfig) -> None:
         super().__init__(config, per_feature=True)
 
-    def combine(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        lag: Tensor,
-        keys: Dynamics,
-        values: Dynamics,
-        visible: Tensor | None,
-    ) -> Combination:
+    def combine(self, operands: Operands) -> Combination:
         """Weigh every feature by its own precision."""
+        query, key, value, lag, _, dynamics, visible = operands
         key, value = key.transpose(-1, -2).unsqueeze(2), value.transpose(-1, -2).unsqueeze(2)
         blocks = []
         for start in range(0, query.shape[2], _ROWS):
             rows = slice(start, start + _ROWS)
             seen = None if visible is None else visible[:, :, rows, None]
-            blocks.append(self._targets(query[:, :, rows, :, None], key, value, lag[:, :, rows, None], values, seen))
+            blocks.append(self._targets(query[:, :, rows, :, None], key, value, lag[:, :, rows, None], dynamics, seen))
         estimates, attention, log_precision = zip(*blocks, strict=True)
         return Combination(torch.cat(estimates, 2), torch.cat(attention, 2), torch.cat(log_precision, 2))
 

@@ -128,6 +128,25 @@ class Estimate(NamedTuple):
     eigenvalues: Tensor
 
 
+class Operands(NamedTuple):
+    """What a layer combines.
+
+    Args:
+        query, key, value: complex (batch, heads, length, d_h), rotated back to the first time.
+        lag: |t_i - t_j|, (1 or batch, 1, i, j).
+        keys, values: dynamics; the same object where they are shared.
+        visible: see ``zoo.nn.masks.expand_mask``.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    lag: Tensor
+    keys: Dynamics
+    values: Dynamics
+    visible: Tensor | None
+
+
 class Combination(NamedTuple):
     """Weighted values.
 
@@ -167,7 +186,7 @@ class Gate(nn.Module):
 
 
 def relative_times(times: Tensor | None, *, batch: int, length: int, like: Tensor) -> Tensor:
-    """Times (length,) or (batch, length) since the first, in the dtype of ``like``.
+    """Times since the first, (1 or batch, length), in the dtype of ``like``.
 
     Differences are taken in float64: large time stamps would lose their lags in float32.
 
@@ -175,11 +194,11 @@ def relative_times(times: Tensor | None, *, batch: int, length: int, like: Tenso
         InputError: times of another shape.
     """
     if times is None:
-        return torch.arange(length, dtype=like.dtype, device=like.device)
+        return torch.arange(length, dtype=like.dtype, device=like.device)[None]
     if tuple(times.shape) not in {(length,), (batch, length)}:
         raise InputError(f"times of shape {tuple(times.shape)}; expected ({length},) or ({batch}, {length})")
-    exact = times.to(device=like.device, dtype=torch.float64)
-    return (exact - exact[..., :1]).to(like.dtype)
+    exact = torch.atleast_2d(times.to(device=like.device, dtype=torch.float64))
+    return (exact - exact[:, :1]).to(like.dtype)
 
 
 def visibility(attn_mask: Tensor | None, x: Tensor, num_heads: int) -> Tensor | None:
@@ -222,24 +241,8 @@ class FilterLayer(nn.Module):
         gated = config.residual in ("precision-gate", "learned-gate")
         self.gate = Gate(heads, values, by_precision=self.by_precision) if gated else None
 
-    def combine(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        lag: Tensor,
-        keys: Dynamics,
-        values: Dynamics,
-        visible: Tensor | None,
-    ) -> Combination:
-        """Weigh the values.
-
-        Args:
-            query, key, value: complex (batch, heads, length, d_h), rotated back to the first time.
-            lag: |t_i - t_j|, (1 or batch, 1, i, j).
-            keys, values: dynamics.
-            visible: see ``zoo.nn.masks.expand_mask``.
-        """
+    def combine(self, operands: Operands) -> Combination:
+        """Weigh the values."""
         raise NotImplementedError
 
     def nu(self, dtype: torch.dtype) -> Tensor:
@@ -284,10 +287,10 @@ class FilterLayer(nn.Module):
         values = self.dynamics.resolve(clock.dtype)
         keys = values if self.key_dynamics is None else self.key_dynamics.resolve(clock.dtype)
         back, forth = keys.rotation(clock).conj(), values.rotation(clock)
-        lag = (clock[..., :, None] - clock[..., None, :]).abs().unsqueeze(-3)
-        found = self.combine(q * back, k * back, v * forth.conj(), lag, keys, values, visible)
+        lag = (clock[:, :, None] - clock[:, None, :]).abs()[:, None]
+        found = self.combine(Operands(q * back, k * back, v * forth.conj(), lag, keys, values, visible))
         latent = found.estimate * forth if self.rotates_forward else found.estimate
-        latent = self._meet_own_value(latent, raw, found.log_precision, visible)
+        latent = self._with_own_value(latent, raw, found.log_precision, visible)
         predicted = latent * values.transition(_first_step(clock)) if self.config.predict_next else latent
         return Estimate(self.out_proj(predicted), found.attention, latent, values.eigenvalues)
 
@@ -296,22 +299,22 @@ class FilterLayer(nn.Module):
         """Whether estimates are turned to their own time again."""
         return True
 
-    def _meet_own_value(
+    def _with_own_value(
         self, estimate: Tensor, own: Tensor, log_precision: Tensor | None, visible: Tensor | None
     ) -> Tensor:
         if self.config.residual == "none":
             return estimate
         if self.gate is None:
-            met = estimate + own
+            merged = estimate + own
         else:
             share = self.gate(log_precision)
-            met = share * estimate + (1 - share) * own
-        return met if visible is None else met.masked_fill(~visible.any(-1, keepdim=True), 0.0)
+            merged = share * estimate + (1 - share) * own
+        return merged if visible is None else merged.masked_fill(~visible.any(-1, keepdim=True), 0.0)
 
 
 def _first_step(clock: Tensor) -> Tensor:
-    """Time between the first two measurements, () or (batch,); one where there is only one."""
-    return clock[..., 1] - clock[..., 0] if clock.shape[-1] > 1 else torch.ones_like(clock[..., 0])
+    """Time between the first two measurements, (1 or batch,); one where there is only one."""
+    return clock[:, 1] - clock[:, 0] if clock.shape[1] > 1 else torch.ones_like(clock[:, 0])
 
 
 class AdaptiveFilterAttention(FilterLayer):
@@ -329,17 +332,9 @@ class AdaptiveFilterAttention(FilterLayer):
         """As configured."""
         return self.config.rotate_values
 
-    def combine(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        lag: Tensor,
-        keys: Dynamics,
-        values: Dynamics,
-        visible: Tensor | None,
-    ) -> Combination:
+    def combine(self, operands: Operands) -> Combination:
         """softmax_j of tau^2 (bias - penalty of the residual), times the decay of the values."""
+        query, key, value, lag, keys, values, visible = operands
         decay = keys.decay(lag)
         residual = factorised_residual(query, key, decay, full=self.config.full_residual)
         logits = self.logits(residual, lag, keys)
