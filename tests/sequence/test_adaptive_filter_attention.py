@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,7 +23,7 @@ from zoo_sequence.adaptive_filter_attention import (
 )
 from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics
 
-GOLDEN = "tests/golden/adaptive-filter-attention/isotropic-afa.safetensors"
+GOLDEN = Path(__file__).parent.parent / "golden" / "adaptive-filter-attention"
 
 OPTIONS = st.fixed_dictionaries(
     {
@@ -239,7 +241,7 @@ def test_sizes():
     assert zoo.info("adaptive-filter-attention-network/filter-2d").parameters == 132_044
     block = 132_044 + 2 * 128 + 128 * 512 + 512 + 512 * 128 + 128
     assert zoo.info("adaptive-filter-attention-network/afa-transformer").parameters == 2 * block + 2 * 16_512 + 128
-    recorded = read_recording("tests/golden/adaptive-filter-attention/afa-network.safetensors").state
+    recorded = read_recording(GOLDEN / "afa-network.safetensors").state
     count = sum(tensor.numel() for name, tensor in recorded.items() if not name.endswith("causal_mask"))
     assert zoo.info("adaptive-filter-attention-network/tiny").parameters == count
 
@@ -257,7 +259,7 @@ def test_the_network_filters_and_its_norms_are_used_as_configured():
 
 def recording(**changes):
     """The recorded layer with other options: its config and its state, as the authors would name them."""
-    found = read_recording(GOLDEN)
+    found = read_recording(GOLDEN / "isotropic-afa.safetensors")
     return {**found.config, **changes}, dict(found.state), found.call, found.inputs
 
 
@@ -306,6 +308,12 @@ def test_training_lowers_the_error():
     rotation = NoisyRotation(NoisyRotationConfig(dim=16, length=30, eta2=4.0))
     before, after = (rotation.run(fit(config, rotation, epochs=epochs, seed=0))["error"] for epochs in (0, 60))
     assert after < 0.5 * before
+
+
+@pytest.mark.parametrize("name", ["adaptive-filter-attention", "adaptive-filter-attention-network"])
+def test_bundled_weights_reach_what_their_card_says(name):
+    scores = zoo.load("adaptive-filter-attention-rotation/demo").run(zoo.load(f"{name}/filter-2d"))
+    assert scores["kalman"] < scores["error"] < 0.06 * scores["measurement"]
 
 
 def test_bad_configs_say_what_to_do():

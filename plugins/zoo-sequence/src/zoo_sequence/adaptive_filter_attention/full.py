@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from zoo.nn.masks import masked_softmax
 from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics
@@ -44,22 +45,33 @@ class FullAdaptiveFilterAttention(FilterLayer):
         """Weigh every feature by its own precision."""
         query, key, value, lag, _, dynamics, visible = operands
         key, value = key.transpose(-1, -2).unsqueeze(2), value.transpose(-1, -2).unsqueeze(2)
+        length = query.shape[2]
         blocks = []
-        for start in range(0, query.shape[2], _ROWS):
-            rows = slice(start, start + _ROWS)
-            seen = None if visible is None else visible[:, :, rows, None]
-            blocks.append(self._targets(query[:, :, rows, :, None], key, value, lag[:, :, rows, None], dynamics, seen))
-        estimates, attention, log_precision = zip(*blocks, strict=True)
-        return Combination(torch.cat(estimates, 2), torch.cat(attention, 2), torch.cat(log_precision, 2))
+        for start in range(0, length, _ROWS):
+            # No target looks beyond the last one of its block.
+            rows, past = slice(start, start + _ROWS), slice(min(start + _ROWS, length))
+            seen = None if visible is None else visible[:, :, rows, None, past]
+            estimate, attention, log_precision = self._targets(
+                query[:, :, rows, :, None],
+                key[..., past],
+                value[..., past],
+                lag[:, :, rows, None, past],
+                dynamics,
+                seen,
+            )
+            blocks.append((estimate, functional.pad(attention, (0, length - attention.shape[-1])), log_precision))
+        return Combination(*(torch.cat(parts, 2) for parts in zip(*blocks, strict=True)))
 
     def _targets(
         self, query: Tensor, key: Tensor, value: Tensor, lag: Tensor, dynamics: Dynamics, visible: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """From queries (b, h, i, d, 1), keys and values (b, h, 1, d, j) and lags (., 1, i, 1, j)."""
         decay, covariance = dynamics.decay(lag), dynamics.covariance(lag)
-        distance = torch.view_as_real(query - decay * key).square().sum(-1)
+        distance = (query.real - decay * key.real).square() + (query.imag - decay * key.imag).square()
         scaled = (distance / covariance).sum(-2, keepdim=True) / (self.nu(lag.dtype)[..., None] * key.shape[-2])
         log_weight = -(torch.log1p(scaled) if self.config.robust else scaled)
         logits = log_weight - covariance.log()
         weights = masked_softmax(logits, visible)
-        return ((weights * decay) * value).sum(-1), weights.mean(-2), log_total(logits, visible)
+        carried = weights * decay
+        estimate = torch.complex((carried * value.real).sum(-1), (carried * value.imag).sum(-1))
+        return (estimate, weights.mean(-2), log_total(logits, visible))

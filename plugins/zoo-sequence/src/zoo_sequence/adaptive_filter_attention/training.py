@@ -30,7 +30,8 @@ def fit(
 ) -> nn.Module:
     """A model trained to foretell the next measurement.
 
-    Mean squared error, Adam with rate 1e-2, all of the 32 trajectories in every step.
+    Mean squared error, Adam with rate 1e-2, 32 trajectories in every step. They are new ones each time: on 32 fixed
+    ones the error on others is lowest after 200 epochs and half as large again after 900.
 
     Args:
         config: of a layer or of a network.
@@ -41,10 +42,11 @@ def fit(
     """
     torch.manual_seed(seed)
     model = build_network(config) if isinstance(config, FilterNetworkConfig) else AdaptiveFilterAttention(config)
-    drawn = rotation.draw(TRAJECTORIES, torch.Generator().manual_seed(seed))
-    measured = rotation.channels(drawn.measured)
+    drawn = rotation.draw(epochs * TRAJECTORIES, torch.Generator().manual_seed(seed)).measured
+    batches = drawn.view(epochs, TRAJECTORIES, *drawn.shape[1:])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for epoch in range(epochs):
+    for epoch, plane in enumerate(batches):
+        measured = rotation.channels(plane)
         loss = functional.mse_loss(model(measured)[:, :-1], measured[:, 1:])
         optimizer.zero_grad()
         loss.backward()
