@@ -9,6 +9,16 @@ from zoo import Claim, Entry, Paper, Weights, hookimpl
 _AFA = "zoo_sequence.adaptive_filter_attention"
 _AFA_TINY = {"dim": 16, "num_heads": 2, "max_length": 10, "input_norm": "all"}
 
+_AFA_FILTER_2D = Weights(
+    "package://zoo_sequence/weights/adaptive-filter-attention-filter-2d.safetensors",
+    sha256="a106e3e5ad4c5a1fcc29b9c8d90d7fd0b481fc7b3c981f48c9f5d1fb8821a60a",
+    size=529_304,
+    license="Apache-2.0",
+    metric="mean squared error one step ahead 0.195; raw measurements 4.06, Kalman filter 0.157",
+    command="zoo train adaptive-filter-attention/filter-2d",
+    note="For the benchmark adaptive-filter-attention-rotation/demo and its map from the plane to 128 channels.",
+)
+
 ADAPTIVE_FILTER_ATTENTION = Paper(
     id="adaptive-filter-attention",
     title="Attention as an Adaptive Filter",
@@ -29,6 +39,7 @@ ADAPTIVE_FILTER_ATTENTION = Paper(
         "The form of the learned gate, 1 / (1 + prior) per feature, and the softplus that keeps a prior positive.",
         "Without its squares a residual can fall below -1 / S, where the robust logarithm ends: it is floored there.",
         "The demo's basis, its map to channels, initial states of deviation 5, and the Kalman filter beside it.",
+        "Training draws 32 new trajectories every epoch; on 32 fixed ones 1000 epochs overfit.",
         "The full layer has no bias and scale choices; its gate takes the total precision of each feature.",
     ),
     entries=(
@@ -44,6 +55,7 @@ ADAPTIVE_FILTER_ATTENTION = Paper(
             train=f"{_AFA}:train",
             convert=f"{_AFA}:convert",
             presets={"filter-2d": {}, "tiny": _AFA_TINY},
+            weights={"filter-2d": _AFA_FILTER_2D},
             claims=(
                 Claim(
                     "zero decay, zero process noise, small angles: AFA is complex, rotary dot-product attention",
@@ -110,6 +122,7 @@ ADAPTIVE_FILTER_ATTENTION = Paper(
                 "afa-transformer": {"num_layers": 2, "hidden_dim": 512},
                 "tiny": {**_AFA_TINY, "num_layers": 2, "hidden_dim": 24},
             },
+            weights={"filter-2d": _AFA_FILTER_2D},
         ),
         Entry(
             id="adaptive-filter-attention-rotation",
