@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from zoo import Measurement
+from zoo.evidence.measuring import PeakMemory
 from zoo.nn.attention import dense_attention
 from zoo.nn.rotary import apply_rotary
 from zoo.targets import require
@@ -134,37 +136,36 @@ def check_time_shift() -> Measurement:
     )
 
 
-def _largest_tensor(run: Callable[[], Tensor]) -> int:
-    """Numbers in the largest tensor of a forward and backward pass."""
-    from torch.utils._python_dispatch import TorchDispatchMode
-
-    sizes = [0]
-
-    class Sizes(TorchDispatchMode):
-        def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
-            result = func(*args, **(kwargs or {}))
-            found = result if isinstance(result, tuple | list) else (result,)
-            sizes.extend(tensor.numel() for tensor in found if isinstance(tensor, Tensor))
-            return result
-
-    with Sizes():
+def _peak(run: Callable[[], Tensor]) -> int:
+    """Bytes of a forward and backward pass."""
+    with PeakMemory() as memory:
         run().sum().backward()
-    return max(sizes)
+    return memory.peak
+
+
+def _kept_attention(x: Tensor) -> Tensor:
+    return (x @ x.transpose(-1, -2)).softmax(-1) @ x
 
 
 def check_memory() -> Measurement:
-    """The largest tensor of the isotropic layer against that of plain softmax attention."""
-    length, dim, heads = 512, 64, 2
+    """Peak memory of the isotropic layer, beside one tensor of length^2 dim, and as the width grows."""
+    length, heads, widths = 512, 2, (64, 256)
     torch.manual_seed(0)
-    layer = AdaptiveFilterAttention(AdaptiveFilterConfig(dim=dim, num_heads=heads, max_length=length))
-    x = torch.randn(1, length, dim)
-    query = torch.randn(1, heads, length, dim // heads, requires_grad=True)
-    ours = _largest_tensor(lambda: layer(x))
-    plain = _largest_tensor(lambda: (query @ query.transpose(-1, -2)).softmax(-1) @ query)
+    peaks, plain = [], []
+    for dim in widths:
+        layer = AdaptiveFilterAttention(AdaptiveFilterConfig(dim=dim, num_heads=heads, max_length=length))
+        x = torch.randn(1, length, dim)
+        query = torch.randn(1, heads, length, dim // heads, requires_grad=True)
+        peaks.append(_peak(partial(layer, x)))
+        plain.append(_peak(partial(_kept_attention, query)))
+    square = length**2 * torch.finfo(x.dtype).bits // 8
+    per_feature = (peaks[1] - peaks[0]) / (widths[1] - widths[0])
     return Measurement(
-        f"largest tensor {ours} numbers, as in softmax attention ({plain}); length^2 dim = {length**2 * dim}",
-        ours <= plain,
-        f"length {length}, dim {dim}, {heads} heads, forward and backward",
+        f"peak {peaks[1] / 1e6:.0f} MB, a tensor of length^2 dim has {square * widths[1] / 1e6:.0f} MB; "
+        f"one more feature costs {per_feature / square:.3f} squares",
+        peaks[1] < square * widths[1] and per_feature < 0.1 * square,
+        f"forward and backward, length {length}, dim {widths[1]}, {heads} heads; softmax attention that keeps its "
+        f"weights, without projections: {plain[1] / 1e6:.0f} MB",
     )
 
 
