@@ -28,7 +28,7 @@ import zoo
 from zoo import Measurement
 from zoo.errors import InputError
 from zoo.targets import require
-from zoo_interpret.heads import Site, find_sites, projections, require_equal_heads
+from zoo_interpret.heads import HEAD_COUNTS, Site, find_sites, projections, require_equal_heads
 from zoo_interpret.tiny_models import tiny_bert
 
 Batch = Mapping[str, Tensor]
@@ -39,8 +39,12 @@ Loss = Callable[[Any, Batch], Tensor]
 class SixteenHeadsConfig:
     """Config of the method."""
 
-    percents: list[int] = zoo.field(
-        [10, 20, 30, 40, 50, 60, 70, 80, 90, 100], "share of heads pruned at each step", minimum=0, maximum=100
+    percents: list[float] = zoo.field(
+        [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
+        "share of heads pruned at each step",
+        unit="percent",
+        minimum=0,
+        maximum=100,
     )
     at_least_k: int = zoo.field(0, "heads that every layer keeps", minimum=0)
     per: str = zoo.field(
@@ -82,13 +86,54 @@ class Importance:
 
     def plot(self, path: str | None = None) -> Any:
         """A heat map of the normalised scores; a matplotlib figure."""
-        figure = require("matplotlib.figure", needed_by="plotting").Figure(layout="constrained")
-        axis = figure.subplots()
-        figure.colorbar(axis.imshow(self.normalised, cmap="viridis"))
-        axis.set(xlabel="head", ylabel="layer")
-        if path is not None:
-            figure.savefig(path, dpi=120)
-        return figure
+        return _heat_maps({"importance": self.normalised}, path)
+
+
+def _heat_maps(tables: Mapping[str, Tensor], path: str | None) -> Any:
+    """Tables (layers, heads) side by side."""
+    figure = require("matplotlib.figure", needed_by="plotting").Figure(layout="constrained")
+    axes = figure.subplots(1, len(tables), squeeze=False)[0]
+    for axis, (title, table) in zip(axes, tables.items(), strict=True):
+        figure.colorbar(axis.imshow(table, cmap="viridis"), ax=axis)
+        axis.set(title=title, xlabel="head", ylabel="layer")
+    if path is not None:
+        figure.savefig(path, dpi=120)
+    return figure
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What single heads are worth: changes of a metric, tables (layers, heads).
+
+    Args:
+        base: the metric of the whole model.
+        without: the metric with that head alone gated off, minus ``base``.
+        alone: the metric with all other heads of its layer gated off, minus ``base``.
+        labels: names such as "E:1:1", in layer-major order.
+    """
+
+    base: float
+    without: Tensor
+    alone: Tensor
+    labels: tuple[str, ...]
+
+    def best(self) -> tuple[int, ...]:
+        """For each layer the head that does best alone; choose it on other data than it is reported on."""
+        return tuple(self.alone.argmax(1).tolist())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested lists, ready for JSON."""
+        return {
+            "base": self.base,
+            "without": self.without.tolist(),
+            "alone": self.alone.tolist(),
+            "best": list(self.best()),
+            "labels": list(self.labels),
+        }
+
+    def plot(self, path: str | None = None) -> Any:
+        """Heat maps of both tables; a matplotlib figure."""
+        return _heat_maps({"without": self.without, "alone": self.alone}, path)
 
 
 @dataclass(frozen=True)
@@ -137,6 +182,7 @@ class SixteenHeads:
             for handle in handles:
                 handle.remove()
 
+    @torch.enable_grad()
     def importance(
         self,
         model: nn.Module,
@@ -152,34 +198,42 @@ class SixteenHeads:
             model: in eval mode.
             batches: keyword arguments of its forward, with ``labels`` and ``attention_mask``; equal sizes, since
                 the raw value scales as 1 / batch.
-            loss: (model output, batch) to a scalar; cross entropy of ``output.logits`` by default.
+            loss: (model output, batch) to a scalar, where the model is not given the labels; by default the loss
+                that the model returns for them, a mean cross entropy.
             mask: gates that are in force meanwhile.
             classifier: whether only one position feeds the loss in the last layer, which changes that layer's
                 denominator; by default whether logits are (batch, classes).
+
+        Raises:
+            InputError: no batches, no labels, or a model that gives no loss or runs one layer several times.
         """
         sites = self.sites(model)
         heads = require_equal_heads(sites)
-        raw = torch.zeros(len(sites), heads)
-        tokens = examples = 0
-        pooled = classifier
+        raw, denominators = torch.zeros(len(sites), heads), torch.zeros(len(sites), 1)
+        decoders = {"D", "A"} if getattr(getattr(model, "config", None), "is_encoder_decoder", False) else set()
+        examples, pooled = 0, classifier
         for batch in batches:
             with self._gradients(model, sites, mask) as contexts:
-                output = model(**{name: value for name, value in batch.items() if name != "labels"})
-                value = (loss or cross_entropy)(output, batch)
+                output, value = _run(model, batch, loss)
+                if len(contexts) != len(sites):
+                    raise InputError(
+                        f"{len(sites)} attention layers ran {len(contexts)} times: a layer that is used more than once "
+                        "has no importance of its own"
+                    )
                 gradients = torch.autograd.grad(value, contexts)
             if pooled is None:
                 pooled = getattr(output, "logits", torch.empty(0)).ndim == 2
-            for layer, (context, gradient) in enumerate(zip(contexts, gradients, strict=True)):
+            size = len(contexts[0])
+            for layer, (site, context, gradient) in enumerate(zip(sites, contexts, gradients, strict=True)):
                 dots = (context.detach() * gradient).unflatten(-1, (heads, -1)).sum(-1)
                 dots = dots if self.config.per == "token" else dots.sum(1, keepdim=True)
                 raw[layer] += dots.abs().sum((0, 1)).cpu()
-            size = next(iter(batch.values()))
-            visible = batch.get("attention_mask")
-            tokens += int(visible.sum()) if visible is not None else size.shape[0] * size.shape[1]
-            examples += size.shape[0]
+                real = _real_tokens(batch, target=site.group in decoders)
+                tokens = size * context.shape[1] if real is None else int(real.sum())
+                denominators[layer] += tokens if self.config.per == "token" else size
+            examples += size
         if not examples:
             raise InputError("no batches to measure importance on")
-        denominators = torch.full((len(sites), 1), float(tokens if self.config.per == "token" else examples))
         if pooled:
             denominators[-1] = examples
         return rank(raw, raw / denominators, sites)
@@ -202,6 +256,13 @@ class SixteenHeads:
         finally:
             for handle in handles:
                 handle.remove()
+
+    def ablation(self, model: nn.Module, evaluate: Callable[[nn.Module], float], *, rescale: bool = False) -> Ablation:
+        """What every head is worth to a metric where larger is better; arguments as of ``keep_only_one``."""
+        sites = self.sites(model)
+        base = float(evaluate(model))
+        without, alone = self.ablate_one(model, evaluate), self.keep_only_one(model, evaluate, rescale=rescale)
+        return Ablation(base, torch.tensor(without) - base, torch.tensor(alone) - base, head_labels(sites))
 
     def ablate_one(self, model: nn.Module, evaluate: Callable[[nn.Module], Any]) -> list[list[Any]]:
         """``evaluate(model)`` with every head gated off alone, by layer and head."""
@@ -262,14 +323,14 @@ class SixteenHeads:
         return [place for place in importance.order if place not in kept]
 
     def counts(self, total: int, layers: int) -> list[int]:
-        """Heads gone after each step: int(total * percent / 100), at most total - k * layers, then stop."""
-        most = total - self.config.at_least_k * layers
+        """Heads gone after each step: int(total * percent / 100); the first step beyond total - k * layers is the last."""
+        most = max(total - self.config.at_least_k * layers, 0)
         found: list[int] = []
         for percent in self.config.percents:
             wanted = int(total * percent / 100)
-            if wanted > most and found and found[-1] == most:
-                break
             found.append(min(wanted, most))
+            if wanted > most:
+                break
         return found
 
     def prune_curve(
@@ -310,18 +371,24 @@ class SixteenHeads:
         without any head left adds its output bias alone.
 
         Args:
-            model: a transformers model with separate projections and as many key as query heads.
+            model: a transformers model with separate projections and as many key as query heads, whose forward takes
+                the number of heads from the attention module: FSMT's does not; OPT and DeBERTa need one per layer.
             mask: (layers, heads), 1 = kept.
 
         Returns:
             Parameters removed.
 
         Raises:
-            InputError: fused projections or grouped key/value heads, where a head cannot be cut out alone.
+            InputError: fused projections, grouped key/value heads or position biases that all layers share (T5,
+                MPNet), where a head cannot be cut out alone. Nothing has been cut then.
         """
         sites = self.sites(model)
         if mask.shape != (len(sites), require_equal_heads(sites)):
             raise InputError(f"mask of shape {tuple(mask.shape)} for {len(sites)} layers")
+        if any(name.endswith("relative_attention_bias") for name, _ in model.named_modules()):
+            raise InputError(
+                f"{type(model).__name__} shares position biases of every head between layers; gate heads with attach"
+            )
         parts = [projections(site) for site in sites]
         for site, part in zip(sites, parts, strict=True):
             if part["key"].out_features != site.num_heads * site.head_dim:
@@ -337,7 +404,7 @@ class SixteenHeads:
 def _gate(gates: Tensor, layer: int, site: Site) -> Callable[..., tuple[Any, ...]]:
     def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         context = args[0]
-        scale = gates[layer].to(context).repeat_interleave(site.head_dim)
+        scale = gates[layer].to(context).repeat_interleave(site.head_dim, -1)
         return (context * scale, *args[1:])
 
     return hook
@@ -354,20 +421,33 @@ def _cut(site: Site, parts: Mapping[str, nn.Linear], kept: Tensor) -> None:
     output.weight = nn.Parameter(output.weight.detach()[:, rows].clone())
     output.in_features = int(rows.sum())
     count = int(kept.sum())
-    for name in ("num_attention_heads", "num_heads", "n_heads"):
+    for name in [name for name in HEAD_COUNTS if hasattr(site.module, name)] or ["num_heads"]:
+        setattr(site.module, name, count)
+    for name in ("all_head_size", "inner_dim", "dim"):
         if hasattr(site.module, name):
-            setattr(site.module, name, count)
-    for name, width in (("all_head_size", count * site.head_dim), ("dim", count * site.head_dim)):
-        if hasattr(site.module, name):
-            setattr(site.module, name, width)
+            setattr(site.module, name, count * site.head_dim)
 
 
-def cross_entropy(output: Any, batch: Batch) -> Tensor:
-    """Mean cross entropy of ``output.logits`` against ``batch["labels"]`` (-100 is ignored)."""
+def _run(model: nn.Module, batch: Batch, loss: Loss | None) -> tuple[Any, Tensor]:
+    """The model's output for a batch, and the loss."""
+    if loss is not None:
+        output = model(**{name: value for name, value in batch.items() if name != "labels"})
+        return output, loss(output, batch)
     if "labels" not in batch:
         raise InputError('batches need "labels", or give loss=')
-    logits = output.logits
-    return functional.cross_entropy(logits.flatten(0, -2), batch["labels"].flatten())
+    output = model(**batch)
+    if getattr(output, "loss", None) is None:
+        raise InputError(f"{type(model).__name__} returns no loss for its labels; give loss=")
+    return output, output.loss
+
+
+def _real_tokens(batch: Batch, target: bool) -> Tensor | None:
+    """Where the queries of a layer are no padding, of the source or the target sequence; None where nothing says."""
+    if not target:
+        return batch.get("attention_mask")
+    if "decoder_attention_mask" in batch or "labels" not in batch:
+        return batch.get("decoder_attention_mask")
+    return batch["labels"] != -100
 
 
 def rank(raw: Tensor, scores: Tensor, sites: Sequence[Site] = ()) -> Importance:
@@ -375,12 +455,17 @@ def rank(raw: Tensor, scores: Tensor, sites: Sequence[Site] = ()) -> Importance:
     normalised = scores / (scores.square().sum(1, keepdim=True).sqrt() + 1e-20)
     order = normalised.flatten().argsort(stable=True)
     places = tuple((int(index) // scores.shape[1], int(index) % scores.shape[1]) for index in order)
+    return Importance(raw, scores, normalised, places, head_labels(sites))
+
+
+def head_labels(sites: Sequence[Site]) -> tuple[str, ...]:
+    """Names such as "E:1:1" in layer-major order; layers count within their group."""
     seen: dict[str, int] = {}
-    labels = []
+    labels: list[str] = []
     for site in sites:
         layer = seen[site.group] = seen.get(site.group, -1) + 1
         labels += [site.label(layer, head) for head in range(site.num_heads)]
-    return Importance(raw, scores, normalised, places, tuple(labels))
+    return tuple(labels)
 
 
 @dataclass(frozen=True)
@@ -415,22 +500,27 @@ def head_statistics(maps: Sequence[Tensor], attention_mask: Tensor) -> HeadStati
     entropies, divergences, distances, disagreements = [], [], [], []
     for weights in maps:
         rows = weights.transpose(1, 2)[real]  # (tokens, heads, N)
-        logs = torch.where(rows > 0, rows.log(), torch.tensor(0.0))
-        entropies.append(-(rows * logs).sum(-1).mean(0))
-        safe = torch.where(rows > 0, rows.log(), torch.tensor(-40.0))
+        entropies.append(-torch.xlogy(rows, rows).sum(-1).mean(0))
+        safe = torch.where(rows > 0, rows.log(), -40.0)
         cross = torch.einsum("tin,tjn->ij", rows, safe) / len(rows)
         divergences.append((rows * safe).sum(-1).mean(0)[:, None] - cross)
-        positions = torch.arange(weights.shape[-1]).expand(real.shape)[real]
+        positions = torch.arange(weights.shape[-1], device=weights.device).expand(real.shape)[real]
         distances.append((positions[:, None] - rows.argmax(-1)).abs().double().mean(0))
         heads = rows.shape[1]
         disagreements.append(torch.einsum("tin,tjn->t", rows, rows).mean() / heads**2)
     return HeadStatistics(*(torch.stack(parts) for parts in (entropies, divergences, distances, disagreements)))
 
 
-def output_disagreement(contexts: Tensor, num_heads: int) -> Tensor:
-    """Mean pairwise cosine of head outputs, from a site's concatenated heads (batch, N, heads * head_dim)."""
-    heads = functional.normalize(contexts.unflatten(-1, (num_heads, -1)), dim=-1)
-    return torch.einsum("bnhd,bngd->bnhg", heads, heads).mean()
+def output_disagreement(contexts: Tensor, num_heads: int, attention_mask: Tensor) -> Tensor:
+    """Mean pairwise cosine of head outputs over real tokens.
+
+    Args:
+        contexts: a site's concatenated heads (batch, N, heads * head_dim).
+        num_heads: how many.
+        attention_mask: (batch, N), 1 for real tokens.
+    """
+    heads = functional.normalize(contexts[attention_mask.bool()].unflatten(-1, (num_heads, -1)), dim=-1)
+    return torch.einsum("thd,tgd->thg", heads, heads).mean()
 
 
 def tiny_classifier(seed: int = 0, **config: Any) -> nn.Module:
@@ -481,8 +571,7 @@ def replay(
         }
         for start in range(0, len(inputs["labels"]), size)
     ]
-    with torch.enable_grad():
-        importance = method.importance(model, batches)
+    importance = method.importance(model, batches)
     with torch.no_grad():
         maps = model(**arguments, output_attentions=True).attentions
     statistics = head_statistics(maps, arguments["attention_mask"])
@@ -525,22 +614,24 @@ def check_masking_equals_removal() -> Measurement:
 
 
 def check_gate_gradients() -> Measurement:
-    """Importance per example from gate gradients, and from contexts and their gradients."""
-    config = SixteenHeadsConfig(per="example")
-    method, case = SixteenHeads(config), example(config, 4)
-    model, arguments = case["model"], case["inputs"]
-    labels = torch.tensor([0, 1, 2, 0])
-    worst = 0.0
-    for index in range(4):
-        batch = {name: value[index : index + 1] for name, value in arguments.items()}
-        batch["labels"] = labels[index : index + 1]
-        from_contexts = method.importance(model, [batch]).raw
-        gates = torch.ones(3, 4, requires_grad=True)
-        with method.attach(model, gates):
-            output = model(**{name: value for name, value in batch.items() if name != "labels"})
-            (gradient,) = torch.autograd.grad(cross_entropy(output, batch), gates)
-        worst = max(worst, float((from_contexts - gradient.abs()).abs().max() / gradient.abs().max()))
-    return Measurement(f"largest relative difference {worst:.1e}", worst < 1e-4)
+    """Importance from the gradients of real gates, one per token or one per example, and from the heads' outputs."""
+    case = example(SixteenHeadsConfig(), 4)
+    model, batch = case["model"], {**case["inputs"], "labels": torch.tensor([0, 1, 2, 0])}
+    sites, tokens = find_sites(model), batch["input_ids"].shape[1]
+    errors = {}
+    for per, places in (("token", tokens), ("example", 1)):
+        from_outputs = SixteenHeads(SixteenHeadsConfig(per=per)).importance(model, [batch]).raw
+        gates = torch.ones(len(sites), 4, places, sites[0].num_heads, requires_grad=True)
+        handles = [site.output.register_forward_pre_hook(_gate(gates, layer, site)) for layer, site in enumerate(sites)]
+        (gradient,) = torch.autograd.grad(model(**batch).loss, gates)
+        for handle in handles:
+            handle.remove()
+        from_gates = gradient.abs().sum((1, 2))
+        errors[per] = float((from_outputs - from_gates).abs().max() / from_gates.max())
+    return Measurement(
+        f"largest relative difference {errors['token']:.1e} per token, {errors['example']:.1e} per example",
+        max(errors.values()) < 1e-5,
+    )
 
 
 def majority_task(count: int, generator: torch.Generator) -> dict[str, Tensor]:
