@@ -29,6 +29,7 @@ from zoo import Measurement
 from zoo.errors import InputError
 from zoo.targets import require
 from zoo_interpret.heads import HEAD_COUNTS, Site, find_sites, projections, require_equal_heads
+from zoo_interpret.recorded_models import recorded_model
 from zoo_interpret.tiny_models import tiny_bert
 
 Batch = Mapping[str, Tensor]
@@ -323,7 +324,7 @@ class SixteenHeads:
         return [place for place in importance.order if place not in kept]
 
     def counts(self, total: int, layers: int) -> list[int]:
-        """Heads gone after each step: int(total * percent / 100); the first step beyond total - k * layers is the last."""
+        """Heads gone after each step: int(total * percent / 100); the first beyond total - k * layers is the last."""
         most = max(total - self.config.at_least_k * layers, 0)
         found: list[int] = []
         for percent in self.config.percents:
@@ -545,11 +546,7 @@ def replay(
     inputs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """Importance, ablations, pruning and statistics of a recorded classifier."""
-    transformers = require("transformers", needed_by="replaying sixteen-heads")
-    kind = getattr(transformers, config["model"])
-    settings = kind.config_class(**config["model_kwargs"])
-    model = kind._from_config(settings, attn_implementation=config.get("attn_implementation", "eager")).eval()
-    zoo.fill(model, {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")})
+    model = recorded_model(config, state)
     names = ("input_ids", "token_type_ids", "attention_mask")
     arguments = {name: inputs[name] for name in names if name in inputs}
     method = SixteenHeads(
