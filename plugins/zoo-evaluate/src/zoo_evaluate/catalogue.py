@@ -13,8 +13,11 @@ ATTENTION_TAXONOMY = Paper(
     year=2021,
     fidelity="paper",
     ours=(
-        "The axes inductive_bias, training and evidence, and the architecture values state-space and token-mixer.",
+        "The fields complexity, inductive_bias, training and evidence, the architecture values state-space and "
+        "token-mixer, and the application language-model.",
         "Values of the worked examples where the survey gives several or none.",
+        "In attention-core phi(x) = elu(x) + 1 is the kernel's map, keys and their squares are the features of "
+        "feature-based alignment, and the activation of activated-general acts on the energy.",
     ),
     entries=(
         Entry(
@@ -40,7 +43,8 @@ ATTENTION_TAXONOMY = Paper(
         Entry(
             id="attention-core",
             kind="attention",
-            summary="generic attention with twelve alignment and eight distribution functions as parts",
+            aliases=("attention-taxonomy-core",),
+            summary="generic attention with twelve alignment and ten distribution functions as parts",
             tags=("distinctive", "self", "single-level", "soft", "single", "scaled-dot", "softmax", "other"),
             build="zoo_evaluate.attention_taxonomy:build_core",
             config="zoo_evaluate.attention_taxonomy:AttentionCoreConfig",

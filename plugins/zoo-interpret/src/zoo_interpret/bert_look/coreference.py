@@ -63,7 +63,7 @@ def rule_based(mentions: Sequence[Mention]) -> Tensor:
 
 
 def _sieve(*passes: Sequence[Hashable]) -> Tensor:
-    """For each mention but the first, the nearest earlier one that equals it by the first possible key, or the last one."""
+    """For each mention but the first, the nearest earlier one equal in the first key that has one, or the last one."""
 
     def antecedent(index: int) -> int:
         for keys in passes:
