@@ -14,6 +14,7 @@ from zoo_evaluate.only_connect_wall import (
     EmbeddingSolver,
     OnlyConnectWall,
     OnlyConnectWallConfig,
+    TransformersGenerator,
     adjusted_mutual_information,
     adjusted_rand_index,
     balanced_kmeans,
@@ -297,13 +298,27 @@ def test_too_many_red_herrings_are_refused_instead_of_sought_for_ever(monkeypatc
         zoo.load("only-connect-wall", herrings=8)
 
 
-def test_contextual_and_single_word_vectors_of_a_transformers_encoder():
-    transformers = pytest.importorskip("transformers")
-    tokenizers = pytest.importorskip("tokenizers")
+def _tokenizer():
+    """Word pieces of a few words."""
+    transformers, tokenizers = pytest.importorskip("transformers"), pytest.importorskip("tokenizers")
     vocabulary = {token: index for index, token in enumerate(["[UNK]", "re", "##d", "blue", "tin"])}
     pieces = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
     pieces.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=pieces, unk_token="[UNK]")
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=pieces, unk_token="[UNK]", pad_token="[UNK]")
+
+
+def test_a_transformers_language_model_is_a_system():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(vocab_size=5, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=0)
+    generator = TransformersGenerator(transformers.GPT2LMHeadModel(config).eval(), _tokenizer(), max_new_tokens=5)
+    assert generator.generate("red tin") == generator.generate("red tin")
+    scores = OnlyConnectWall(OnlyConnectWallConfig(num_walls=1)).run(generator)
+    assert scores["correct_groups"] == 0
+
+
+def test_contextual_and_single_word_vectors_of_a_transformers_encoder():
+    transformers = pytest.importorskip("transformers")
+    tokenizer = _tokenizer()
     config = transformers.BertConfig(
         vocab_size=5, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
     )

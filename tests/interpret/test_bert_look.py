@@ -111,6 +111,9 @@ def test_word_attention_is_row_stochastic_however_pieces_are_grouped(seed, cuts)
         torch.testing.assert_close(words.sum(-1), torch.ones_like(words[..., 0]))
     with pytest.raises(zoo.InputError, match="is not one of"):
         word_attention(weights, starts, lengths, "median")
+    for wrong in ((starts + 1, lengths), (starts, lengths * 0), (starts, lengths[:-1])):
+        with pytest.raises(zoo.InputError, match="are not words of"):
+            word_attention(weights, *wrong)
 
 
 def test_heads_point_and_never_at_themselves():

@@ -95,7 +95,7 @@ def _heat_maps(tables: Mapping[str, Tensor], path: str | None) -> Any:
     figure = require("matplotlib.figure", needed_by="plotting").Figure(layout="constrained")
     axes = figure.subplots(1, len(tables), squeeze=False)[0]
     for axis, (title, table) in zip(axes, tables.items(), strict=True):
-        figure.colorbar(axis.imshow(table, cmap="viridis"), ax=axis)
+        figure.colorbar(axis.imshow(table.numpy(), cmap="viridis"), ax=axis)
         axis.set(title=title, xlabel="head", ylabel="layer")
     if path is not None:
         figure.savefig(path, dpi=120)

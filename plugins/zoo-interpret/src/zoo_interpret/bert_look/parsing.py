@@ -23,10 +23,19 @@ def word_attention(maps: Tensor, starts: Tensor, lengths: Tensor, how: str = "me
         maps: (layers, heads, N, N).
         starts, lengths: (W,) the pieces of every word, [CLS] and [SEP] included as words of their own.
         how: rows of a word's pieces: their mean, the first, or the maximum divided by its sum.
+
+    Raises:
+        InputError: another ``how``, or a word without pieces among the N.
     """
     if how not in AGGREGATIONS:
         raise InputError(f"{how!r} is not one of {', '.join(AGGREGATIONS)}")
-    spans = [(int(start), int(start + length)) for start, length in zip(starts, lengths, strict=True)]
+    if starts.shape != lengths.shape or bool(
+        ((starts < 0) | (lengths < 1) | (starts + lengths > maps.shape[-1])).any()
+    ):
+        raise InputError(
+            f"starts {starts.tolist()} and lengths {lengths.tolist()} are not words of {maps.shape[-1]} pieces"
+        )
+    spans = list(zip(starts.tolist(), (starts + lengths).tolist(), strict=True))
     columns = torch.stack([maps[..., start:stop].sum(-1) for start, stop in spans], -1)
     if how == "first":
         return columns[..., [start for start, _ in spans], :]
