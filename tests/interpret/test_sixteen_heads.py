@@ -14,10 +14,10 @@ from zoo_interpret.sixteen_heads import (
     SixteenHeadsConfig,
     example,
     head_statistics,
-    majority_task,
     output_disagreement,
     rank,
 )
+from zoo_interpret.sixteen_heads.claims import majority_task
 from zoo_interpret.tiny_models import tiny_bert
 
 CAUSAL = {"Llama": {"num_key_value_heads": 2}, "GPTNeoX": {}, "Phi": {}, "Phi3": {}}

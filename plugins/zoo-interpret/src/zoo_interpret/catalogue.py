@@ -158,17 +158,17 @@ SIXTEEN_HEADS = Paper(
                 Claim(
                     "masking a head equals removing its rows and columns",
                     figure="largest logit difference < 1e-5",
-                    check="zoo_interpret.sixteen_heads:check_masking_equals_removal",
+                    check="zoo_interpret.sixteen_heads.claims:check_masking_equals_removal",
                 ),
                 Claim(
                     "importance is the first-order estimate of the loss change: gate gradients and contexts agree",
                     figure="equal",
-                    check="zoo_interpret.sixteen_heads:check_gate_gradients",
+                    check="zoo_interpret.sixteen_heads.claims:check_gate_gradients",
                 ),
                 Claim(
                     "the importance ordering beats its reverse when pruning a trained model",
                     figure="20 to 40% of heads removable with little loss",
-                    check="zoo_interpret.sixteen_heads:check_ordering",
+                    check="zoo_interpret.sixteen_heads.claims:check_ordering",
                     slow=True,
                 ),
                 Claim(

@@ -1,17 +1,4 @@
-"""Are sixteen heads really better than one? Gate, rank and remove attention heads of trained models.
-
-Source: "Are Sixteen Heads Really Better than One?" (NeurIPS 2019), arXiv 1905.10650.
-
-A gate xi_h multiplies head h: MHA(x, q) = sum_h xi_h Att_h(x, q) W_o,h. Since heads are concatenated before the output
-projection, scaling a head's slice of that projection's input is exact for every such architecture; the projection's
-bias is never gated. The importance of a head is the first-order estimate of what gating it off does to the loss,
-
-    I_h = E | dL / dxi_h | = E | Att_h(x)' dL / dAtt_h(x) |.
-
-As the authors compute it, L is the mean cross entropy of a batch, the absolute value is taken per token position, and
-sums are divided by the number of real tokens, in the last layer by the number of examples (only [CLS] feeds the
-classifier there). For pruning, each layer's scores are divided by their norm, and heads go in ascending order.
-"""
+"""Gates on heads: ranking, ablation, pruning and real removal."""
 
 from __future__ import annotations
 
@@ -22,17 +9,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 import zoo
-from zoo import Measurement
 from zoo.errors import InputError
-from zoo.targets import require
 from zoo_interpret.heads import HEAD_COUNTS, Site, find_sites, projections, require_equal_heads
-from zoo_interpret.recorded_models import recorded_model
+from zoo_interpret.sixteen_heads.results import Ablation, Importance, PruningStep, head_labels, rank
 from zoo_interpret.tiny_models import tiny_bert
 
 Batch = Mapping[str, Tensor]
+
 Loss = Callable[[Any, Batch], Tensor]
 
 
@@ -55,95 +40,6 @@ class SixteenHeadsConfig:
     groups: list[str] = zoo.field(
         ["E", "D", "A"], "encoder self, decoder self, cross attention", choices=("E", "D", "A")
     )
-
-
-@dataclass(frozen=True)
-class Importance:
-    """Importance of heads, tables (layers, heads).
-
-    Args:
-        raw: sums of absolute values.
-        scores: after the denominators; loss per token.
-        normalised: every layer divided by its norm.
-        order: (layer, head) ascending by ``normalised``.
-        labels: names such as "E:1:1", in layer-major order.
-    """
-
-    raw: Tensor
-    scores: Tensor
-    normalised: Tensor
-    order: tuple[tuple[int, int], ...]
-    labels: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Nested lists, ready for JSON."""
-        return {
-            "raw": self.raw.tolist(),
-            "scores": self.scores.tolist(),
-            "normalised": self.normalised.tolist(),
-            "order": [list(place) for place in self.order],
-            "labels": list(self.labels),
-        }
-
-    def plot(self, path: str | None = None) -> Any:
-        """A heat map of the normalised scores; a matplotlib figure."""
-        return _heat_maps({"importance": self.normalised}, path)
-
-
-def _heat_maps(tables: Mapping[str, Tensor], path: str | None) -> Any:
-    """Tables (layers, heads) side by side."""
-    figure = require("matplotlib.figure", needed_by="plotting").Figure(layout="constrained")
-    axes = figure.subplots(1, len(tables), squeeze=False)[0]
-    for axis, (title, table) in zip(axes, tables.items(), strict=True):
-        figure.colorbar(axis.imshow(table.numpy(), cmap="viridis"), ax=axis)
-        axis.set(title=title, xlabel="head", ylabel="layer")
-    if path is not None:
-        figure.savefig(path, dpi=120)
-    return figure
-
-
-@dataclass(frozen=True)
-class Ablation:
-    """What single heads are worth: changes of a metric, tables (layers, heads).
-
-    Args:
-        base: the metric of the whole model.
-        without: the metric with that head alone gated off, minus ``base``.
-        alone: the metric with all other heads of its layer gated off, minus ``base``.
-        labels: names such as "E:1:1", in layer-major order.
-    """
-
-    base: float
-    without: Tensor
-    alone: Tensor
-    labels: tuple[str, ...]
-
-    def best(self) -> tuple[int, ...]:
-        """For each layer the head that does best alone; choose it on other data than it is reported on."""
-        return tuple(self.alone.argmax(1).tolist())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Nested lists, ready for JSON."""
-        return {
-            "base": self.base,
-            "without": self.without.tolist(),
-            "alone": self.alone.tolist(),
-            "best": list(self.best()),
-            "labels": list(self.labels),
-        }
-
-    def plot(self, path: str | None = None) -> Any:
-        """Heat maps of both tables; a matplotlib figure."""
-        return _heat_maps({"without": self.without, "alone": self.alone}, path)
-
-
-@dataclass(frozen=True)
-class PruningStep:
-    """One step: how many heads are gone, the mask (layers, heads; 1 = kept) and the metric."""
-
-    pruned: int
-    mask: Tensor
-    score: float
 
 
 class SixteenHeads:
@@ -176,7 +72,7 @@ class SixteenHeads:
         gates = torch.ones(len(sites), heads) if mask is None else mask
         if gates.shape != (len(sites), heads):
             raise InputError(f"mask of shape {tuple(gates.shape)}; the model has {len(sites)} layers of {heads} heads")
-        handles = [site.output.register_forward_pre_hook(_gate(gates, layer, site)) for layer, site in enumerate(sites)]
+        handles = [site.output.register_forward_pre_hook(gate(gates, layer, site)) for layer, site in enumerate(sites)]
         try:
             yield gates
         finally:
@@ -402,7 +298,9 @@ class SixteenHeads:
         return before - sum(parameter.numel() for parameter in model.parameters())
 
 
-def _gate(gates: Tensor, layer: int, site: Site) -> Callable[..., tuple[Any, ...]]:
+def gate(gates: Tensor, layer: int, site: Site) -> Callable[..., tuple[Any, ...]]:
+    """A hook before a site's output projection; ``gates`` (layers, ..., heads) broadcast to its tokens."""
+
     def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         context = args[0]
         scale = gates[layer].to(context).repeat_interleave(site.head_dim, -1)
@@ -451,79 +349,6 @@ def _real_tokens(batch: Batch, target: bool) -> Tensor | None:
     return batch["labels"] != -100
 
 
-def rank(raw: Tensor, scores: Tensor, sites: Sequence[Site] = ()) -> Importance:
-    """Normalise every layer by its norm and sort ascending; ties keep layer-major order."""
-    normalised = scores / (scores.square().sum(1, keepdim=True).sqrt() + 1e-20)
-    order = normalised.flatten().argsort(stable=True)
-    places = tuple((int(index) // scores.shape[1], int(index) % scores.shape[1]) for index in order)
-    return Importance(raw, scores, normalised, places, head_labels(sites))
-
-
-def head_labels(sites: Sequence[Site]) -> tuple[str, ...]:
-    """Names such as "E:1:1" in layer-major order; layers count within their group."""
-    seen: dict[str, int] = {}
-    labels: list[str] = []
-    for site in sites:
-        layer = seen[site.group] = seen.get(site.group, -1) + 1
-        labels += [site.label(layer, head) for head in range(site.num_heads)]
-    return tuple(labels)
-
-
-@dataclass(frozen=True)
-class HeadStatistics:
-    """Analysis of attention maps over real query tokens.
-
-    Args:
-        entropy: (layers, heads), nats.
-        pairwise_kl: (layers, heads, heads), KL(p_i || p_j).
-        distance: (layers, heads), mean |query position - argmax key|.
-        disagreement: (layers,), sum_ij <p_i, p_j> / H^2.
-    """
-
-    entropy: Tensor
-    pairwise_kl: Tensor
-    distance: Tensor
-    disagreement: Tensor
-
-    def to_dict(self) -> dict[str, Any]:
-        """Nested lists, ready for JSON."""
-        return {name: value.tolist() for name, value in vars(self).items()}
-
-
-def head_statistics(maps: Sequence[Tensor], attention_mask: Tensor) -> HeadStatistics:
-    """Entropy, divergence and reach of heads.
-
-    Args:
-        maps: per layer, attention (batch, heads, N, N).
-        attention_mask: (batch, N), 1 for real tokens.
-    """
-    real = attention_mask.bool()
-    entropies, divergences, distances, disagreements = [], [], [], []
-    for weights in maps:
-        rows = weights.transpose(1, 2)[real]  # (tokens, heads, N)
-        entropies.append(-torch.xlogy(rows, rows).sum(-1).mean(0))
-        safe = torch.where(rows > 0, rows.log(), -40.0)
-        cross = torch.einsum("tin,tjn->ij", rows, safe) / len(rows)
-        divergences.append((rows * safe).sum(-1).mean(0)[:, None] - cross)
-        positions = torch.arange(weights.shape[-1], device=weights.device).expand(real.shape)[real]
-        distances.append((positions[:, None] - rows.argmax(-1)).abs().double().mean(0))
-        heads = rows.shape[1]
-        disagreements.append(torch.einsum("tin,tjn->t", rows, rows).mean() / heads**2)
-    return HeadStatistics(*(torch.stack(parts) for parts in (entropies, divergences, distances, disagreements)))
-
-
-def output_disagreement(contexts: Tensor, num_heads: int, attention_mask: Tensor) -> Tensor:
-    """Mean pairwise cosine of head outputs over real tokens.
-
-    Args:
-        contexts: a site's concatenated heads (batch, N, heads * head_dim).
-        num_heads: how many.
-        attention_mask: (batch, N), 1 for real tokens.
-    """
-    heads = functional.normalize(contexts[attention_mask.bool()].unflatten(-1, (num_heads, -1)), dim=-1)
-    return torch.einsum("thd,tgd->thg", heads, heads).mean()
-
-
 def tiny_classifier(seed: int = 0, **config: Any) -> nn.Module:
     """A random BERT classifier of 3 layers and 3 classes, in eval mode."""
     return tiny_bert("BertForSequenceClassification", seed, num_hidden_layers=3, num_labels=3, **config)
@@ -536,145 +361,3 @@ def example(config: SixteenHeadsConfig, batch_size: int = 2, seed: int = 0) -> d
     mask[0, 9:] = 0
     ids = torch.randint(67, (batch_size, 12), generator=generator)
     return {"model": tiny_classifier(seed), "inputs": {"input_ids": ids, "attention_mask": mask}}
-
-
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Importance, ablations, pruning and statistics of a recorded classifier."""
-    model = recorded_model(config, state)
-    names = ("input_ids", "token_type_ids", "attention_mask")
-    arguments = {name: inputs[name] for name in names if name in inputs}
-    method = SixteenHeads(
-        SixteenHeadsConfig(
-            percents=list(config["prune_percents"]), at_least_k=config.get("at_least_heads_per_layer", 0)
-        )
-    )
-
-    def logits(gated: nn.Module) -> Tensor:
-        with torch.no_grad():
-            found: Tensor = gated(**arguments).logits
-        return found
-
-    size = config["importance_batch_size"]
-    batches = [
-        {
-            **{name: value[start : start + size] for name, value in arguments.items()},
-            "labels": inputs["labels"][start : start + size],
-        }
-        for start in range(0, len(inputs["labels"]), size)
-    ]
-    importance = method.importance(model, batches)
-    with torch.no_grad():
-        maps = model(**arguments, output_attentions=True).attentions
-    statistics = head_statistics(maps, arguments["attention_mask"])
-    outputs = {
-        "logits": logits(model),
-        "importance_raw": importance.raw,
-        "importance": importance.scores,
-        "importance_normalized": importance.normalised,
-        "ablate_one_logits": _stacked(method.ablate_one(model, logits)),
-        "keep_only_one_logits": _stacked(method.keep_only_one(model, logits)),
-        "entropy": statistics.entropy,
-        "pairwise_kl": statistics.pairwise_kl,
-    }
-    for index, mask in enumerate(method.masks(importance)):
-        outputs[f"prune{index}_head_mask"] = mask
-        with method.attach(model, mask):
-            outputs[f"prune{index}_logits"] = logits(model)
-    return outputs
-
-
-def _stacked(rows: list[list[Tensor]]) -> Tensor:
-    return torch.stack([torch.stack(row) for row in rows])
-
-
-def check_masking_equals_removal() -> Measurement:
-    """Logits of a gated and of a structurally pruned tiny BERT."""
-    import copy
-
-    method = SixteenHeads(SixteenHeadsConfig())
-    case = example(SixteenHeadsConfig(), 4)
-    model, arguments = case["model"], case["inputs"]
-    mask = torch.tensor([[1, 0, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]]).float()
-    cut = copy.deepcopy(model)
-    removed = method.remove(cut, mask)
-    with torch.no_grad():
-        with method.attach(model, mask):
-            gated = model(**arguments).logits
-        difference = float((cut(**arguments).logits - gated).abs().max())
-    return Measurement(f"difference {difference:.1e} with {removed} parameters removed", difference < 1e-5)
-
-
-def check_gate_gradients() -> Measurement:
-    """Importance from the gradients of real gates, one per token or one per example, and from the heads' outputs."""
-    case = example(SixteenHeadsConfig(), 4)
-    model, batch = case["model"], {**case["inputs"], "labels": torch.tensor([0, 1, 2, 0])}
-    sites, tokens = find_sites(model), batch["input_ids"].shape[1]
-    errors = {}
-    for per, places in (("token", tokens), ("example", 1)):
-        from_outputs = SixteenHeads(SixteenHeadsConfig(per=per)).importance(model, [batch]).raw
-        gates = torch.ones(len(sites), 4, places, sites[0].num_heads, requires_grad=True)
-        handles = [site.output.register_forward_pre_hook(_gate(gates, layer, site)) for layer, site in enumerate(sites)]
-        (gradient,) = torch.autograd.grad(model(**batch).loss, gates)
-        for handle in handles:
-            handle.remove()
-        from_gates = gradient.abs().sum((1, 2))
-        errors[per] = float((from_outputs - from_gates).abs().max() / from_gates.max())
-    return Measurement(
-        f"largest relative difference {errors['token']:.1e} per token, {errors['example']:.1e} per example",
-        max(errors.values()) < 1e-5,
-    )
-
-
-def majority_task(count: int, generator: torch.Generator) -> dict[str, Tensor]:
-    """Sequences of 11 ids after a [CLS]: which of three symbols is the most frequent?"""
-    symbols = torch.randint(3, (count, 11), generator=generator)
-    votes = functional.one_hot(symbols, 3).sum(1) + torch.rand(count, 3, generator=generator) * 0.01
-    ids = torch.cat((torch.ones(count, 1, dtype=torch.long), symbols + 3), 1)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": votes.argmax(-1)}
-
-
-def train_tiny_classifier(steps: int = 400, seed: int = 0) -> nn.Module:
-    """A tiny BERT trained on ``majority_task``, in eval mode."""
-    model = tiny_classifier(seed, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for _ in range(steps):
-        batch = majority_task(64, generator)
-        loss = model(**batch).loss
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return model.eval()
-
-
-def check_ordering() -> Measurement:
-    """Accuracy of a trained tiny BERT while heads go in ascending and in descending order."""
-    model = train_tiny_classifier()
-    generator = torch.Generator().manual_seed(1)
-    test = majority_task(1000, generator)
-    batches = [majority_task(50, generator) for _ in range(10)]
-    method = SixteenHeads(SixteenHeadsConfig(percents=[25, 50, 75]))
-    importance = method.importance(model, batches)
-
-    def accuracy(gated: nn.Module) -> float:
-        with torch.no_grad():
-            logits = gated(input_ids=test["input_ids"], attention_mask=test["attention_mask"]).logits
-        return float((logits.argmax(-1) == test["labels"]).float().mean())
-
-    curves = {}
-    for name, order in (("ascending", importance.order), ("descending", importance.order[::-1])):
-        ordered = Importance(importance.raw, importance.scores, importance.normalised, order, importance.labels)
-        scores = []
-        for mask in method.masks(ordered):
-            with method.attach(model, mask):
-                scores.append(accuracy(model))
-        curves[name] = scores
-    text = "; ".join(f"{name} {', '.join(f'{score:.2f}' for score in scores)}" for name, scores in curves.items())
-    better = sum(curves["ascending"]) > sum(curves["descending"])
-    return Measurement(f"{accuracy(model):.2f} unpruned; {text} at 25, 50, 75% pruned", better)
