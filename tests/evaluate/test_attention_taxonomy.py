@@ -98,6 +98,7 @@ def test_sparse_distributions_are_distributions(values):
     for weights in (sparsemax(scores), entmax15(scores), constrained_sparsemax(scores, 1.0)):
         assert float(weights.sum()) == pytest.approx(1.0, abs=1e-7)
         assert bool((weights >= 0).all())
+        # Scores closer than rounding share their weight.
         assert weights[scores.argmax()] == weights.max()
 
 

@@ -120,6 +120,7 @@ def dense_attention(
     *,
     causal: bool = False,
     scale: float | None = None,
+    dropout: float = 0.0,
 ) -> Tensor:
     """Fused softmax attention with grouped key/value heads; rows that see nothing give zeros.
 
@@ -129,6 +130,7 @@ def dense_attention(
         attn_mask: see ``zoo.nn.masks``.
         causal: the last query sees every key, the one before it one less, and so on.
         scale: factor on the logits; head_dim ** -0.5 by default.
+        dropout: probability with which an attention weight is dropped, in eval mode too.
     """
     (batch, heads, queries, _), keys = query.shape, key.shape[2]
     square = causal and queries == keys and attn_mask is None
@@ -141,7 +143,14 @@ def dense_attention(
         blind = ~mask.any(-1, keepdim=True)
         mask = mask | blind
     output = functional.scaled_dot_product_attention(
-        query, key, value, mask, is_causal=square and queries > 1, scale=scale, enable_gqa=heads != key.shape[1]
+        query,
+        key,
+        value,
+        mask,
+        dropout,
+        is_causal=square and queries > 1,
+        scale=scale,
+        enable_gqa=heads != key.shape[1],
     )
     return output if blind is None else output.masked_fill(blind, 0.0)
 

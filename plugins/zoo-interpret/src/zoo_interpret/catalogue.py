@@ -135,9 +135,9 @@ SIXTEEN_HEADS = Paper(
         "layer by the number of examples. The code's form is the default, `per=example` is the paper's.",
     ),
     ours=(
-        "Structural removal for transformers models with separate projections; models with fused projections or "
-        "grouped key/value heads are gated only.",
-        "Generation losses use plain token cross entropy.",
+        "Structural removal for transformers models with separate projections; models with fused projections, grouped "
+        "key/value heads or position biases that layers share are gated only.",
+        "Losses are those that transformers models return for their labels: plain cross entropy, also in generation.",
     ),
     entries=(
         Entry(

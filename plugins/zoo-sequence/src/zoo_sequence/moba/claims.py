@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo import Measurement
+from zoo.evidence.measuring import quickest
 from zoo.nn.language_model import LanguageModel
 from zoo.nn.masks import causal_mask
 from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageModelConfig
@@ -113,22 +112,6 @@ def check_products() -> Measurement:
         million > 6.5 and ten > 16 and read <= bound,
         "block 4096, topk 12; the paper's 6.5x and 16x are times on GPUs; counted with length 512, block 16, topk 3",
     )
-
-
-def quickest(run: Callable[[], object], repeat: int = 3) -> float:
-    """CPU seconds of the quickest of some runs, on one thread and without gradients."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    try:
-        with torch.no_grad():
-            for _ in range(repeat):
-                start = time.process_time()
-                run()
-                times.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return min(times)
 
 
 def check_speed() -> Measurement:
