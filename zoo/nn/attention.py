@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.errors import ConfigError
 from zoo.nn.masks import expand_mask
 from zoo.nn.rotary import apply_rotary, rotary_tables
 
@@ -46,6 +47,8 @@ class ProjectedAttention(nn.Module):
         rope_theta: base of the rotary positions, or None for none.
         bias: whether the four projections have biases.
 
+    Raises ConfigError where rotary positions meet an odd ``head_dim``.
+
     Subclasses implement ``attend``. ``has_positions`` and ``supports_cache`` tell host networks what they
     need not do themselves.
     """
@@ -66,6 +69,8 @@ class ProjectedAttention(nn.Module):
         self.num_heads = num_heads
         self.num_kv_heads = num_kv_heads or num_heads
         self.head_dim = head_dim or dim // num_heads
+        if rope_theta is not None and self.head_dim % 2:
+            raise ConfigError(f"rotary positions turn pairs of features: head_dim={self.head_dim} must be even")
         self.rope_theta = rope_theta
         self.q_proj = nn.Linear(dim, self.num_heads * self.head_dim, bias=bias)
         self.k_proj = nn.Linear(dim, self.num_kv_heads * self.head_dim, bias=bias)

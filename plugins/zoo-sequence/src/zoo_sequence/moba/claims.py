@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 
 from zoo import Measurement
 from zoo.evidence.measuring import quickest
+from zoo.nn.language_model import LanguageModel
 from zoo.nn.masks import causal_mask
 from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageModelConfig
 from zoo_sequence.moba.layer import moba_attention, moba_masked
@@ -24,9 +26,9 @@ def _random(heads: int, length: int, dim: int, seed: int = 0) -> tuple[Tensor, T
 
 
 def check_parameters() -> Measurement:
-    """Count a small decoder with MoBA and with full attention, and load one state into both."""
-    moba = MoBALanguageModel(MoBALanguageModelConfig(attention="moba"))
-    full = MoBALanguageModel(MoBALanguageModelConfig(attention="full"))
+    """Count a small decoder with MoBA and the host's own Llama with standard attention; load one state into both."""
+    config = MoBALanguageModelConfig(attention="moba")
+    moba, full = MoBALanguageModel(config), LanguageModel(replace(config, attention="full"))
     counts = [sum(parameter.numel() for parameter in model.parameters()) for model in (moba, full)]
     shapes = [{name: tensor.shape for name, tensor in model.state_dict().items()} for model in (moba, full)]
     full.load_state_dict(moba.state_dict())
