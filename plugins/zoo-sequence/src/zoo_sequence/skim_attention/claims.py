@@ -159,7 +159,7 @@ def check_top_k() -> Measurement:
     model.encoder.config._attn_implementation = "eager"
     ids, bbox = _document(512)
     most, maps = 0, 0
-    with captured_weights(model) as weights, torch.no_grad():
+    with captured_weights(model.encoder) as weights, torch.no_grad():
         model(ids, bbox)
         for layer in weights:
             most, maps = max(most, int((layer > 0).sum(-1).max())), maps + layer.shape[1]
@@ -171,13 +171,13 @@ def check_top_k() -> Measurement:
 
 
 @contextmanager
-def captured_weights(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Within the context, the attention weights of BERT's layers (eager attention), call after call."""
+def captured_weights(encoder: nn.Module) -> Iterator[list[Tensor]]:
+    """Within the context, the attention weights of a BERT encoder's layers (eager attention), call after call."""
     seen: list[Tensor] = []
     kind = bert_modules().BertSelfAttention
     handles = [
         module.register_forward_hook(lambda module, inputs, output: seen.append(output[1]))
-        for module in model.modules()
+        for module in encoder.modules()
         if isinstance(module, kind)
     ]
     try:

@@ -59,21 +59,21 @@ def fit(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     model = build_skimformer(config).train()
-    pages = [draw_page(index) for index in range(_PAGES)]
+    pages = [draw_page(index) for index in range(min(_PAGES, _BATCH * steps))]
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     warmup = max(1, steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warmup, (steps - step) / (steps - warmup))
     )
     for step in range(steps):
-        drawn = torch.randint(_PAGES, (_BATCH,), generator=generator).tolist()
+        drawn = torch.randint(len(pages), (_BATCH,), generator=generator).tolist()
         loss = task_loss(model, config, encode([pages[i] for i in drawn], *_tables(config)), generator)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        if step % 200 == 0:
+        if step % max(1, steps // 6) == 0:
             log(f"step {step}: loss {loss.item():.3f}")
     return model.eval()
 
