@@ -363,6 +363,12 @@ class TestSkimmingMask:
             model(ids, bbox)
         with pytest.raises(zoo.InputError, match="no bbox"):
             model(ids[:, :5])
+        for name, options in (
+            ("skimming-mask", {"core": "layoutlm", "use_1d_positions": True}),
+            ("bert-with-skim-embed", {}),
+        ):
+            with pytest.raises(zoo.InputError, match="no bbox"):
+                zoo.load(f"{name}/tiny", **options)(ids[:, :5])
 
     def test_every_head_in_both_cores(self):
         ids, bbox = document()

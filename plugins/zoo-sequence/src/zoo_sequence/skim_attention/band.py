@@ -100,7 +100,8 @@ def band_attention(
         query, key: (batch, heads, length, features).
         reaches: of each layer, how many tokens a query sees on either side.
         attention_mask: (batch, length), 1 or True for real tokens; what is padding gets -10000.
-        global_mask: (batch, length), 1 or True for global tokens.
+        global_mask: (batch, length), 1 or True for global tokens. How many there are decides on shapes: the device is
+            waited for once.
         drop: applied to weights.
 
     Raises:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo.targets import require
 from zoo_sequence.skim_attention.config import CORES, DocumentConfig, SkimConfig, SkimEmbedConfig, SkimmingMaskConfig
-from zoo_sequence.skim_attention.inputs import HIDDEN, additive_mask, check_inputs
+from zoo_sequence.skim_attention.inputs import HIDDEN, additive_mask, check_inputs, needed
 from zoo_sequence.skim_attention.layout import (
     BoxTables,
     Skim,
@@ -61,7 +61,7 @@ class SkimmingMask(nn.Module):
         self.embeddings = parts.embeddings
         self.encoder = parts.encoder
         self.pooler = parts.pooler
-        self.skim = skim or Skim(config)
+        self.skim = Skim(config) if skim is None else skim
         if core is None:
             for part in (self.embeddings, self.encoder, self.pooler):
                 if part is not None:
@@ -137,12 +137,13 @@ class SkimmingMask(nn.Module):
             InputError: ids or boxes that the tables do not have, a wrong shape, or too many tokens.
             MaskError: a mask of a wrong shape.
         """
-        reads_boxes = self.skim.reads_boxes or self.config.core == "layoutlm"
-        check_inputs(self.config, input_ids, bbox if reads_boxes else None, token_type_ids)
+        of_core = self.config.core == "layoutlm"
+        bbox = needed(bbox) if of_core or self.skim.reads_boxes else None
+        check_inputs(self.config, input_ids, bbox, token_type_ids)
         check_length(input_ids.shape[1], self.config.max_length)
         attention = self.skim(bbox, attention_mask, *input_ids.shape)
         mask = self._mask(attention, attention_mask)
-        boxes = {"bbox": bbox} if self.config.core == "layoutlm" else {}
+        boxes = {"bbox": bbox} if of_core else {}
         hidden = self.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, **boxes)
         hidden = self.encoder(hidden, mask).last_hidden_state
         return DocumentOutput(hidden, attention, pool(self.pooler, hidden))
@@ -205,11 +206,12 @@ class BertWithSkimEmbed(nn.Module):
     def forward(
         self,
         input_ids: Tensor,
-        bbox: Tensor,
+        bbox: Tensor | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
     ) -> DocumentOutput:
         """Encode documents; arguments and errors as for ``SkimmingMask``."""
+        bbox = needed(bbox)
         check_inputs(self.config, input_ids, bbox, token_type_ids)
         batch, length = input_ids.shape
         check_length(length, self.config.max_length)

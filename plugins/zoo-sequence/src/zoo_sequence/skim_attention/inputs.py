@@ -59,6 +59,13 @@ def check_inputs(
         raise InputError(f"box {box} of token {tuple(turned)} ends before it begins: expected x0 <= x1 and y0 <= y1")
 
 
+def needed(bbox: Tensor | None) -> Tensor:
+    """The boxes of a model that cannot do without; raises InputError where there are none."""
+    if bbox is None:
+        raise InputError("no bbox: this model reads the boxes (x0, y0, x1, y1) of words")
+    return bbox
+
+
 _SCALE = ": scale boxes to the page, 0 to 1000, and round them"
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo.targets import require
 from zoo_sequence.skim_attention.config import DocumentConfig, SkimConfig
-from zoo_sequence.skim_attention.inputs import additive_mask
+from zoo_sequence.skim_attention.inputs import additive_mask, needed
 
 
 def bert_modules() -> Any:
@@ -152,10 +152,8 @@ class Skim(nn.Module):
         """
         if isinstance(self.layout_embeddings, PositionEmbeddings):
             layout = self.layout_embeddings(length).expand(batch, -1, -1)
-        elif bbox is None:
-            raise InputError("no bbox: this model attends by boxes (x0, y0, x1, y1); only use_1d_positions needs none")
         else:
-            layout = self.layout_embeddings(bbox)
+            layout = self.layout_embeddings(needed(bbox))
         if self.layout_encoder is not None:
             layout = self.layout_encoder(layout).last_hidden_state
         query, key = (
@@ -163,19 +161,22 @@ class Skim(nn.Module):
         )
         return query, key
 
-    def forward(self, bbox: Tensor | None, attention_mask: Tensor | None, batch: int, length: int) -> Tensor:
-        """The attention of a document, (batch, heads, length, length); a row sums to one over keys.
+    def weights(self, query: Tensor, key: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Attention (batch, heads, length, length) of these queries and keys; a row sums to one over keys.
 
         Args:
-            bbox, batch, length: see ``queries_and_keys``.
+            query, key: (batch, heads, length, skim_head_dim).
             attention_mask: see ``additive_mask``.
         """
-        query, key = self.queries_and_keys(bbox, batch, length)
         scores = wide(query @ key.transpose(-1, -2)) / math.sqrt(query.shape[-1])
-        mask = additive_mask(attention_mask, batch, length, scores.dtype)
+        mask = additive_mask(attention_mask, query.shape[0], query.shape[2], scores.dtype)
         if mask is not None:
             scores = scores + mask
         return self.drop(scores.softmax(-1).to(query.dtype))
+
+    def forward(self, bbox: Tensor | None, attention_mask: Tensor | None, batch: int, length: int) -> Tensor:
+        """The attention of a document; arguments as for ``queries_and_keys`` and ``weights``."""
+        return self.weights(*self.queries_and_keys(bbox, batch, length), attention_mask)
 
 
 def wide(scores: Tensor) -> Tensor:

@@ -148,30 +148,40 @@ class Skimformer(nn.Module):
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         head_mask: Tensor | None = None,
+        **options: Tensor | None,
     ) -> DocumentOutput:
         """Encode documents.
 
         Args:
             input_ids: (batch, length) int.
             bbox: (batch, length, 4) int, (x0, y0, x1, y1) in thousandths of the page; not read with 1-D positions.
-            attention_mask: 1 for what is visible, (batch, length) or (batch, length, length).
+            attention_mask: 1 for what is visible: see ``attend``.
             token_type_ids: (batch, length) int; 0 by default.
             head_mask: factors of the heads, (heads,) or (layers, heads).
+            options: what else ``attend`` takes.
 
         Raises:
             InputError: ids or boxes that the tables do not have, or a wrong shape.
             MaskError: a mask of a wrong shape.
         """
-        bbox = self._checked(input_ids, bbox, token_type_ids)
-        attention = self.skim(bbox, attention_mask, *input_ids.shape)
-        hidden = self.text_embeddings(input_ids, token_type_ids)
-        hidden = self.encoder(hidden, [attention.matmul] * self.config.num_layers, head_mask)
-        return DocumentOutput(hidden, attention, pool(self.pooler, hidden))
-
-    def _checked(self, input_ids: Tensor, bbox: Tensor | None, token_type_ids: Tensor | None) -> Tensor | None:
         bbox = bbox if self.skim.reads_boxes else None
         check_inputs(self.config, input_ids, bbox, token_type_ids)
-        return bbox
+        query, key = self.skim.queries_and_keys(bbox, *input_ids.shape)
+        attention, reads = self.attend(query, key, attention_mask, **options)
+        hidden = self.encoder(self.text_embeddings(input_ids, token_type_ids), reads, head_mask)
+        return DocumentOutput(hidden, attention, pool(self.pooler, hidden))
+
+    def attend(
+        self, query: Tensor, key: Tensor, attention_mask: Tensor | None
+    ) -> tuple[Tensor | tuple[Band, ...], list[Read]]:
+        """The attention of a document, and how each layer reads values with it.
+
+        Args:
+            query, key: (batch, heads, length, skim_head_dim).
+            attention_mask: (batch, length), or (batch, length, length) with a row for every query.
+        """
+        attention = self.skim.weights(query, key, attention_mask)
+        return attention, [attention.matmul] * self.config.num_layers
 
 
 class LongSkimformer(Skimformer):
@@ -181,27 +191,20 @@ class LongSkimformer(Skimformer):
         super().__init__(config)
         self.reaches = config.reaches
 
-    def forward(
+    def attend(
         self,
-        input_ids: Tensor,
-        bbox: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        head_mask: Tensor | None = None,
+        query: Tensor,
+        key: Tensor,
+        attention_mask: Tensor | None,
         global_attention_mask: Tensor | None = None,
-    ) -> DocumentOutput:
-        """Encode long documents.
+    ) -> tuple[Tensor | tuple[Band, ...], list[Read]]:
+        """The attention of each layer, and how it reads values with it.
 
         Args:
-            input_ids, bbox, token_type_ids, head_mask: as for ``Skimformer``.
-            attention_mask: (batch, length), 1 for real tokens; there is no matrix that could hide pairs.
+            query, key: (batch, heads, length, skim_head_dim).
+            attention_mask: (batch, length) only: there is no matrix that could hide pairs.
             global_attention_mask: (batch, length), 1 for tokens that see and are seen by all; none by default.
-
-        Raises:
-            InputError, MaskError: as for ``Skimformer``.
         """
-        bbox = self._checked(input_ids, bbox, token_type_ids)
-        query, key = self.skim.queries_and_keys(bbox, *input_ids.shape)
         bands = band_attention(
             query,
             key,
@@ -210,9 +213,7 @@ class LongSkimformer(Skimformer):
             global_mask=global_attention_mask,
             drop=self.skim.drop,
         )
-        hidden = self.text_embeddings(input_ids, token_type_ids)
-        hidden = self.encoder(hidden, [band.read for band in bands], head_mask)
-        return DocumentOutput(hidden, tuple(bands), pool(self.pooler, hidden))
+        return tuple(bands), [band.read for band in bands]
 
 
 def pool(pooler: nn.Module | None, hidden: Tensor) -> Tensor | None:
