@@ -348,6 +348,13 @@ class TestSkimmingMask:
         assert core.get_input_embeddings().weight.grad is not None
         assert all(parameter.grad is None for parameter in skimformer.skim.parameters())
 
+    def test_boxes_must_fit_both_parts(self):
+        model = SkimmingMask.around(_transformers_model("LayoutLMModel"), small(max_2d_positions=100).skim)
+        ids, bbox = document()
+        model(ids, bbox)
+        with pytest.raises(zoo.InputError, match="expected 0 to 63"):
+            model(ids, bbox + 30)
+
     def test_refusals(self):
         transformers = pytest.importorskip("transformers")
         with pytest.raises(zoo.InputError, match="the core is a Linear"):

@@ -61,13 +61,10 @@ class SkimmingMask(nn.Module):
         self.embeddings = parts.embeddings
         self.encoder = parts.encoder
         self.pooler = parts.pooler
-        self.skim = Skim(config) if skim is None else skim
-        if core is None:
-            for part in (self.embeddings, self.encoder, self.pooler):
-                if part is not None:
-                    initialise(part)
         if skim is None:
-            initialise(self.skim)
+            skim = Skim(config)
+            initialise(skim)
+        self.skim = skim
 
     @classmethod
     def around(cls, core: nn.Module, skim: Skim | None = None, **options: Any) -> SkimmingMask:
@@ -98,6 +95,9 @@ class SkimmingMask(nn.Module):
                 'attn_implementation="sdpa"'
             )
         own = {name: getattr(skim.config, name) for name in _SKIM_FIELDS} if skim is not None else {}
+        if kind == "layoutlm":
+            rows = sizes.max_2d_position_embeddings
+            own["max_2d_positions"] = min(rows, own.get("max_2d_positions", rows))
         config = SkimmingMaskConfig(
             vocab_size=sizes.vocab_size,
             type_vocab_size=sizes.type_vocab_size,
@@ -171,6 +171,7 @@ class _NewCore(nn.Module):
         self.embeddings = getattr(modules, f"{family}Embeddings")(sizes)
         self.encoder = getattr(modules, f"{family}Encoder")(sizes)
         self.pooler = getattr(modules, f"{family}Pooler")(sizes) if config.pooler else None
+        initialise(self)
 
 
 class ProjectedBoxes(BoxTables):

@@ -224,7 +224,8 @@ def _references(pen: _Pen) -> None:
         pen.line("reference", pen.random.randint(2, 4), 9, indent=20)
 
 
-_BLOCKS = (_section, _paragraph, _list, _equation, _table, _figure, _references)
+# A figure is one word, so that there are twice as many of them.
+_BLOCKS = (_section, _paragraph, _list, _equation, _table, _figure, _figure, _references)
 
 
 def draw_page(seed: int) -> Page:

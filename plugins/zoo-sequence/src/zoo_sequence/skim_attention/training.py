@@ -15,7 +15,7 @@ from zoo_sequence.skim_attention.heads import build_skimformer
 from zoo_sequence.skim_attention.layout_analysis import LayoutAnalysis, LayoutAnalysisConfig
 from zoo_sequence.skim_attention.pages import LABELS, MASK, SPECIAL, PageBatch, draw_page, encode
 
-_BATCH, STEPS = 16, 1_200
+_BATCH, STEPS = 16, 1_800
 _PAGES = 4_000
 # More words than a drawn page has.
 _LONGEST = 160
