@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from zoo import Measurement
 from zoo.building import on_meta
-from zoo_sequence.moba.claims import quickest
+from zoo.evidence.measuring import quickest
 from zoo_sequence.skim_attention.band import band_attention
 from zoo_sequence.skim_attention.config import LongSkimformerConfig, SkimformerConfig, SkimmingMaskConfig
 from zoo_sequence.skim_attention.hosts import SkimmingMask
