@@ -166,25 +166,34 @@ def test_doctor_names_broken_plugins_with_their_traceback(run, acme, install):
     assert "broken is broken" not in out
 
 
-def test_commands_of_plugins_appear(run, install):
-    install(
-        "talker",
-        catalogue="""
-            import click
-            from zoo import hookimpl
+GREET = """
+    import click
+    from zoo import hookimpl
 
-            @click.command("greet")
-            def greet():
-                "Say hello."
-                click.echo("hello")
+    @click.command("greet")
+    def greet():
+        "Say hello."
+        click.echo("hello from " + __name__)
 
-            @hookimpl
-            def zoo_commands():
-                return [greet]
-        """,
-    )
+    @click.command("list")
+    def shadow():
+        "Stand in the way."
+
+    @hookimpl
+    def zoo_commands():
+        return [greet, shadow]
+"""
+
+
+def test_commands_of_plugins_appear_and_shadow_nothing(run, install):
+    install("talker", catalogue=GREET)
     assert "greet" in run("--help")[1]
-    assert run("greet")[1] == "hello\n"
+    assert run("greet")[1] == "hello from pkg_zoo_talker.catalogue\n"
+    assert "moba" in run("list")[1]
+    assert run("talker:list")[1] == ""
+    install("parrot", catalogue=GREET)
+    assert run("greet")[0] == 2
+    assert run("parrot:greet")[1] == "hello from pkg_zoo_parrot.catalogue\n"
 
 
 def test_listing_loads_nothing_heavy():

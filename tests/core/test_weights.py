@@ -197,6 +197,13 @@ def test_a_plugin_adds_a_scheme(install, tmp_path):
         """,
     )
     assert open_state(fetch("vault://kept.safetensors"))["a"].sum() == 2
+    with pytest.raises(zoo.WeightsError, match=r"gave no existing file \(.*absent"):
+        fetch("vault://absent")
+    install("rival", catalogue="zoo_sources = lambda: {'vault': lambda uri: 1 / 0, 'void': lambda uri: 1 / 0}")
+    with pytest.raises(zoo.AmbiguousName, match="several plugins offer: rival, vault"):
+        fetch("vault://kept.safetensors")
+    with pytest.raises(zoo.WeightsError, match=r"void://x: .*failed \(ZeroDivisionError"):
+        fetch("void://x")
 
 
 def test_save_and_load_are_bit_identical_and_ties_survive(tmp_path, acme):

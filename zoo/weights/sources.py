@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from zoo import catalogue, names
-from zoo.errors import WeightsError
+from zoo.errors import AmbiguousName, WeightsError, ZooError
 from zoo.facts import Weights
 from zoo.weights.digests import verify
 from zoo.weights.files import check_relative, files_in
@@ -60,16 +60,34 @@ def _locate(uri: str) -> list[Path]:
         from zoo.weights import hub
 
         return hub.fetch(hub.parse(uri))
-    sources: dict[str, Source] = {}
-    for offered in catalogue.current().manager.hook.zoo_sources():
-        sources |= offered
-    if scheme not in sources:
-        known = ["hf", "package", "file", *sources]
+    return _from_plugin(scheme, uri)
+
+
+def _from_plugin(scheme: str, uri: str) -> list[Path]:
+    added = catalogue.current().sources
+    offers = added.get(scheme, {})
+    if not offers:
+        known = [*catalogue.OWN_SCHEMES, *added]
         raise WeightsError(
             f"{uri!r} has the scheme {scheme!r}, which no installed plugin knows.{names.suggestion(scheme, known)} "
             f"Known: {', '.join(known)}"
         )
-    return [Path(path) for path in sources[scheme](uri)]
+    if len(offers) > 1:
+        raise AmbiguousName(
+            f"{uri!r} has the scheme {scheme!r}, which several plugins offer: {', '.join(offers)}. "
+            f"Disable all but one: {catalogue.DISABLED}=..."
+        )
+    (source,) = offers.values()
+    try:
+        paths = [Path(path) for path in source(uri)]
+    except ZooError:
+        raise
+    except Exception as error:
+        raise WeightsError(f"{uri}: its plugin's source failed ({type(error).__name__}: {error})") from error
+    absent = [str(path) for path in paths if not path.is_file()]
+    if absent or not paths:
+        raise WeightsError(f"{uri}: its plugin's source gave no existing file ({', '.join(absent) or 'nothing'})")
+    return paths
 
 
 def _package_path(rest: str) -> Path:
