@@ -121,7 +121,14 @@ def _parse(path: Path, place: str) -> Origin:
         content = json.loads(path.read_text(encoding="utf-8"))
         facts = content["zoo"]
         known = {key: facts[key] for key in ("plugin", "entry", "preset", "distribution", "version")}
-        return Origin(**known, config=dict(content["config"]))
+        odd = [key for key, value in known.items() if not isinstance(value, str) and (key, value) != ("preset", None)]
+        if odd:
+            raise TypeError(f"{odd[0]} is no string")
+        config = dict(content["config"])
+        if "${" in json.dumps(config):
+            # zoo.save writes values. An interpolation of OmegaConf could read this machine's environment.
+            raise ValueError("its config holds an interpolation")
+        return Origin(**known, config=config)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{place}: its {CONFIG_FILE} was not written by zoo.save ({type(error).__name__}: {error}); "

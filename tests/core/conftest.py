@@ -55,6 +55,10 @@ LAYERS = """
     class Inner:
         width: int = zoo.field(3, "width of the inner part", minimum=1)
 
+        def __post_init__(self):
+            if self.width == 13:
+                raise zoo.ConfigError("13 brings bad luck", field="width")
+
     @dataclass
     class Config:
         dim: int = zoo.field(8, "model width", unit="features", minimum=1)
@@ -65,6 +69,8 @@ LAYERS = """
         inner: Inner = zoo.field(Inner(), "inner part")
 
         def __post_init__(self):
+            if self.num_heads == 7:
+                self.num_heads / 0
             if self.dim % self.num_heads:
                 raise zoo.ConfigError(
                     f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")

@@ -223,9 +223,10 @@ def test_save_and_load_are_bit_identical_and_ties_survive(tmp_path, acme):
     (tmp_path / "plain").mkdir()
     with pytest.raises(zoo.WeightsError, match=r"has no config\.json"):
         zoo.load(tmp_path / "plain")
-    (tmp_path / "plain" / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(zoo.WeightsError, match=r"not written by zoo\.save"):
-        zoo.load(tmp_path / "plain")
+    for foreign in ('{"model_type": "bert"}', "[]", "{", '{"zoo": {"plugin": 3}, "config": {}}'):
+        (tmp_path / "plain" / "config.json").write_text(foreign)
+        with pytest.raises(zoo.WeightsError, match=r"not written by zoo\.save"):
+            zoo.load(tmp_path / "plain")
 
 
 def test_loading_a_checkpoint_of_another_preset_is_refused(tmp_path, acme):

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from zoo.configuration import RESERVED
 from zoo.errors import ConfigError
 
 
@@ -23,6 +24,8 @@ def overrides(words: Sequence[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise ConfigError(f"{word!r} is not of the form key=value")
+        if key in RESERVED:
+            raise ConfigError(f"{word!r} is not about a config field; see --help for the options of this command")
         parsed[key] = yaml_value(text)
     return parsed
 
