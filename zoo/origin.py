@@ -116,6 +116,15 @@ def read(place: str) -> Saved:
     return Saved(place, _parse(path, place), str(folder) if filled else None)
 
 
+def is_saved(folder: Path) -> bool:
+    """Whether ``zoo.save`` wrote the folder."""
+    try:
+        read(str(folder))
+    except WeightsError:
+        return False
+    return True
+
+
 def _parse(path: Path, place: str) -> Origin:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

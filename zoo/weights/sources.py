@@ -10,7 +10,7 @@ from zoo import catalogue, names
 from zoo.errors import AmbiguousName, WeightsError, ZooError
 from zoo.facts import Weights
 from zoo.weights.digests import verify
-from zoo.weights.files import check_relative, files_in
+from zoo.weights.files import check_relative, files_in, shards_of
 
 
 class Source(Protocol):
@@ -50,6 +50,8 @@ def fetch_file(uri: str) -> Path:
 
 def _locate(uri: str) -> list[Path]:
     scheme, separator, rest = uri.partition("://")
+    if separator and not rest:
+        raise WeightsError(f"{uri!r} names nothing after its scheme")
     if not separator:
         return _on_disk(Path(uri).expanduser(), uri)
     if scheme == "file":
@@ -95,7 +97,7 @@ def _package_path(rest: str) -> Path:
     check_relative(inside or ".", f"package://{rest}")
     try:
         location = import_module(module).__file__
-    except ModuleNotFoundError as error:
+    except (ImportError, ValueError) as error:
         raise WeightsError(f"package://{rest}: there is no installed package {module!r}") from error
     if location is None:
         raise WeightsError(f"package://{rest}: {module!r} is no regular package with files of its own")
@@ -106,7 +108,7 @@ def _on_disk(path: Path, uri: str) -> list[Path]:
     if path.is_dir():
         return files_in(path)
     if path.is_file():
-        return [path]
+        return shards_of(path) if path.name.endswith(".index.json") else [path]
     with_suffix = path.with_name(path.name + ".safetensors")
     if with_suffix.is_file():
         return [with_suffix]
