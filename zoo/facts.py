@@ -18,6 +18,8 @@ Kind = Literal["attention", "model", "method", "probe", "benchmark", "taxonomy"]
 Fidelity = Literal["reference", "paper", "reconstruction"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
+# What these build are modules, with weights of their own.
+MODULE_KINDS = ("attention", "model")
 FIDELITIES: tuple[str, ...] = get_args(Fidelity)
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9.]+)*")

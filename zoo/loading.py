@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from zoo import building, catalogue, configuration, names, origin
 from zoo.errors import InputError, PluginError, UnknownName, WeightsError
-from zoo.facts import Entry, Weights
+from zoo.facts import MODULE_KINDS, Entry, Weights
 from zoo.filling import fill
 from zoo.targets import resolve
 
@@ -113,7 +113,8 @@ def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) 
             if not Path(text).is_dir():
                 raise
     saved = origin.read(text)
-    return _Plan(_installed(saved), saved.weights if wanted == AUTO else wanted, saved.config)
+    target = _installed(saved)
+    return _Plan(target, _saved_weights(target.offer.entry, saved) if wanted == AUTO else wanted, saved.config)
 
 
 def _installed(saved: origin.Saved) -> catalogue.Target:
@@ -132,6 +133,19 @@ def _installed(saved: origin.Saved) -> catalogue.Target:
             f"Run: pip install {facts.distribution}"
         ) from error
     return catalogue.Target(target.offer, facts.preset)
+
+
+def _saved_weights(entry: Entry, saved: origin.Saved) -> str | None:
+    """Where a saved object's weights lie. A module never goes without; other kinds may have none."""
+    from zoo.weights import fetch
+    from zoo.weights.files import NoWeights
+
+    if entry.kind not in MODULE_KINDS:
+        try:
+            fetch(saved.place)
+        except NoWeights:
+            return None
+    return saved.place
 
 
 def _merge(plan: _Plan, config: Any, overrides: Mapping[str, Any]) -> configuration.Merged:

@@ -80,8 +80,18 @@ def test_push_and_pull(run, acme, zoo_hub, monkeypatch, tmp_path):
     code, out, _ = run("pull", uri)
     assert code == 0
     assert "model.safetensors" in out
-    assert run("pull", "layered")[0] == 1
-    assert run("pull", "shiftvit/digits")[0] == 0
+    assert "config.json" in out
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert run("load", uri)[0] == 0
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    zoo_hub.add("foreign/weights", {"deep/some.safetensors": b"", "model.safetensors": b""})
+    assert run("pull", "hf://foreign/weights", "hf://foreign/weights/deep/some.safetensors")[0] == 0
+    code, _, err = run("pull", "layered")
+    assert (code, err) == (1, "WeightsError: layered has no weights of its own\n")
+    assert run("pull", "layered", "--weights", "best")[0] == 1
+    for name in ("shiftvit/digits", "shiftvit"):
+        code, out, _ = run("pull", name)
+        assert (code, out.count("shiftvit-digits.safetensors")) == (0, 1)
 
 
 def test_predict_on_a_real_image(run, tmp_path):

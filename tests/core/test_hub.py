@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -29,6 +30,12 @@ def same(paths):
     return set(state) == set(STATE) and all(torch.equal(state[name], tensor) for name, tensor in STATE.items())
 
 
+def sharded(folder: str = "") -> dict[str, bytes]:
+    parts = {f"{folder}part-{i}.safetensors": save({name: tensor}) for i, (name, tensor) in enumerate(STATE.items())}
+    index = {"weight_map": {name: f"part-{i}.safetensors" for i, name in enumerate(STATE)}}
+    return {**parts, f"{folder}model.safetensors.index.json": json.dumps(index).encode()}
+
+
 def blobs(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.glob("models--*/blobs/*"))
 
@@ -53,11 +60,25 @@ class TestAHubThatBehaves:
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
         assert same(fetch("hf://someone/model"))
 
-    def test_shards_come_from_the_commit_of_their_index(self, zoo_hub):
-        parts = {f"model-{i}.safetensors": save({name: tensor}) for i, (name, tensor) in enumerate(STATE.items())}
-        index = '{"weight_map": {"weight": "model-0.safetensors", "bias": "model-1.safetensors"}}'
-        zoo_hub.add("someone/model", {**parts, "model.safetensors.index.json": index.encode()})
-        assert same(fetch("hf://someone/model"))
+    @pytest.mark.parametrize("folder", ["", "deep/down/"])
+    def test_shards_come_from_the_commit_of_their_index(self, zoo_hub, folder):
+        first = zoo_hub.add("someone/model", sharded(folder))
+        zoo_hub.add("someone/model", dict.fromkeys(sharded(folder), b"damaged"), branch="other")
+        (index,) = [path for path in sharded(folder) if path.endswith(".json")]
+        assert same(fetch(f"hf://someone/model/{index}"))
+        assert {path.split("/")[2] for _, path in zoo_hub.requests if path.startswith("/cdn")} == {first}
+
+    def test_sharded_weights_load_offline(self, zoo_hub, monkeypatch):
+        zoo_hub.add("someone/model", sharded())
+        fetch("hf://someone/model")
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        with pytest.warns(UserWarning, match="using the cached copy"):
+            assert same(fetch("hf://someone/model"))
+
+    def test_a_pull_request_is_a_revision(self, zoo_hub):
+        zoo_hub.add("someone/model", {"model.safetensors": BODY}, branch="refs/pr/3")
+        assert same(fetch("hf://someone/model@refs/pr/3"))
+        assert same(fetch("hf://someone/model@refs/pr/3/model.safetensors"))
 
     def test_a_shard_name_that_escapes_is_refused(self, zoo_hub):
         index = b'{"weight_map": {"weight": "../../../../etc/passwd"}}'
@@ -105,6 +126,15 @@ class TestAHubThatMisbehaves:
         assert blobs(zoo_hub_cache) == []
         assert same(fetch("hf://someone/model")), "the retry is clean"
 
+    @pytest.mark.parametrize("fault", [{"flip_at": 30}, {"body": b"<html>log in</html>"}])
+    def test_so_are_those_of_a_small_file_outside_lfs(self, zoo_hub, zoo_hub_cache, fault):
+        zoo_hub.add("someone/model", sharded())
+        zoo_hub.misbehave("model.safetensors.index.json", **fault)
+        with pytest.raises(zoo.DigestMismatch, match=r"git id [0-9a-f]{40}; expected [0-9a-f]{40}"):
+            fetch("hf://someone/model")
+        assert blobs(zoo_hub_cache) == []
+        assert same(fetch("hf://someone/model")), "the retry is clean"
+
     def test_a_file_damaged_in_the_cache_is_found_out(self, zoo_hub, zoo_hub_cache):
         commit = zoo_hub.add("someone/model", {"model.safetensors": BODY})
         (path,) = fetch(f"hf://someone/model@{commit}")
@@ -127,6 +157,13 @@ class TestAHubThatMisbehaves:
         zoo_hub.misbehave("model.safetensors", status=status, times=2)
         assert same(fetch("hf://someone/model"))
         assert [wait for wait in self.waited if wait >= 0.5][:2] == [0.5, 1.0]
+
+    @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429, "retry_after": 1}, {"stall": 0.2}])
+    def test_so_are_those_of_the_first_question(self, zoo_hub, fault, monkeypatch):
+        monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "0.1")
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        zoo_hub.misbehave("*", on_head=True, times=1, **fault)
+        assert same(fetch("hf://someone/model"))
 
     def test_rate_limits_are_obeyed(self, zoo_hub):
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
@@ -220,11 +257,62 @@ def test_push_and_load_again(zoo_hub, monkeypatch, acme):
     assert all(torch.equal(tensor, layer.state_dict()[name]) for name, tensor in again.state_dict().items())
     again = zoo.load("hf://someone/layer")
     assert again.config == layer.config if hasattr(layer, "config") else True
+    with pytest.raises(zoo.WeightsError, match="not a repository name"):
+        zoo.push(layer, "a/b/c")
+    with monkeypatch.context() as patched:
+        patched.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+        with pytest.raises(zoo.DownloadError, match="someone/layer: the Hub cannot be reached"):
+            zoo.push(layer, "someone/layer")
     files = zoo_hub.repositories["someone/layer"].commits[uri.partition("@")[2]]
     assert {"config.json", "model.safetensors", "README.md"} <= set(files)
     from huggingface_hub import ModelCard
 
     assert ModelCard(files["README.md"].decode()).data.library_name == "attention-zoo"
+
+
+def test_config_and_weights_come_from_one_commit(zoo_hub, monkeypatch, acme):
+    monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
+    zoo.push(zoo.load("layered/wide"), "someone/layer")
+    read = hub.fetch_one
+
+    def while_somebody_pushes(location):
+        path = read(location)
+        if location.file == "config.json":
+            zoo.push(zoo.load("layered"), "someone/layer")
+        return path
+
+    monkeypatch.setattr(hub, "fetch_one", while_somebody_pushes)
+    assert zoo.load("hf://someone/layer").first.weight.shape == (16, 16)
+
+
+def test_a_method_has_no_weights_and_a_model_must_have_some(zoo_hub, monkeypatch, acme, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
+    zoo.push(zoo.load("layered-method", dim=4), "someone/method")
+    assert zoo.load("hf://someone/method").config.dim == 4
+    files = zoo_hub.repositories["someone/method"]
+    config = files.commits[files.branches["main"]]["config.json"].replace(b"layered-method", b"layered")
+    zoo_hub.add("someone/emptied", {"config.json": config})
+    with pytest.raises(zoo.WeightsError, match=r"holds neither model.safetensors nor"):
+        zoo.load("hf://someone/emptied")
+    assert zoo.load("hf://someone/emptied", weights=None).first.weight.shape == (4, 4)
+    (zoo.save(zoo.load("layered"), tmp_path / "saved") / "model.safetensors").unlink()
+    with pytest.raises(zoo.WeightsError, match=r"holds no model.safetensors"):
+        zoo.load(tmp_path / "saved")
+
+
+def test_what_the_zoo_did_not_push_says_how_to_use_it(zoo_hub, tmp_path):
+    zoo_hub.add("someone/model", {"model.safetensors": BODY})
+    with pytest.raises(
+        zoo.WeightsError, match=r"no config.json .*load an entry by name with weights='hf://someone/model'"
+    ):
+        zoo.load("hf://someone/model")
+    zoo_hub.add("someone/model", {"config.json": b'{"model_type": "bert"}'})
+    with pytest.raises(zoo.WeightsError, match=r"not written by zoo.save .*load an entry by name"):
+        zoo.load("hf://someone/model")
+    for place in ("hf://someone/model/model.safetensors", tmp_path / "model.safetensors"):
+        (tmp_path / "model.safetensors").write_bytes(BODY)
+        with pytest.raises(zoo.InputError, match="is a file; load an entry by name with weights="):
+            zoo.load(place)
 
 
 def test_something_of_a_plugin_that_is_not_here_names_it(zoo_hub, monkeypatch, acme):

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 import zoo
 from zoo import building, catalogue, configuration
 from zoo.errors import ConfigError, MaskError
-from zoo.facts import Entry
+from zoo.facts import MODULE_KINDS, Entry
 from zoo.targets import resolve
 
 HEAVY = ("torch", "transformers", "diffusers", "huggingface_hub", "numpy", "omegaconf", "rich")
@@ -80,7 +80,7 @@ def call(built: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor]:
 
 
 def _is_module(entry: Entry) -> bool:
-    return entry.kind in ("attention", "model")
+    return entry.kind in MODULE_KINDS
 
 
 def _cast(inputs: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any]:

@@ -200,13 +200,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._route("PUT")
 
     def _route(self, method: str) -> None:
-        path = unquote(urlsplit(self.path).path)
-        self.hub.requests.append((method, path))
+        path = urlsplit(self.path).path
+        self.hub.requests.append((method, unquote(path)))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         for known, pattern, action in _ROUTES:
             match = re.fullmatch(pattern, path)
             if known == method and match is not None:
-                getattr(self, action)(body, **match.groupdict())
+                # Only now: a revision may hold slashes, and comes as refs%2Fpr%2F1.
+                getattr(self, action)(body, **{name: unquote(value) for name, value in match.groupdict().items()})
                 return
         self._json(404, {"error": f"no route for {method} {path}"})
 

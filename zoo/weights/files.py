@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
+
+class NoWeights(WeightsError):
+    """A folder or repository exists and holds no weights."""
+
+
 # The limit of the format's own library; a longer header is damage or an attack.
 MAX_HEADER = 100_000_000
 
@@ -227,4 +232,4 @@ def files_in(folder: Path) -> list[Path]:
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in {".bin", ".pth", ".pt", ".ckpt"})
     if pickles:
         raise PickleRefused(f"{folder} holds only pickles ({', '.join(pickles)}). Run: zoo convert {pickles[0]}")
-    raise WeightsError(f"{folder} holds no {SINGLE}, no {INDEX} and no other safetensors file")
+    raise NoWeights(f"{folder} holds no {SINGLE}, no {INDEX} and no other safetensors file")
