@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 import torch
 
 from zoo.cli import COMMANDS, main
+
+from .conftest import CATALOGUE
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -56,6 +59,35 @@ def test_errors_are_one_message_and_exit_code_one(run, acme):
     assert code == 1
     assert "dim='many'" in err
     assert run("info", "layered", "dim")[0] == 1
+    for arguments in (("info", "layered", "name=3"), ("load", "layered", "weights=none")):
+        code, _, err = run(*arguments)
+        assert (code, err.startswith(f"ConfigError: {arguments[-1]!r} is not about a config field")) == (1, True)
+    for lengths in ("many", "0", "8,,"):
+        code, _, err = run("bench", "moba", "--lengths", lengths)
+        assert (code, "not a list of positive integers" in err) == (2, True)
+    code, _, err = run("card", "layered", "--folder", "/dev/null/cards")
+    assert (code, err.startswith("NotADirectoryError: ")) == (1, True)
+
+
+def test_the_shell_completes_commands_entries_and_presets(acme):
+    def completed(words: str) -> list[str]:
+        environment = {**os.environ, "_ZOO_COMPLETE": "bash_complete", "COMP_WORDS": words}
+        environment["COMP_CWORD"] = str(len(words.split(" ")) - 1)
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+        done = subprocess.run([sys.executable, "-m", "zoo.cli"], env=environment, capture_output=True, text=True)
+        return [line.removeprefix("plain,") for line in done.stdout.splitlines()]
+
+    assert completed("zoo inf") == ["info"]
+    assert completed("zoo info laye") == ["layered", "layered-method"]
+    assert completed("zoo info layered/") == ["layered/wide", "layered/deep_one", "layered/XL/2"]
+    assert completed("zoo pull --wei") == ["--weights"]
+
+
+def test_a_terminal_shows_brackets_as_they_are(run, install, monkeypatch):
+    install("markup", catalogue=CATALOGUE.replace("does nothing", "[bold]maps [batch, dim][/oops]"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    code, out, _ = run("list", "--plugin", "markup")
+    assert (code, "[bold]maps [batch, dim][/oops]" in " ".join(out.split())) == (0, True)
 
 
 def test_load_save_and_convert(run, acme, tmp_path):
@@ -221,6 +253,9 @@ def test_a_scaffolded_plugin_installs_and_conforms(run, tmp_path):
     assert run("new", "my-lab", "--folder", folder)[0] == 0
     assert run("new", "my-lab", "--folder", folder)[0] == 1
     assert run("new", "My Lab")[0] == 1
+    assert "called 'moba' already" in run("new", "moba", "--folder", tmp_path / "moba")[2]
+    (tmp_path / "file").touch()
+    assert "is no empty folder" in run("new", "other", "--folder", tmp_path / "file")[2]
     site = tmp_path / "site"
     pip = [
         sys.executable,

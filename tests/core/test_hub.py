@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import warnings
 from pathlib import Path
 
@@ -87,6 +89,16 @@ class TestAHubThatBehaves:
             fetch("hf://someone/model")
         with pytest.raises(zoo.WeightsError, match="leads out of its folder"):
             fetch("hf://someone/model/../other/model.safetensors")
+
+    def test_ranges(self, zoo_hub):
+        commit = zoo_hub.add("someone/model", {"notes.txt": b"0123456789"})
+        url = f"{zoo_hub.endpoint}/someone/model/resolve/{commit}/notes.txt"
+        part = urllib.request.Request(url, headers={"Range": "bytes=3-5"})
+        with urllib.request.urlopen(part) as answer:
+            assert (answer.status, answer.read(), answer.headers["Content-Range"]) == (206, b"345", "bytes 3-5/10")
+        beyond = urllib.request.Request(url, headers={"Range": "bytes=10-"})
+        with pytest.raises(urllib.error.HTTPError, match="416"):
+            urllib.request.urlopen(beyond)
 
     def test_what_is_missing_is_named(self, zoo_hub):
         zoo_hub.add("someone/model", {"notes.txt": b"x"})
@@ -230,7 +242,7 @@ class TestAHubThatMisbehaves:
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
         usage = shutil.disk_usage("/")
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
-        with pytest.raises(zoo.DownloadError, match="needs 160,"):
+        with pytest.raises(zoo.DownloadError, match=r"^the disk is full: .* needs 160,"):
             fetch("hf://someone/model")
 
 
@@ -337,7 +349,20 @@ def test_the_server_is_a_command(tmp_path):
     )
     try:
         assert process.stdout is not None
-        assert "HF_ENDPOINT=http://127.0.0.1:" in process.stdout.readline()
+        line = process.stdout.readline()
+        assert "HF_ENDPOINT=http://127.0.0.1:" in line
+        endpoint = line.split("HF_ENDPOINT=")[1].split()[0]
+        for body, status in (
+            (b'{"file": "*", "status": 503}', 204),
+            (b'{"file": "*", "mood": "bad"}', 400),
+            (b"[", 400),
+        ):
+            request = urllib.request.Request(f"{endpoint}/misbehave", data=body)
+            try:
+                answer = urllib.request.urlopen(request).status
+            except urllib.error.HTTPError as error:
+                answer = error.code
+            assert answer == status
     finally:
         process.terminate()
         process.wait(timeout=10)

@@ -78,9 +78,9 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Entry point of the ``zoo`` command: ZooErrors become one message and exit code 1."""
+    """Entry point of the ``zoo`` command: what goes wrong becomes one message and exit code 1."""
     try:
         cli.main(args=args, prog_name="zoo", standalone_mode=True)
-    except ZooError as error:
+    except (ZooError, OSError) as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)

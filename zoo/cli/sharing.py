@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli.options import EntryName
 from zoo.errors import UnknownName, WeightsError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("pull")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, type=EntryName())
 @click.option("--weights", help="A tag; by default the weights of each name's preset, or all of the entry's own.")
 def pull_command(names: tuple[str, ...], weights: str | None) -> None:
     """Fetch and check the weights of NAMES (entries, or hf://owner/repo), so that loading works offline."""
@@ -47,7 +48,7 @@ def _weights_of(name: str, tag: str | None) -> list[Weights]:
 
 
 @click.command("push")
-@click.argument("source")
+@click.argument("source", type=EntryName())
 @click.argument("repo_id")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
 @click.option("--revision", help="A branch; by default main.")

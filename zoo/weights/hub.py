@@ -196,6 +196,8 @@ def _patiently(action: Callable[[], T], location: Location) -> T:
         last = attempt == ATTEMPTS - 1
         try:
             return action()
+        except WeightsError:
+            raise
         except GatedRepoError as error:
             raise DownloadError(
                 f"{location.repo} is gated: accept its terms on the Hub, then give a token of that account in "
