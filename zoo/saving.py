@@ -13,7 +13,7 @@ from torch import nn
 
 from zoo import origin
 from zoo.errors import InputError, WeightsError
-from zoo.weights.files import INDEX
+from zoo.weights.files import INDEX, SINGLE
 
 CARD_FILE = "README.md"
 _WEIGHTS = re.compile(rf"model(-\d+-of-\d+)?\.safetensors|{re.escape(INDEX)}")
@@ -77,6 +77,7 @@ def _refuse_to_replace(folder: Path) -> None:
 
 def _write_weights(module: nn.Module, folder: Path) -> None:
     from huggingface_hub import save_torch_state_dict
+    from safetensors.torch import save_file
 
     state = {name: tensor.detach() for name, tensor in module.state_dict().items()}
     for name, tensor in state.items():
@@ -84,7 +85,11 @@ def _write_weights(module: nn.Module, folder: Path) -> None:
             raise InputError(f"{name} is on the meta device and has no values to save")
         if hasattr(tensor, "full_tensor"):
             raise InputError(f"{name} is sharded over a mesh; load without mesh= to save, or gather the state dict")
-    save_torch_state_dict(state, folder, safe_serialization=True)
+    if state:
+        save_torch_state_dict(state, folder, safe_serialization=True)
+    else:
+        # An empty file, where save_torch_state_dict writes none: a module whose file is missing is an error.
+        save_file({}, folder / SINGLE)
 
 
 def push(
