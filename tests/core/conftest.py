@@ -92,6 +92,12 @@ LAYERS = """
         def __init__(self, config):
             self.config = config
 
+    def check_holds():
+        return zoo.Measurement("2", True)
+
+    def check_raises():
+        raise RuntimeError("no such luck")
+
     def example(config, batch_size=2, seed=0):
         return {"x": torch.randn(batch_size, config.dim, generator=torch.Generator().manual_seed(seed))}
 """
@@ -106,7 +112,9 @@ CATALOGUE = """
             entries=(
                 Entry(id="layered", kind="model", summary="two tied layers", tags=("self",),
                       build="PKG.layers:Layer", config="PKG.layers:Config", example="PKG.layers:example",
-                      presets={"wide": {"dim": 16}, "deep_one": {"sizes": [4]}, "XL/2": {"dim": 32}}),
+                      presets={"wide": {"dim": 16}, "deep_one": {"sizes": [4]}, "XL/2": {"dim": 32}},
+                      claims=(Claim("it fails", check="PKG.layers:check_raises"),
+                              Claim("it holds", figure="2", check="PKG.layers:check_holds"))),
                 Entry(id="layered-method", kind="method", summary="does nothing",
                       build="PKG.layers:Method", config="PKG.layers:Config"),
             ),

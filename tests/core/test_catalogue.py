@@ -138,6 +138,9 @@ def test_entries_are_filtered_and_rendered(acme):
     assert [offer.entry.id for offer in zoo.entries(plugin="acme", tag="self")] == ["layered"]
     assert "layered-method" in str(found)
     assert "<td>layered-method</td>" in found._repr_html_()
+    assert found[:1]._repr_html_() == found._repr_html_()
+    assert "<td>layered</td>" in zoo.papers()._repr_html_()
+    assert zoo.info("layered")._repr_html_().startswith("<pre>acme:layered\n")
     assert "layered" in {paper.id for paper in zoo.papers()}
     with pytest.raises(zoo.UnknownName, match="is not a kind of entry"):
         zoo.entries(kind="gadget")

@@ -13,7 +13,7 @@ import torch
 
 from zoo.cli import COMMANDS, main
 
-from .conftest import CATALOGUE
+from .conftest import CATALOGUE, LAYERS
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -157,6 +157,10 @@ def test_replay_reports_and_fails_where_numbers_differ(run, tmp_path):
     assert found["z"]["problem"] == "missing"
     save_file({"a": torch.zeros(1)}, tmp_path / "none.safetensors")
     assert run("replay", "shiftvit", tmp_path / "none.safetensors")[0] == 1
+    save_file(tensors, tmp_path / "bad.safetensors", metadata={**metadata, "config": "{"})
+    assert "config or call is not JSON" in run("replay", "shiftvit", tmp_path / "bad.safetensors")[2]
+    (tmp_path / "bad.safetensors").write_bytes(good.read_bytes()[:-1])
+    assert run("replay", "shiftvit", tmp_path / "bad.safetensors")[2].startswith("WeightsError")
 
 
 def test_verify_prints_paper_beside_measured_and_records(run, acme, tmp_path, monkeypatch):
@@ -169,6 +173,36 @@ def test_verify_prints_paper_beside_measured_and_records(run, acme, tmp_path, mo
     assert all(claim["holds"] for claim in measured["shiftvit-shift"].values())
     verdicts = json.loads(run("verify", "shiftvit-shift", "--json")[1])
     assert {verdict["verdict"] for verdict in verdicts} == {"holds"}
+
+
+def test_a_check_that_raises_leaves_the_others_measured(run, acme):
+    code, out, _ = run("verify", "layered")
+    assert code == 1
+    assert "RuntimeError: no such luck\n  check failed" in out
+    assert "holds (" in out
+    words = [verdict["verdict"] for verdict in json.loads(run("verify", "layered", "--json")[1])]
+    assert words == ["check failed", "holds"]
+
+
+@pytest.mark.parametrize(
+    ("licence", "lines"),
+    [
+        ("license='BSD-2-Clause'", "license: bsd-2-clause\n"),
+        ("license=None", "license: unknown\n"),
+        ("license='Acme Research, v1'", "license: other\nlicense_name: acme-research-v1\n"),
+    ],
+)
+def test_the_hub_accepts_the_licence_of_a_card(run, install, tmp_path, licence, lines):
+    from huggingface_hub import ModelCard
+
+    from zoo.testing.hub_server import card_problems
+
+    install("acme", catalogue=CATALOGUE.replace("year=2020,", f"year=2020, {licence},"), layers=LAYERS)
+    run("card", "layered", "--folder", tmp_path)
+    card = (tmp_path / "acme" / "layered.md").read_text()
+    assert lines in card
+    assert card_problems(card) == []
+    assert ModelCard(card).data.tags[:2] == ["attention-zoo", "model"]
 
 
 def test_cards_are_rendered_and_found_stale(run, acme, tmp_path):
@@ -238,11 +272,22 @@ def test_commands_of_plugins_appear_and_shadow_nothing(run, install):
     assert run("parrot:greet")[1] == "hello from pkg_zoo_parrot.catalogue\n"
 
 
-def test_listing_loads_nothing_heavy():
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["list"], set()),
+        (["list", "--json"], set()),
+        (["doctor"], set()),
+        (["--help"], set()),
+        (["info", "attention-taxonomy"], {"omegaconf"}),
+        (["info", "attention-taxonomy", "--json"], {"omegaconf"}),
+    ],
+)
+def test_listing_loads_nothing_heavy(words, needed):
+    heavy = {"torch", "huggingface_hub", "rich", "omegaconf", "numpy", "transformers"} - needed
     code = (
-        "import sys\nfrom zoo.cli import main\ntry:\n    main(['list'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'huggingface_hub', 'rich', 'omegaconf', 'numpy', 'transformers'} & set(sys.modules)\n"
-        "print('HEAVY', sorted(heavy))"
+        f"import sys\nfrom zoo.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass\n"
+        f"print('HEAVY', sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout

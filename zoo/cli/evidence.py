@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zoo.cli.options import EntryName, echo_json, echo_table
+
+if TYPE_CHECKING:
+    from zoo.evidence.verify import Verdict
 
 
 @click.command("verify")
@@ -37,27 +41,28 @@ def verify_command(names: tuple[str, ...], fast: bool, record: bool, as_json: bo
                     "figure": verdict.claim.figure,
                     "measured": verdict.measurement and verdict.measurement.measured,
                     "verdict": verdict.word,
-                    "note": verdict.measurement.note if verdict.measurement else f"needs {verdict.claim.needs}",
+                    "note": _note(verdict),
                     "seconds": round(verdict.seconds, 2),
                 }
                 for verdict in verdicts
             ]
         )
-    sys.exit(any(verdict.measurement is not None and not verdict.measurement.holds for verdict in verdicts))
+    sys.exit(any(verdict.word in ("does not hold", "check failed") for verdict in verdicts))
 
 
-def _print_verdict(verdict: object) -> None:
-    from zoo.evidence.verify import Verdict
+def _note(verdict: Verdict) -> str:
+    if verdict.measurement is not None:
+        return verdict.measurement.note
+    return verdict.error or f"needs {verdict.claim.needs}"
 
-    assert isinstance(verdict, Verdict)
+
+def _print_verdict(verdict: Verdict) -> None:
     click.echo(f"{verdict.entry}: {verdict.claim.statement}")
     click.echo(f"  paper     {verdict.claim.figure or '-'}")
-    if verdict.measurement is None:
-        click.echo(f"  needs     {verdict.claim.needs}")
-    else:
+    if verdict.measurement is not None:
         click.echo(f"  measured  {verdict.measurement.measured}")
-        if verdict.measurement.note:
-            click.echo(f"  note      {verdict.measurement.note}")
+    if _note(verdict):
+        click.echo(f"  note      {_note(verdict)}")
     click.echo(f"  {verdict.word} ({verdict.seconds:.1f} s)")
 
 

@@ -28,6 +28,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from zoo.evidence.hub_licenses import HUB_LICENSES
+
 # Files that the real Hub keeps outside git: large binaries by suffix.
 LFS_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".onnx", ".npz", ".zip")
 
@@ -168,10 +170,10 @@ def card_problems(content: str) -> list[str]:
     if not isinstance(facts, dict):
         return ["the front matter is not a mapping"]
     problems = []
-    if not isinstance(facts.get("license"), str):
-        problems.append('"license" must be a string')
-    elif facts["license"] == "other" and not isinstance(facts.get("license_name"), str):
-        problems.append('"license_name" is needed with license "other"')
+    if facts.get("license") not in HUB_LICENSES:
+        problems.append(f'"license" {facts.get("license")!r} is not one of the licences of the Hub')
+    elif facts["license"] == "other" and not re.fullmatch(r"[a-z0-9.-]+", str(facts.get("license_name"))):
+        problems.append('"license_name" is needed with license "other", as an identifier')
     tags = facts.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         problems.append('"tags" must be a list of strings')
