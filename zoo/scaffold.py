@@ -77,10 +77,9 @@ Replace this by your mechanism: what it computes, in equations, with shapes, and
 from dataclasses import dataclass
 
 import torch
+import zoo
 from torch import Tensor, nn
 from torch.nn import functional
-
-import zoo
 from zoo import Measurement
 from zoo.nn.masks import expand_mask, masked_softmax
 
@@ -185,9 +184,13 @@ def scaffold(name: str, folder: Path | None = None) -> Path:
     path = Path(folder or f"zoo-{name}")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path} exists and is no empty folder; choose another one by --folder")
-    taken = {plugin.name for plugin in catalogue.current().plugins} | {o.entry.id for o in catalogue.current().offers}
+    taken = (
+        {"catalogue"}
+        | {plugin.name for plugin in catalogue.current().plugins}
+        | {o.entry.id for o in catalogue.current().offers}
+    )
     if name in taken:
-        raise InputError(f"an installed plugin or entry is called {name!r} already; choose another name")
+        raise InputError(f"a plugin, an entry or a module of every plugin is called {name!r} already; choose another")
     words = {"name": name, "module": name.replace("-", "_"), "title": "".join(part.title() for part in name.split("-"))}
     package = path / "src" / f"zoo_{words['module']}"
     for target, text in (

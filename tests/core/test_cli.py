@@ -298,7 +298,8 @@ def test_a_scaffolded_plugin_installs_and_conforms(run, tmp_path):
     assert run("new", "my-lab", "--folder", folder)[0] == 0
     assert run("new", "my-lab", "--folder", folder)[0] == 1
     assert run("new", "My Lab")[0] == 1
-    assert "called 'moba' already" in run("new", "moba", "--folder", tmp_path / "moba")[2]
+    for taken in ("moba", "sequence", "catalogue"):
+        assert f"called {taken!r} already" in run("new", taken, "--folder", tmp_path / taken)[2]
     (tmp_path / "file").touch()
     assert "is no empty folder" in run("new", "other", "--folder", tmp_path / "file")[2]
     site = tmp_path / "site"

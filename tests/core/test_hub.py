@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -156,6 +157,19 @@ class TestAHubThatMisbehaves:
         with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
             fetch(f"hf://someone/model@{commit}")
         assert same(fetch(f"hf://someone/model@{commit}"))
+
+    def test_a_declared_digest_is_checked_too(self, zoo_hub):
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        with pytest.raises(zoo.DigestMismatch, match="expected " + "0" * 64):
+            fetch(zoo.Weights("hf://someone/model", sha256="0" * 64))
+        assert same(fetch(zoo.Weights("hf://someone/model", sha256=hashlib.sha256(BODY).hexdigest(), size=len(BODY))))
+
+    def test_progress_is_shown(self, zoo_hub, monkeypatch, capfd):
+        monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS")
+        monkeypatch.setenv("TQDM_POSITION", "-1")
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        fetch("hf://someone/model")
+        assert "model.safetensors: 100%" in capfd.readouterr().err
 
     def test_a_cut_body_is_resumed(self, zoo_hub):
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
