@@ -184,11 +184,8 @@ def scaffold(name: str, folder: Path | None = None) -> Path:
     path = Path(folder or f"zoo-{name}")
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise InputError(f"{path} exists and is no empty folder; choose another one by --folder")
-    taken = (
-        {"catalogue"}
-        | {plugin.name for plugin in catalogue.current().plugins}
-        | {o.entry.id for o in catalogue.current().offers}
-    )
+    current = catalogue.current()
+    taken = ["catalogue", *(plugin.name for plugin in current.plugins), *(offer.entry.id for offer in current.offers)]
     if name in taken:
         raise InputError(f"a plugin, an entry or a module of every plugin is called {name!r} already; choose another")
     words = {"name": name, "module": name.replace("-", "_"), "title": "".join(part.title() for part in name.split("-"))}
