@@ -110,7 +110,7 @@ def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) 
         try:
             return _Plan(catalogue.current().find(text), wanted, None)
         except UnknownName:
-            if not Path(text).is_dir():
+            if not Path(text).exists():
                 raise
     saved = origin.read(text)
     target = _installed(saved)

@@ -326,7 +326,7 @@ def test_a_method_has_no_weights_and_a_model_must_have_some(zoo_hub, monkeypatch
         zoo.load(tmp_path / "saved")
 
 
-def test_what_the_zoo_did_not_push_says_how_to_use_it(zoo_hub, tmp_path):
+def test_what_the_zoo_did_not_push_says_how_to_use_it(zoo_hub, tmp_path, monkeypatch):
     zoo_hub.add("someone/model", {"model.safetensors": BODY})
     with pytest.raises(
         zoo.WeightsError, match=r"no config.json .*load an entry by name with weights='hf://someone/model'"
@@ -335,8 +335,9 @@ def test_what_the_zoo_did_not_push_says_how_to_use_it(zoo_hub, tmp_path):
     zoo_hub.add("someone/model", {"config.json": b'{"model_type": "bert"}'})
     with pytest.raises(zoo.WeightsError, match=r"not written by zoo.save .*load an entry by name"):
         zoo.load("hf://someone/model")
-    for place in ("hf://someone/model/model.safetensors", tmp_path / "model.safetensors"):
-        (tmp_path / "model.safetensors").write_bytes(BODY)
+    (tmp_path / "model.safetensors").write_bytes(BODY)
+    monkeypatch.chdir(tmp_path)
+    for place in ("hf://someone/model/model.safetensors", tmp_path / "model.safetensors", "model.safetensors"):
         with pytest.raises(zoo.InputError, match="is a file; load an entry by name with weights="):
             zoo.load(place)
 

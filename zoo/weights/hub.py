@@ -73,7 +73,7 @@ def fetch(location: Location) -> list[Path]:
         return [fetch_one(replace(location, file=SINGLE))]
     except NoSuchFile:
         pass
-    except _NotCached:
+    except NotCached:
         if _at_hand(index) is None:
             raise
     try:
@@ -113,7 +113,7 @@ class NoSuchFile(DownloadError):
     """The repository exists and lacks the file."""
 
 
-class _NotCached(DownloadError):
+class NotCached(DownloadError):
     """The Hub cannot be asked, and the cache lacks the file."""
 
 
@@ -262,7 +262,7 @@ def _wait(attempt: int, retry_after: str | None) -> None:
 
 def _from_cache(path: Path | None, location: Location, why: str) -> Path:
     if path is None:
-        raise _NotCached(
+        raise NotCached(
             f"{location} is not in the cache ({_cache()}), and {why}. Connect and run: zoo pull, or give weights=PATH"
         )
     warnings.warn(f"{why}; using the cached copy of {location}", stacklevel=4)

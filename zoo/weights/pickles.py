@@ -48,7 +48,7 @@ def convert_pickle(source: Path, target: Path | None = None, *, key: str | None 
             f"{f' ({reason[0]})' if reason else ''}. Save its state dict alone: torch.save(model.state_dict(), ...)"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(f"{source} is not a file that torch.save wrote: {error}") from error
+        raise WeightsError(f"{source} is not a file that torch.save wrote ({type(error).__name__}: {error})") from error
     tensors = _tensors(_inside(content, key, source))
     if not tensors:
         raise WeightsError(f"{source} holds no tensors{f' under {key!r}' if key else ''}")
