@@ -11,12 +11,12 @@ import os
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -24,19 +24,27 @@ from zoo import hooks, names
 from zoo.errors import AmbiguousName, PluginError, UnknownName
 from zoo.facts import Entry, Paper
 
+if TYPE_CHECKING:
+    import click
+
+    from zoo.weights.sources import Source
+
 GROUP = "zoo.plugins"
 DISABLED = "ZOO_PLUGINS_DISABLED"
+OWN_SCHEMES = ("hf", "package", "file")
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A working plugin: its name, distribution, version, seconds its import took, and papers."""
+    """A working plugin: its name, distribution, version, seconds its import took, and what its hooks offer."""
 
     name: str
     distribution: str
     version: str
     seconds: float
     papers: tuple[Paper, ...]
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    commands: tuple[click.Command, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,12 +87,10 @@ class Catalogue:
         plugins: Iterable[Plugin],
         broken: Iterable[BrokenPlugin] = (),
         disabled: Iterable[str] = (),
-        manager: pluggy.PluginManager | None = None,
     ) -> None:
         self.plugins = tuple(sorted(plugins, key=lambda plugin: plugin.name))
         self.broken = tuple(sorted(broken, key=lambda plugin: plugin.name))
         self.disabled = tuple(disabled)
-        self.manager = manager or _manager()
 
     @cached_property
     def offers(self) -> tuple[Offer, ...]:
@@ -102,6 +108,15 @@ class Catalogue:
         for offer in self.offers:
             for name in (offer.entry.id, *offer.entry.aliases):
                 table.setdefault(name, []).append(offer)
+        return table
+
+    @cached_property
+    def sources(self) -> dict[str, dict[str, Source]]:
+        """URI scheme -> name of a plugin that adds it -> its source."""
+        table: dict[str, dict[str, Source]] = {}
+        for plugin in self.plugins:
+            for scheme, source in plugin.sources.items():
+                table.setdefault(scheme, {})[plugin.name] = source
         return table
 
     def find(self, name: str) -> Target:
@@ -127,8 +142,8 @@ class Catalogue:
         known = [offer.qualified for offer in self.offers] if parts.plugin else list(self._by_id)
         wanted = f"{parts.plugin}:{parts.entry}" if parts.plugin else parts.entry
         message = f"No installed plugin offers {wanted!r}.{names.suggestion(wanted, known)}"
-        if parts.plugin in {names.fold(plugin) for plugin in self.disabled}:
-            return f"{message} Plugin {parts.plugin!r} is disabled by {DISABLED}."
+        if self.disabled and parts.plugin in (None, *self.disabled):
+            message += f" These plugins are disabled by {DISABLED}: {', '.join(self.disabled)}."
         if self.broken:
             listing = "; ".join(f"{plugin.name} ({plugin.reason})" for plugin in self.broken)
             message += f" These plugins are broken and offer nothing: {listing}. Run: zoo doctor"
@@ -190,9 +205,14 @@ def _distribution(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
 
 
+def _offered(module: ModuleType, hook: str) -> Any:
+    """What a module's implementation of a hook gives; nothing where it has none."""
+    offer: Any = getattr(module, hook, None)
+    return () if offer is None else offer()
+
+
 def _papers(module: ModuleType) -> tuple[Paper, ...]:
-    offered: Any = getattr(module, "zoo_papers", None)
-    papers = tuple(offered()) if offered is not None else ()
+    papers = tuple(_offered(module, "zoo_papers"))
     for paper in papers:
         if not isinstance(paper, Paper):
             raise PluginError(f"zoo_papers yielded {paper!r}; expected zoo.Paper objects")
@@ -206,13 +226,36 @@ def _papers(module: ModuleType) -> tuple[Paper, ...]:
     return papers
 
 
+def _sources(module: ModuleType) -> dict[str, Source]:
+    sources: dict[str, Source] = dict(_offered(module, "zoo_sources"))
+    for scheme, source in sources.items():
+        if scheme in OWN_SCHEMES:
+            raise PluginError(f"zoo_sources offers the scheme {scheme!r}, which is the zoo's own")
+        if not callable(source):
+            raise PluginError(f"zoo_sources maps {scheme!r} to {source!r}; expected a function of a URI")
+    return sources
+
+
+def _commands(module: ModuleType) -> tuple[click.Command, ...]:
+    commands = tuple(_offered(module, "zoo_commands"))
+    for command in commands:
+        if not (callable(command) and getattr(command, "name", None)):
+            raise PluginError(f"zoo_commands yielded {command!r}; expected named click.Command objects")
+    return commands
+
+
 def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Plugin:
     distribution, version = _distribution(point)
     start = time.perf_counter()
     module = point.load()
-    papers = _papers(module)
     manager.register(module, name=point.name)
-    return Plugin(point.name, distribution, version, time.perf_counter() - start, papers)
+    try:
+        manager.check_pending()
+        offered = _papers(module), _sources(module), _commands(module)
+    except BaseException:
+        manager.unregister(module)
+        raise
+    return Plugin(point.name, distribution, version, time.perf_counter() - start, *offered)
 
 
 def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Catalogue:
@@ -234,7 +277,7 @@ def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Cata
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             broken.append(BrokenPlugin(point.name, distribution, reason, traceback.format_exc()))
-    return Catalogue(plugins.values(), broken, sorted(blocked), manager)
+    return Catalogue(plugins.values(), broken, sorted(blocked))
 
 
 @lru_cache(maxsize=1)

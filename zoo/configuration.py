@@ -1,4 +1,4 @@
-"""Typed configs: schema defaults, then preset, then ``config=``, then keyword overrides.
+"""Typed configs: schema defaults, then preset (or saved config), then ``config=``, then keyword overrides.
 
 A schema is a dataclass. OmegaConf checks names and types while the layers are merged one value at a time,
 so that an error can say which value is wrong and which layer it came from. Ranges and choices stated with
@@ -8,6 +8,7 @@ so that an error can say which value is wrong and which layer it came from. Rang
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing
 import warnings
 from collections.abc import Iterator, Mapping
@@ -16,13 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import names
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, ZooError
 from zoo.targets import resolve
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from zoo.facts import Entry
+
+# Arguments of ``zoo.load``: a schema with a field of such a name could not be overridden by keyword.
+RESERVED = ("name", "weights", "device", "dtype", "mesh", "config")
 
 
 def field(
@@ -84,8 +88,17 @@ def merge(
     preset: str | None = None,
     config: Mapping[str, Any] | DictConfig | str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
+    *,
+    saved: Mapping[str, Any] | None = None,
 ) -> Merged:
     """Merge the layers of a config and check the result.
+
+    Args:
+        entry: whose schema.
+        preset: one of the entry's.
+        config: a mapping, a DictConfig or the path of a YAML file.
+        overrides: single fields; they win.
+        saved: the complete config of a saved object, which stands in the preset's place.
 
     Raises:
         ConfigError: naming the field, the value, what was expected and the layer it came from.
@@ -99,6 +112,8 @@ def merge(
     layers: list[tuple[str, Any]] = []
     if preset is not None:
         layers.append((f"preset {preset!r}", entry.presets[preset]))
+    if saved is not None:
+        layers.append(("saved config", saved))
     if config is not None:
         layers.append(_read(config))
     if overrides:
@@ -107,15 +122,8 @@ def merge(
         for key, value in _leaves(layer, merged):
             _assign(entry, merged, key, value, source)
             sources[key] = source
+    _resolve(entry, merged, sources)
     return Merged(merged, _instantiate(entry, merged, sources), sources)
-
-
-def flatten(
-    config: Mapping[str, Any] | DictConfig | str | Path | None, overrides: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """One mapping of a ``config=`` layer and keyword overrides; the overrides win."""
-    layer = dict(_read(config)[1]) if config is not None else {}
-    return layer | dict(overrides or {})
 
 
 def _read(config: Mapping[str, Any] | DictConfig | str | Path) -> tuple[str, Any]:
@@ -126,6 +134,8 @@ def _read(config: Mapping[str, Any] | DictConfig | str | Path) -> tuple[str, Any
         return "config", config
     if OmegaConf.is_dict(config):
         return "config", OmegaConf.to_container(config, resolve=True)
+    if not isinstance(config, str | os.PathLike):
+        raise ConfigError(f"config={config!r} is neither a mapping, a DictConfig nor the path of a YAML file")
     path = Path(config)
     if not path.is_file():
         raise ConfigError(f"config file {str(path)!r} does not exist")
@@ -166,7 +176,7 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
     owner, _, leaf = key.rpartition(".")
     try:
         node = OmegaConf.select(config, owner, throw_on_resolution_failure=True) if owner else config
-        if node is None:
+        if not OmegaConf.is_dict(node):
             raise ConfigKeyError(owner)
         if leaf not in node.keys() and not _is_free_dict(node):  # noqa: SIM118 ("in" skips fields without a value)
             raise ConfigAttributeError(key)
@@ -186,6 +196,23 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
         expected = _expected(schema_of(entry), key)
         raise ConfigError(
             f"{entry.id}: {key}={value!r} (from {source}) is of the wrong type; expected {expected}", field=key
+        ) from error
+
+
+def _resolve(entry: Entry, config: DictConfig, sources: Mapping[str, str]) -> None:
+    """Replace interpolations ("${dim}") by their values."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        OmegaConf.resolve(config)
+    except OmegaConfBaseException as error:
+        key = str(error.full_key)
+        raise ConfigError(
+            f"{entry.id}: {key} (from {sources.get(key, 'schema default')}) cannot be resolved: "
+            f"{str(error.msg).splitlines()[0]}; "
+            f"expected {_expected(schema_of(entry), key)}",
+            field=key,
         ) from error
 
 
@@ -261,26 +288,25 @@ def _instantiate(entry: Entry, config: DictConfig, sources: Mapping[str, str]) -
         _check_range(entry, schema, key, value, sources)
     try:
         return OmegaConf.to_object(config)
-    except ConfigError as error:
-        raise _located(entry, config, sources, str(error), error.field) from error
-    except OmegaConfBaseException as error:
-        cause = error.__cause__ or error
-        raise _located(entry, config, sources, str(cause), getattr(cause, "field", None)) from error
-    except (ValueError, TypeError, AssertionError) as error:
-        raise _located(entry, config, sources, str(error), None) from error
+    except Exception as error:
+        # A __post_init__ may raise anything; OmegaConf wraps some of it.
+        cause = error.__cause__ if isinstance(error, OmegaConfBaseException) and error.__cause__ else error
+        if isinstance(cause, ZooError) and not isinstance(cause, ConfigError):
+            raise cause from error
+        raise _located(entry, config, sources, cause) from error
 
 
-def _located(
-    entry: Entry, config: DictConfig, sources: Mapping[str, str], message: str, field_name: str | None
-) -> ConfigError:
-    """The error of a ``__post_init__``, with the value and the layer of the field it names."""
-    from omegaconf import OmegaConf
-
-    if field_name is None:
-        return ConfigError(f"{entry.id}: {message}")
-    value = OmegaConf.select(config, field_name, throw_on_missing=False)
-    source = sources.get(field_name, "schema default")
-    return ConfigError(f"{entry.id}: {message} ({field_name}={value!r}, from {source})", field=field_name)
+def _located(entry: Entry, config: DictConfig, sources: Mapping[str, str], error: BaseException) -> ConfigError:
+    """The error of a ``__post_init__``, with the value and the layer of the field it names, or of all that were set."""
+    values = dict(_fields(config))
+    named = getattr(error, "field", None)
+    # A nested schema names its own field, without the path that leads to it.
+    found = [key for key in values if key == named or key.endswith(f".{named}")] if named else []
+    field_name = found[0] if len(found) == 1 else named
+    shown = [field_name] if field_name in values else [key for key in sources if key in values]
+    where = ", ".join(f"{key}={values[key]!r}, from {sources.get(key, 'schema default')}" for key in shown)
+    message = str(error) if isinstance(error, ZooError | ValueError) else f"{type(error).__name__}: {error}"
+    return ConfigError(f"{entry.id}: {message} ({where or 'all fields at their defaults'})", field=field_name)
 
 
 def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapping[str, str]) -> None:

@@ -18,6 +18,8 @@ Kind = Literal["attention", "model", "method", "probe", "benchmark", "taxonomy"]
 Fidelity = Literal["reference", "paper", "reconstruction"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
+# What these build are modules, with weights of their own.
+MODULE_KINDS = ("attention", "model")
 FIDELITIES: tuple[str, ...] = get_args(Fidelity)
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9.]+)*")
@@ -37,6 +39,11 @@ def _check_id(what: str, value: Any) -> None:
     )
 
 
+def _check_texts(owner: str, **values: Any) -> None:
+    for name, value in values.items():
+        _require(isinstance(value, str), f"{owner}: {name}={value!r} must be a string")
+
+
 def _check_targets(owner: str, **targets: str | None) -> None:
     for name, target in targets.items():
         _require(
@@ -45,10 +52,23 @@ def _check_targets(owner: str, **targets: str | None) -> None:
         )
 
 
-def _freeze(owner: object, name: str) -> None:
+def _freeze_mapping(what: str, owner: object, name: str, kind: type) -> None:
     value = getattr(owner, name)
-    _require(isinstance(value, Mapping), f"{name}={value!r} must be a mapping")
+    _require(
+        isinstance(value, Mapping)
+        and all(isinstance(key, str) and isinstance(item, kind) for key, item in value.items()),
+        f"{what}: {name}={value!r} must map strings to {kind.__name__} objects",
+    )
     object.__setattr__(owner, name, MappingProxyType(dict(value)))
+
+
+def _freeze_tuple(what: str, owner: object, name: str, kind: type) -> None:
+    value = getattr(owner, name)
+    _require(
+        isinstance(value, tuple | list) and all(isinstance(item, kind) for item in value),
+        f"{what}: {name}={value!r} must be a tuple of {kind.__name__} objects",
+    )
+    object.__setattr__(owner, name, tuple(value))
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,7 @@ class Claim:
     slow: bool = False
 
     def __post_init__(self) -> None:
+        _check_texts("claim", statement=self.statement, figure=self.figure, needs=self.needs)
         _check_targets(f"claim {self.statement!r}", check=self.check)
         _require(
             bool(self.check) != bool(self.needs),
@@ -126,9 +147,10 @@ class Weights:
     note: str = ""
 
     def __post_init__(self) -> None:
+        _check_texts("weights", uri=self.uri)
         _require("://" in self.uri, f"weights URI {self.uri!r} has no scheme (package://, hf://, file://)")
         _require(
-            self.sha256 is None or _SHA256.fullmatch(self.sha256) is not None,
+            self.sha256 is None or (isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256) is not None),
             f"weights {self.uri}: sha256 {self.sha256!r} is not 64 lower-case hex digits",
         )
         _check_targets(f"weights {self.uri}", convert=self.convert)
@@ -184,12 +206,18 @@ class Entry:
     requires: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        what = f"entry {self.id}"
+        for name, kind in (("aliases", str), ("tags", str), ("requires", str), ("claims", Claim)):
+            _freeze_tuple(what, self, name, kind)
+        _freeze_mapping(what, self, "presets", Mapping)
+        _freeze_mapping(what, self, "weights", Weights)
         for name in (self.id, *self.aliases):
             _check_id("entry", name)
-        _require(self.kind in KINDS, f"entry {self.id}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
-        _require(bool(self.summary), f"entry {self.id} has no summary")
+        _require(self.kind in KINDS, f"{what}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        _check_texts(what, summary=self.summary)
+        _require(bool(self.summary), f"{what} has no summary")
         _check_targets(
-            f"entry {self.id}",
+            what,
             build=self.build,
             config=self.config,
             example=self.example,
@@ -199,8 +227,6 @@ class Entry:
             train=self.train,
             convert=self.convert,
         )
-        _freeze(self, "presets")
-        _freeze(self, "weights")
         for tag, weights in self.weights.items():
             preset = weights.preset or tag
             _require(
@@ -250,12 +276,13 @@ class Paper:
             self.fidelity in FIDELITIES,
             f"paper {self.id}: fidelity {self.fidelity!r} is not one of {', '.join(FIDELITIES)}",
         )
-        _require(bool(self.entries), f"paper {self.id} offers no entry")
-        _require(
-            all(isinstance(entry, Entry) for entry in self.entries),
-            f"paper {self.id}: entries must be zoo.Entry objects",
-        )
-        _check_targets(f"paper {self.id}", replay=self.replay)
+        what = f"paper {self.id}"
+        _check_texts(what, title=self.title)
+        _require(isinstance(self.year, int), f"{what}: year={self.year!r} must be an integer")
+        for name, kind in (("entries", Entry), ("differences", str), ("ours", str)):
+            _freeze_tuple(what, self, name, kind)
+        _require(bool(self.entries), f"{what} offers no entry")
+        _check_targets(what, replay=self.replay)
 
     @property
     def url(self) -> str | None:

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo import building, catalogue, configuration, names, origin
-from zoo.errors import ConfigError, InputError, PluginError, UnknownName, WeightsError
-from zoo.facts import Entry, Weights
+from zoo.errors import InputError, PluginError, UnknownName, WeightsError
+from zoo.facts import MODULE_KINDS, Entry, Weights
+from zoo.filling import fill
 from zoo.targets import resolve
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ class _Plan:
 
     target: catalogue.Target
     weights: Weights | str | None
-    config: Mapping[str, Any] | DictConfig | str | Path | None
-    source: str
+    config: Mapping[str, Any] | None
 
 
 def load(
@@ -100,16 +100,21 @@ def read_state(entry: Entry, instance: Any, weights: Weights | str) -> Mapping[s
 
 
 def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) -> _Plan:
+    if not isinstance(name, str | os.PathLike) or not os.fspath(name):
+        raise InputError(f"name={name!r} is not a name; expected entry, entry/preset, hf://owner/repo or a folder")
+    if not (weights is None or (isinstance(weights, str | os.PathLike) and os.fspath(weights))):
+        raise InputError(f'weights={weights!r} is not "auto", None, a tag, a URI or a path')
     wanted = os.fspath(weights) if weights is not None else None
     text = os.fspath(name)
     if isinstance(name, str) and not text.startswith((".", "/", "~", "hf://", "file://")):
         try:
-            return _Plan(catalogue.current().find(text), wanted, None, text)
+            return _Plan(catalogue.current().find(text), wanted, None)
         except UnknownName:
-            if not Path(text).is_dir():
+            if not Path(text).exists():
                 raise
     saved = origin.read(text)
-    return _Plan(_installed(saved), saved.weights if wanted == AUTO else wanted, saved.config, text)
+    target = _installed(saved)
+    return _Plan(target, _saved_weights(target.offer.entry, saved) if wanted == AUTO else wanted, saved.config)
 
 
 def _installed(saved: origin.Saved) -> catalogue.Target:
@@ -130,14 +135,22 @@ def _installed(saved: origin.Saved) -> catalogue.Target:
     return catalogue.Target(target.offer, facts.preset)
 
 
+def _saved_weights(entry: Entry, saved: origin.Saved) -> str | None:
+    """Where a saved object's weights lie. A module never goes without; other kinds may have none."""
+    from zoo.weights import fetch
+    from zoo.weights.files import NoWeights
+
+    if entry.kind not in MODULE_KINDS:
+        try:
+            fetch(saved.place)
+        except NoWeights:
+            return None
+    return saved.place
+
+
 def _merge(plan: _Plan, config: Any, overrides: Mapping[str, Any]) -> configuration.Merged:
-    entry = plan.target.offer.entry
-    if plan.config is None:
-        return configuration.merge(entry, plan.target.preset, config, overrides)
-    layered = configuration.merge(entry, None, plan.config, None)
-    if config is None and not overrides:
-        return layered
-    return configuration.merge(entry, None, plan.config, configuration.flatten(config, overrides))
+    preset = plan.target.preset if plan.config is None else None
+    return configuration.merge(plan.target.offer.entry, preset, config, overrides, saved=plan.config)
 
 
 def _chosen_weights(entry: Entry, plan: _Plan) -> Weights | str | None:
@@ -170,8 +183,6 @@ def _fill(
     if not isinstance(module, nn.Module):
         raise InputError(f"{type(module).__name__} has no parameters to fill; load it with weights=None")
     if mesh is None:
-        from zoo.filling import fill
-
         fill(module, state, device=device, dtype=dtype)
         return
     from zoo.sharding import fill_sharded
@@ -181,7 +192,8 @@ def _fill(
 
 def _finish_fresh(module: nn.Module, dtype: torch.dtype | None, mesh: DeviceMesh | None) -> None:
     if dtype is not None:
-        module.to(dtype)
+        # As with weights from a file: buffers outside the state dict keep their precision.
+        fill(module, module.state_dict(), dtype=dtype)
     if mesh is not None:
         from zoo.sharding import shard
 
@@ -189,19 +201,23 @@ def _finish_fresh(module: nn.Module, dtype: torch.dtype | None, mesh: DeviceMesh
 
 
 def _device(device: torch.device | str | None) -> torch.device | None:
+    """The device, tried out: better now than after a download."""
+    if device is None:
+        return None
     try:
-        return None if device is None else torch.device(device)
-    except RuntimeError as error:
-        raise InputError(f"device={device!r} is not a device: {error}") from error
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"device={device!r} is not a device of this machine: {reason}") from error
 
 
 def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
     if dtype is None or isinstance(dtype, torch.dtype):
         found = dtype
     else:
-        found = getattr(torch, dtype.removeprefix("torch."), None)
+        found = getattr(torch, str(dtype).removeprefix("torch."), None)
         if not isinstance(found, torch.dtype):
             raise InputError(f"dtype={dtype!r} is not a torch dtype; expected for example 'bfloat16'")
     if found is not None and not found.is_floating_point:
-        raise ConfigError(f"dtype={dtype!r} is not a floating-point dtype")
+        raise InputError(f"dtype={dtype!r} is not a floating-point dtype")
     return found

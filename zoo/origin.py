@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,11 +39,10 @@ class Origin:
 
 @dataclass(frozen=True)
 class Saved:
-    """A saved folder or repository: its origin, and the URI of its weights where it has some."""
+    """A saved folder, or a repository at one commit, and the origin of what it holds."""
 
     place: str
     origin: Origin
-    weights: str | None
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -102,18 +101,39 @@ def read(place: str) -> Saved:
         WeightsError: there is no such folder, or its ``config.json`` is not ours.
     """
     if place.startswith("hf://"):
-        from zoo.weights import fetch_file
+        from zoo.weights import hub
 
-        path = fetch_file(f"{place.rstrip('/')}/{CONFIG_FILE}")
-        return Saved(place, _parse(path, place), place)
+        repository = hub.parse(place)
+        if repository.file is not None:
+            raise InputError(f"{place} is a file; load an entry by name with weights={place!r}")
+        config = replace(repository, file=CONFIG_FILE)
+        try:
+            path = hub.fetch_one(config)
+        except hub.NoSuchFile as error:
+            raise WeightsError(
+                f"{place} has no {CONFIG_FILE} that zoo.push wrote; load an entry by name with weights={place!r}"
+            ) from error
+        # Config and weights from one commit, whatever the branch does meanwhile.
+        pinned = replace(repository, revision=hub.commit_of(path, config))
+        return Saved(str(pinned), _parse(path, place))
     folder = Path(place.removeprefix("file://")).expanduser()
+    if folder.is_file():
+        raise InputError(f"{place!r} is a file; load an entry by name with weights={place!r}")
     if not folder.is_dir():
         raise WeightsError(f"{place!r} is neither the name of an entry nor a folder that zoo.save wrote")
     path = folder / CONFIG_FILE
     if not path.is_file():
         raise WeightsError(f"folder {place!r} has no {CONFIG_FILE}; expected one that zoo.save wrote")
-    filled = any(folder.glob("model*.safetensors*"))
-    return Saved(place, _parse(path, place), str(folder) if filled else None)
+    return Saved(str(folder), _parse(path, place))
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether ``zoo.save`` wrote the folder."""
+    try:
+        read(str(folder))
+    except WeightsError:
+        return False
+    return True
 
 
 def _parse(path: Path, place: str) -> Origin:
@@ -121,7 +141,14 @@ def _parse(path: Path, place: str) -> Origin:
         content = json.loads(path.read_text(encoding="utf-8"))
         facts = content["zoo"]
         known = {key: facts[key] for key in ("plugin", "entry", "preset", "distribution", "version")}
-        return Origin(**known, config=dict(content["config"]))
+        odd = [key for key, value in known.items() if not isinstance(value, str) and (key, value) != ("preset", None)]
+        if odd:
+            raise TypeError(f"{odd[0]} is no string")
+        config = dict(content["config"])
+        if "${" in json.dumps(config):
+            # zoo.save writes values. An interpolation of OmegaConf could read this machine's environment.
+            raise ValueError("its config holds an interpolation")
+        return Origin(**known, config=config)
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{place}: its {CONFIG_FILE} was not written by zoo.save ({type(error).__name__}: {error}); "

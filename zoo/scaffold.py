@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from zoo import catalogue
 from zoo.errors import InputError
 
 PYPROJECT = """\
@@ -76,10 +77,9 @@ Replace this by your mechanism: what it computes, in equations, with shapes, and
 from dataclasses import dataclass
 
 import torch
+import zoo
 from torch import Tensor, nn
 from torch.nn import functional
-
-import zoo
 from zoo import Measurement
 from zoo.nn.masks import expand_mask, masked_softmax
 
@@ -177,13 +177,17 @@ def scaffold(name: str, folder: Path | None = None) -> Path:
         folder: where; ``zoo-NAME`` in the working directory by default.
 
     Raises:
-        InputError: the name does not fit, or the folder is not empty.
+        InputError: the name does not fit or is taken, or the folder is not empty.
     """
     if re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) is None:
         raise InputError(f"{name!r} is not a plugin name: lower-case letters, digits and single dashes, like 'my-lab'")
     path = Path(folder or f"zoo-{name}")
-    if path.exists() and any(path.iterdir()):
-        raise InputError(f"{path} exists and is not empty; choose another folder")
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise InputError(f"{path} exists and is no empty folder; choose another one by --folder")
+    current = catalogue.current()
+    taken = ["catalogue", *(plugin.name for plugin in current.plugins), *(offer.entry.id for offer in current.offers)]
+    if name in taken:
+        raise InputError(f"a plugin, an entry or a module of every plugin is called {name!r} already; choose another")
     words = {"name": name, "module": name.replace("-", "_"), "title": "".join(part.title() for part in name.split("-"))}
     package = path / "src" / f"zoo_{words['module']}"
     for target, text in (

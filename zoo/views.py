@@ -44,6 +44,11 @@ class Listing(tuple[catalogue.Offer, ...]):
 
     __repr__ = __str__
 
+    def __getitem__(self, index: Any) -> Any:
+        """One offer, or a shorter listing."""
+        found = super().__getitem__(index)
+        return Listing(found) if isinstance(index, slice) else found
+
     def _repr_html_(self) -> str:
         return html_table(self.columns, self.rows())
 
@@ -140,6 +145,8 @@ class Info:
     @cached_property
     def parameters(self) -> int | None:
         """Number of parameters of this configuration, counted on the meta device."""
+        if self.target.offer.entry.kind in ("benchmark", "taxonomy"):
+            return None
         from zoo.building import count_parameters
 
         return count_parameters(self.target.offer.entry, self.instance)

@@ -55,6 +55,10 @@ LAYERS = """
     class Inner:
         width: int = zoo.field(3, "width of the inner part", minimum=1)
 
+        def __post_init__(self):
+            if self.width == 13:
+                raise zoo.ConfigError("13 brings bad luck", field="width")
+
     @dataclass
     class Config:
         dim: int = zoo.field(8, "model width", unit="features", minimum=1)
@@ -65,6 +69,8 @@ LAYERS = """
         inner: Inner = zoo.field(Inner(), "inner part")
 
         def __post_init__(self):
+            if self.num_heads == 7:
+                self.num_heads / 0
             if self.dim % self.num_heads:
                 raise zoo.ConfigError(
                     f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
@@ -86,6 +92,12 @@ LAYERS = """
         def __init__(self, config):
             self.config = config
 
+    def check_holds():
+        return zoo.Measurement("2", True)
+
+    def check_raises():
+        raise RuntimeError("no such luck")
+
     def example(config, batch_size=2, seed=0):
         return {"x": torch.randn(batch_size, config.dim, generator=torch.Generator().manual_seed(seed))}
 """
@@ -100,7 +112,9 @@ CATALOGUE = """
             entries=(
                 Entry(id="layered", kind="model", summary="two tied layers", tags=("self",),
                       build="PKG.layers:Layer", config="PKG.layers:Config", example="PKG.layers:example",
-                      presets={"wide": {"dim": 16}, "deep_one": {"sizes": [4]}, "XL/2": {"dim": 32}}),
+                      presets={"wide": {"dim": 16}, "deep_one": {"sizes": [4]}, "XL/2": {"dim": 32}},
+                      claims=(Claim("it fails", check="PKG.layers:check_raises"),
+                              Claim("it holds", figure="2", check="PKG.layers:check_holds"))),
                 Entry(id="layered-method", kind="method", summary="does nothing",
                       build="PKG.layers:Method", config="PKG.layers:Config"),
             ),

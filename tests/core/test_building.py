@@ -104,13 +104,25 @@ def test_a_missing_package_is_named_with_its_pip_command(install):
 def test_load_gives_an_eval_module_and_refuses_what_makes_no_sense(acme):
     module = zoo.load("layered/wide", dtype="bfloat16")
     assert not module.training
-    assert module.first.weight.dtype == torch.bfloat16
+    assert module.first.weight.dtype == module.norm.running_var.dtype == torch.bfloat16
+    assert module.table.dtype == torch.float32, "as when it is filled from a file"
+    assert module.second.weight is module.first.weight
     with pytest.raises(zoo.InputError, match="takes no device, dtype or mesh"):
         zoo.load("layered-method", dtype="bfloat16")
     with pytest.raises(zoo.InputError, match="is not a torch dtype"):
         zoo.load("layered", dtype="float7")
-    with pytest.raises(zoo.InputError, match="is not a device"):
-        zoo.load("layered", device="toaster")
+    for dtype in ("int8", 8):
+        with pytest.raises(zoo.InputError, match=r"is not a (torch|floating-point) dtype"):
+            zoo.load("layered", dtype=dtype)
+    for device in ("toaster", "cpu:x", {}, *([] if torch.cuda.is_available() else ["cuda"])):
+        with pytest.raises(zoo.InputError, match="is not a device"):
+            zoo.load("layered", device=device)
+    for nothing in ("", None, 3):
+        with pytest.raises(zoo.InputError, match="is not a name"):
+            zoo.load(nothing)
+    for nothing in ("", 3):
+        with pytest.raises(zoo.InputError, match="a tag, a URI or a path"):
+            zoo.load("layered", weights=nothing)
     with pytest.raises(zoo.WeightsError, match="has no weights 'imagenet'"):
         zoo.load("layered", weights="imagenet")
     with pytest.raises(zoo.UnknownName, match="No installed plugin offers"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 import torch
 
 from zoo.cli import COMMANDS, main
+
+from .conftest import CATALOGUE, LAYERS
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -56,6 +59,35 @@ def test_errors_are_one_message_and_exit_code_one(run, acme):
     assert code == 1
     assert "dim='many'" in err
     assert run("info", "layered", "dim")[0] == 1
+    for arguments in (("info", "layered", "name=3"), ("load", "layered", "weights=none")):
+        code, _, err = run(*arguments)
+        assert (code, err.startswith(f"ConfigError: {arguments[-1]!r} is not about a config field")) == (1, True)
+    for lengths in ("many", "0", "8,,"):
+        code, _, err = run("bench", "moba", "--lengths", lengths)
+        assert (code, "not a list of positive integers" in err) == (2, True)
+    code, _, err = run("card", "layered", "--folder", "/dev/null/cards")
+    assert (code, err.startswith("NotADirectoryError: ")) == (1, True)
+
+
+def test_the_shell_completes_commands_entries_and_presets(acme):
+    def completed(words: str) -> list[str]:
+        environment = {**os.environ, "_ZOO_COMPLETE": "bash_complete", "COMP_WORDS": words}
+        environment["COMP_CWORD"] = str(len(words.split(" ")) - 1)
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+        done = subprocess.run([sys.executable, "-m", "zoo.cli"], env=environment, capture_output=True, text=True)
+        return [line.removeprefix("plain,") for line in done.stdout.splitlines()]
+
+    assert completed("zoo inf") == ["info"]
+    assert completed("zoo info laye") == ["layered", "layered-method"]
+    assert completed("zoo info layered/") == ["layered/wide", "layered/deep_one", "layered/XL/2"]
+    assert completed("zoo pull --wei") == ["--weights"]
+
+
+def test_a_terminal_shows_brackets_as_they_are(run, install, monkeypatch):
+    install("markup", catalogue=CATALOGUE.replace("does nothing", "[bold]maps [batch, dim][/oops]"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    code, out, _ = run("list", "--plugin", "markup")
+    assert (code, "[bold]maps [batch, dim][/oops]" in " ".join(out.split())) == (0, True)
 
 
 def test_load_save_and_convert(run, acme, tmp_path):
@@ -80,8 +112,18 @@ def test_push_and_pull(run, acme, zoo_hub, monkeypatch, tmp_path):
     code, out, _ = run("pull", uri)
     assert code == 0
     assert "model.safetensors" in out
-    assert run("pull", "layered")[0] == 1
-    assert run("pull", "shiftvit/digits")[0] == 0
+    assert "config.json" in out
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert run("load", uri)[0] == 0
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    zoo_hub.add("foreign/weights", {"deep/some.safetensors": b"", "model.safetensors": b""})
+    assert run("pull", "hf://foreign/weights", "hf://foreign/weights/deep/some.safetensors")[0] == 0
+    code, _, err = run("pull", "layered")
+    assert (code, err) == (1, "WeightsError: layered has no weights of its own\n")
+    assert run("pull", "layered", "--weights", "best")[0] == 1
+    for name in ("shiftvit/digits", "shiftvit"):
+        code, out, _ = run("pull", name)
+        assert (code, out.count("shiftvit-digits.safetensors")) == (0, 1)
 
 
 def test_predict_on_a_real_image(run, tmp_path):
@@ -115,6 +157,10 @@ def test_replay_reports_and_fails_where_numbers_differ(run, tmp_path):
     assert found["z"]["problem"] == "missing"
     save_file({"a": torch.zeros(1)}, tmp_path / "none.safetensors")
     assert run("replay", "shiftvit", tmp_path / "none.safetensors")[0] == 1
+    save_file(tensors, tmp_path / "bad.safetensors", metadata={**metadata, "config": "{"})
+    assert "config or call is not JSON" in run("replay", "shiftvit", tmp_path / "bad.safetensors")[2]
+    (tmp_path / "bad.safetensors").write_bytes(good.read_bytes()[:-1])
+    assert run("replay", "shiftvit", tmp_path / "bad.safetensors")[2].startswith("WeightsError")
 
 
 def test_verify_prints_paper_beside_measured_and_records(run, acme, tmp_path, monkeypatch):
@@ -127,6 +173,36 @@ def test_verify_prints_paper_beside_measured_and_records(run, acme, tmp_path, mo
     assert all(claim["holds"] for claim in measured["shiftvit-shift"].values())
     verdicts = json.loads(run("verify", "shiftvit-shift", "--json")[1])
     assert {verdict["verdict"] for verdict in verdicts} == {"holds"}
+
+
+def test_a_check_that_raises_leaves_the_others_measured(run, acme):
+    code, out, _ = run("verify", "layered")
+    assert code == 1
+    assert "RuntimeError: no such luck\n  check failed" in out
+    assert "holds (" in out
+    words = [verdict["verdict"] for verdict in json.loads(run("verify", "layered", "--json")[1])]
+    assert words == ["check failed", "holds"]
+
+
+@pytest.mark.parametrize(
+    ("licence", "lines"),
+    [
+        ("license='BSD-2-Clause'", "license: bsd-2-clause\n"),
+        ("license=None", "license: unknown\n"),
+        ("license='Acme Research, v1'", "license: other\nlicense_name: acme-research-v1\n"),
+    ],
+)
+def test_the_hub_accepts_the_licence_of_a_card(run, install, tmp_path, licence, lines):
+    from huggingface_hub import ModelCard
+
+    from zoo.testing.hub_server import card_problems
+
+    install("acme", catalogue=CATALOGUE.replace("year=2020,", f"year=2020, {licence},"), layers=LAYERS)
+    run("card", "layered", "--folder", tmp_path)
+    card = (tmp_path / "acme" / "layered.md").read_text()
+    assert lines in card
+    assert card_problems(card) == []
+    assert ModelCard(card).data.tags[:2] == ["attention-zoo", "model"]
 
 
 def test_cards_are_rendered_and_found_stale(run, acme, tmp_path):
@@ -166,32 +242,52 @@ def test_doctor_names_broken_plugins_with_their_traceback(run, acme, install):
     assert "broken is broken" not in out
 
 
-def test_commands_of_plugins_appear(run, install):
-    install(
-        "talker",
-        catalogue="""
-            import click
-            from zoo import hookimpl
+GREET = """
+    import click
+    from zoo import hookimpl
 
-            @click.command("greet")
-            def greet():
-                "Say hello."
-                click.echo("hello")
+    @click.command("greet")
+    def greet():
+        "Say hello."
+        click.echo("hello from " + __name__)
 
-            @hookimpl
-            def zoo_commands():
-                return [greet]
-        """,
-    )
+    @click.command("list")
+    def shadow():
+        "Stand in the way."
+
+    @hookimpl
+    def zoo_commands():
+        return [greet, shadow]
+"""
+
+
+def test_commands_of_plugins_appear_and_shadow_nothing(run, install):
+    install("talker", catalogue=GREET)
     assert "greet" in run("--help")[1]
-    assert run("greet")[1] == "hello\n"
+    assert run("greet")[1] == "hello from pkg_zoo_talker.catalogue\n"
+    assert "moba" in run("list")[1]
+    assert run("talker:list")[1] == ""
+    install("parrot", catalogue=GREET)
+    assert run("greet")[0] == 2
+    assert run("parrot:greet")[1] == "hello from pkg_zoo_parrot.catalogue\n"
 
 
-def test_listing_loads_nothing_heavy():
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        (["list"], set()),
+        (["list", "--json"], set()),
+        (["doctor"], set()),
+        (["--help"], set()),
+        (["info", "attention-taxonomy"], {"omegaconf"}),
+        (["info", "attention-taxonomy", "--json"], {"omegaconf"}),
+    ],
+)
+def test_listing_loads_nothing_heavy(words, needed):
+    heavy = {"torch", "huggingface_hub", "rich", "omegaconf", "numpy", "transformers"} - needed
     code = (
-        "import sys\nfrom zoo.cli import main\ntry:\n    main(['list'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'torch', 'huggingface_hub', 'rich', 'omegaconf', 'numpy', 'transformers'} & set(sys.modules)\n"
-        "print('HEAVY', sorted(heavy))"
+        f"import sys\nfrom zoo.cli import main\ntry:\n    main({words})\nexcept SystemExit:\n    pass\n"
+        f"print('HEAVY', sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
@@ -202,6 +298,10 @@ def test_a_scaffolded_plugin_installs_and_conforms(run, tmp_path):
     assert run("new", "my-lab", "--folder", folder)[0] == 0
     assert run("new", "my-lab", "--folder", folder)[0] == 1
     assert run("new", "My Lab")[0] == 1
+    for taken in ("moba", "sequence", "catalogue"):
+        assert f"called {taken!r} already" in run("new", taken, "--folder", tmp_path / taken)[2]
+    (tmp_path / "file").touch()
+    assert "is no empty folder" in run("new", "other", "--folder", tmp_path / "file")[2]
     site = tmp_path / "site"
     pip = [
         sys.executable,

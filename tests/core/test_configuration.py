@@ -45,6 +45,10 @@ def test_defaults_are_not_shared_between_configs(acme):
         ({"inner": {"width": 0}}, r"inner.width=0 .*at least 1", "inner.width"),
         ({"inner": 3}, r"inner=3", "inner"),
         ({"dim": None}, r"dim=None .*expected int", "dim"),
+        ({"dim.x": 3}, r"unknown config field 'dim.x'", "dim.x"),
+        ({"dim": "${dimm}"}, r"dim \(from override\) cannot be resolved: .*'dimm' not found; expected int", "dim"),
+        ({"inner": {"width": 13}}, r"13 brings bad luck \(inner.width=13, from override\)", "inner.width"),
+        ({"num_heads": 7}, r"ZeroDivisionError: .* \(num_heads=7, from override\)", None),
     ],
 )
 def test_bad_values_name_field_value_expectation_and_source(acme, overrides, message, field):
@@ -58,6 +62,14 @@ def test_an_error_says_which_layer_the_value_came_from(acme, tmp_path):
     path.write_text("num_heads: 3\n")
     with pytest.raises(zoo.ConfigError, match=r"dim=16, from preset 'wide'"):
         zoo.load("layered/wide", config=path)
+    folder = zoo.save(zoo.load("layered/wide", rate=0.5), tmp_path / "saved")
+    with pytest.raises(zoo.ConfigError, match=r"dim=16, from saved config"):
+        zoo.load(folder, config=path)
+    with pytest.raises(zoo.ConfigError, match=r"rate=2.0 \(from override\)"):
+        zoo.load(folder, config=path, rate=2)
+    path.write_text("dim: 17\n")
+    with pytest.raises(zoo.ConfigError, match=r"dim=17, from file '.*bad.yaml'"):
+        zoo.load(folder, config=path)
     path.write_text("rate: much\n")
     with pytest.raises(zoo.ConfigError, match=r"rate='much' \(from file '.*bad.yaml'\)"):
         zoo.load("layered", config=path)
@@ -71,6 +83,19 @@ def test_a_config_file_that_is_no_mapping(acme, tmp_path, text, message):
         zoo.load("layered", config=path)
     with pytest.raises(zoo.ConfigError, match="does not exist"):
         zoo.load("layered", config=tmp_path / "absent.yaml")
+    for nonsense in (3, ["dim"]):
+        with pytest.raises(zoo.ConfigError, match="neither a mapping"):
+            zoo.load("layered", config=nonsense)
+
+
+def test_interpolations_are_resolved_but_never_taken_from_a_saved_config(acme, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "soft")
+    assert zoo.config("layered", dim="${num_heads}", mode="${oc.env:SECRET}") == zoo.config("layered", dim=2)
+    folder = zoo.save(zoo.load("layered"), tmp_path)
+    path = folder / "config.json"
+    path.write_text(path.read_text().replace('"soft"', '"${oc.env:SECRET}"'))
+    with pytest.raises(zoo.WeightsError, match="holds an interpolation"):
+        zoo.load(folder)
 
 
 def test_a_field_without_default_must_be_given(install):

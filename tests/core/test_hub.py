@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import warnings
 from pathlib import Path
 
@@ -27,6 +31,12 @@ def content(paths):
 def same(paths):
     state = open_state(paths)
     return set(state) == set(STATE) and all(torch.equal(state[name], tensor) for name, tensor in STATE.items())
+
+
+def sharded(folder: str = "") -> dict[str, bytes]:
+    parts = {f"{folder}part-{i}.safetensors": save({name: tensor}) for i, (name, tensor) in enumerate(STATE.items())}
+    index = {"weight_map": {name: f"part-{i}.safetensors" for i, name in enumerate(STATE)}}
+    return {**parts, f"{folder}model.safetensors.index.json": json.dumps(index).encode()}
 
 
 def blobs(cache: Path) -> list[str]:
@@ -53,11 +63,25 @@ class TestAHubThatBehaves:
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
         assert same(fetch("hf://someone/model"))
 
-    def test_shards_come_from_the_commit_of_their_index(self, zoo_hub):
-        parts = {f"model-{i}.safetensors": save({name: tensor}) for i, (name, tensor) in enumerate(STATE.items())}
-        index = '{"weight_map": {"weight": "model-0.safetensors", "bias": "model-1.safetensors"}}'
-        zoo_hub.add("someone/model", {**parts, "model.safetensors.index.json": index.encode()})
-        assert same(fetch("hf://someone/model"))
+    @pytest.mark.parametrize("folder", ["", "deep/down/"])
+    def test_shards_come_from_the_commit_of_their_index(self, zoo_hub, folder):
+        first = zoo_hub.add("someone/model", sharded(folder))
+        zoo_hub.add("someone/model", dict.fromkeys(sharded(folder), b"damaged"), branch="other")
+        (index,) = [path for path in sharded(folder) if path.endswith(".json")]
+        assert same(fetch(f"hf://someone/model/{index}"))
+        assert {path.split("/")[2] for _, path in zoo_hub.requests if path.startswith("/cdn")} == {first}
+
+    def test_sharded_weights_load_offline(self, zoo_hub, monkeypatch):
+        zoo_hub.add("someone/model", sharded())
+        fetch("hf://someone/model")
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        with pytest.warns(UserWarning, match="using the cached copy"):
+            assert same(fetch("hf://someone/model"))
+
+    def test_a_pull_request_is_a_revision(self, zoo_hub):
+        zoo_hub.add("someone/model", {"model.safetensors": BODY}, branch="refs/pr/3")
+        assert same(fetch("hf://someone/model@refs/pr/3"))
+        assert same(fetch("hf://someone/model@refs/pr/3/model.safetensors"))
 
     def test_a_shard_name_that_escapes_is_refused(self, zoo_hub):
         index = b'{"weight_map": {"weight": "../../../../etc/passwd"}}'
@@ -66,6 +90,16 @@ class TestAHubThatBehaves:
             fetch("hf://someone/model")
         with pytest.raises(zoo.WeightsError, match="leads out of its folder"):
             fetch("hf://someone/model/../other/model.safetensors")
+
+    def test_ranges(self, zoo_hub):
+        commit = zoo_hub.add("someone/model", {"notes.txt": b"0123456789"})
+        url = f"{zoo_hub.endpoint}/someone/model/resolve/{commit}/notes.txt"
+        part = urllib.request.Request(url, headers={"Range": "bytes=3-5"})
+        with urllib.request.urlopen(part) as answer:
+            assert (answer.status, answer.read(), answer.headers["Content-Range"]) == (206, b"345", "bytes 3-5/10")
+        beyond = urllib.request.Request(url, headers={"Range": "bytes=10-"})
+        with pytest.raises(urllib.error.HTTPError, match="416"):
+            urllib.request.urlopen(beyond)
 
     def test_what_is_missing_is_named(self, zoo_hub):
         zoo_hub.add("someone/model", {"notes.txt": b"x"})
@@ -105,6 +139,15 @@ class TestAHubThatMisbehaves:
         assert blobs(zoo_hub_cache) == []
         assert same(fetch("hf://someone/model")), "the retry is clean"
 
+    @pytest.mark.parametrize("fault", [{"flip_at": 30}, {"body": b"<html>log in</html>"}])
+    def test_so_are_those_of_a_small_file_outside_lfs(self, zoo_hub, zoo_hub_cache, fault):
+        zoo_hub.add("someone/model", sharded())
+        zoo_hub.misbehave("model.safetensors.index.json", **fault)
+        with pytest.raises(zoo.DigestMismatch, match=r"git id [0-9a-f]{40}; expected [0-9a-f]{40}"):
+            fetch("hf://someone/model")
+        assert blobs(zoo_hub_cache) == []
+        assert same(fetch("hf://someone/model")), "the retry is clean"
+
     def test_a_file_damaged_in_the_cache_is_found_out(self, zoo_hub, zoo_hub_cache):
         commit = zoo_hub.add("someone/model", {"model.safetensors": BODY})
         (path,) = fetch(f"hf://someone/model@{commit}")
@@ -114,6 +157,19 @@ class TestAHubThatMisbehaves:
         with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
             fetch(f"hf://someone/model@{commit}")
         assert same(fetch(f"hf://someone/model@{commit}"))
+
+    def test_a_declared_digest_is_checked_too(self, zoo_hub):
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        with pytest.raises(zoo.DigestMismatch, match="expected " + "0" * 64):
+            fetch(zoo.Weights("hf://someone/model", sha256="0" * 64))
+        assert same(fetch(zoo.Weights("hf://someone/model", sha256=hashlib.sha256(BODY).hexdigest(), size=len(BODY))))
+
+    def test_progress_is_shown(self, zoo_hub, monkeypatch, capfd):
+        monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS")
+        monkeypatch.setenv("TQDM_POSITION", "-1")
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        fetch("hf://someone/model")
+        assert "model.safetensors: 100%" in capfd.readouterr().err
 
     def test_a_cut_body_is_resumed(self, zoo_hub):
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
@@ -127,6 +183,13 @@ class TestAHubThatMisbehaves:
         zoo_hub.misbehave("model.safetensors", status=status, times=2)
         assert same(fetch("hf://someone/model"))
         assert [wait for wait in self.waited if wait >= 0.5][:2] == [0.5, 1.0]
+
+    @pytest.mark.parametrize("fault", [{"status": 503}, {"status": 429, "retry_after": 1}, {"stall": 0.2}])
+    def test_so_are_those_of_the_first_question(self, zoo_hub, fault, monkeypatch):
+        monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "0.1")
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        zoo_hub.misbehave("*", on_head=True, times=1, **fault)
+        assert same(fetch("hf://someone/model"))
 
     def test_rate_limits_are_obeyed(self, zoo_hub):
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
@@ -193,7 +256,7 @@ class TestAHubThatMisbehaves:
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
         usage = shutil.disk_usage("/")
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
-        with pytest.raises(zoo.DownloadError, match="needs 160,"):
+        with pytest.raises(zoo.DownloadError, match=r"^the disk is full: .* needs 160,"):
             fetch("hf://someone/model")
 
 
@@ -220,11 +283,63 @@ def test_push_and_load_again(zoo_hub, monkeypatch, acme):
     assert all(torch.equal(tensor, layer.state_dict()[name]) for name, tensor in again.state_dict().items())
     again = zoo.load("hf://someone/layer")
     assert again.config == layer.config if hasattr(layer, "config") else True
+    with pytest.raises(zoo.WeightsError, match="not a repository name"):
+        zoo.push(layer, "a/b/c")
+    with monkeypatch.context() as patched:
+        patched.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+        with pytest.raises(zoo.DownloadError, match="someone/layer: the Hub cannot be reached"):
+            zoo.push(layer, "someone/layer")
     files = zoo_hub.repositories["someone/layer"].commits[uri.partition("@")[2]]
     assert {"config.json", "model.safetensors", "README.md"} <= set(files)
     from huggingface_hub import ModelCard
 
     assert ModelCard(files["README.md"].decode()).data.library_name == "attention-zoo"
+
+
+def test_config_and_weights_come_from_one_commit(zoo_hub, monkeypatch, acme):
+    monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
+    zoo.push(zoo.load("layered/wide"), "someone/layer")
+    read = hub.fetch_one
+
+    def while_somebody_pushes(location):
+        path = read(location)
+        if location.file == "config.json":
+            zoo.push(zoo.load("layered"), "someone/layer")
+        return path
+
+    monkeypatch.setattr(hub, "fetch_one", while_somebody_pushes)
+    assert zoo.load("hf://someone/layer").first.weight.shape == (16, 16)
+
+
+def test_a_method_has_no_weights_and_a_model_must_have_some(zoo_hub, monkeypatch, acme, tmp_path):
+    monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
+    zoo.push(zoo.load("layered-method", dim=4), "someone/method")
+    assert zoo.load("hf://someone/method").config.dim == 4
+    files = zoo_hub.repositories["someone/method"]
+    config = files.commits[files.branches["main"]]["config.json"].replace(b"layered-method", b"layered")
+    zoo_hub.add("someone/emptied", {"config.json": config})
+    with pytest.raises(zoo.WeightsError, match=r"holds neither model.safetensors nor"):
+        zoo.load("hf://someone/emptied")
+    assert zoo.load("hf://someone/emptied", weights=None).first.weight.shape == (4, 4)
+    (zoo.save(zoo.load("layered"), tmp_path / "saved") / "model.safetensors").unlink()
+    with pytest.raises(zoo.WeightsError, match=r"holds no model.safetensors"):
+        zoo.load(tmp_path / "saved")
+
+
+def test_what_the_zoo_did_not_push_says_how_to_use_it(zoo_hub, tmp_path, monkeypatch):
+    zoo_hub.add("someone/model", {"model.safetensors": BODY})
+    with pytest.raises(
+        zoo.WeightsError, match=r"no config.json .*load an entry by name with weights='hf://someone/model'"
+    ):
+        zoo.load("hf://someone/model")
+    zoo_hub.add("someone/model", {"config.json": b'{"model_type": "bert"}'})
+    with pytest.raises(zoo.WeightsError, match=r"not written by zoo.save .*load an entry by name"):
+        zoo.load("hf://someone/model")
+    (tmp_path / "model.safetensors").write_bytes(BODY)
+    monkeypatch.chdir(tmp_path)
+    for place in ("hf://someone/model/model.safetensors", tmp_path / "model.safetensors", "model.safetensors"):
+        with pytest.raises(zoo.InputError, match="is a file; load an entry by name with weights="):
+            zoo.load(place)
 
 
 def test_something_of_a_plugin_that_is_not_here_names_it(zoo_hub, monkeypatch, acme):
@@ -249,7 +364,20 @@ def test_the_server_is_a_command(tmp_path):
     )
     try:
         assert process.stdout is not None
-        assert "HF_ENDPOINT=http://127.0.0.1:" in process.stdout.readline()
+        line = process.stdout.readline()
+        assert "HF_ENDPOINT=http://127.0.0.1:" in line
+        endpoint = line.split("HF_ENDPOINT=")[1].split()[0]
+        for body, status in (
+            (b'{"file": "*", "status": 503}', 204),
+            (b'{"file": "*", "mood": "bad"}', 400),
+            (b"[", 400),
+        ):
+            request = urllib.request.Request(f"{endpoint}/misbehave", data=body)
+            try:
+                answer = urllib.request.urlopen(request).status
+            except urllib.error.HTTPError as error:
+                answer = error.code
+            assert answer == status
     finally:
         process.terminate()
         process.wait(timeout=10)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,3 +41,7 @@ def test_two_ranks_hold_half_each_and_read_only_their_slices(tmp_path, tied):
         report = json.loads((tmp_path / f"report.{rank}.json").read_text())
         assert report["local"] < 0.55 * total
         assert report["touched"] < 0.65 * size, "a rank read more than its own slices"
+        assert report["nested"] < 1e-6
+        assert "sharded over a mesh" in report["save"]
+        for refusal, reason in zip(report["refused"], ("not a .* DeviceMesh", "without names", "3 dim"), strict=True):
+            assert re.search(reason, refusal)

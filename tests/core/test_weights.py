@@ -60,6 +60,10 @@ def test_a_good_file_opens(file):
         (headed(b"[1, 2]"), "not JSON|not a JSON object"),
         (headed({"a": {"dtype": "F32"}}), "no proper dtype"),
         (headed({"a": tensor("F99")}, bytes(8)), "unknown dtype 'F99'"),
+        (headed({"a": tensor(["F32"])}, bytes(8)), "no proper dtype"),
+        (headed(b'{"a": {"dtype": "F32", "shape": [1e999], "data_offsets": [0, 8]}}', bytes(8)), "no proper dtype"),
+        (headed(b'{"a": {"shape": [' + b"9" * 5000 + b"]}}"), "not JSON"),
+        (headed({"a": tensor(shape=(0, 2**63), offsets=(0, 0))}), "absurd shape"),
         (headed({"a": tensor(shape=(10**9, 10**9))}, bytes(8)), "does not fill"),
         (headed({"a": tensor(shape=(-2,))}, bytes(8)), "truncated or damaged"),
         (headed({"a": tensor(offsets=(8, 0))}, bytes(8)), "truncated or damaged"),
@@ -110,6 +114,16 @@ def test_pickles_are_refused_by_load_and_opened_by_convert_only(tmp_path, acme):
         convert_pickle(path, key="ema")
     with pytest.raises(zoo.WeightsError, match="does not exist"):
         convert_pickle(tmp_path / "absent.pth")
+    with pytest.raises(zoo.WeightsError, match="would be written over"):
+        convert_pickle(converted)
+    with pytest.raises(zoo.WeightsError, match="cannot be written"):
+        convert_pickle(path, tmp_path / "no" / "folder.safetensors")
+    torch.save({"a": torch.eye(2).to_sparse()}, path)
+    with pytest.raises(zoo.WeightsError, match="cannot hold"):
+        convert_pickle(path)
+    torch.save(torch.nn.Linear(2, 2), path)
+    with pytest.raises(zoo.PickleRefused, match=r"\(Unsupported global: GLOBAL torch\.nn\.modules\.linear\.Linear\)"):
+        convert_pickle(path)
 
 
 class Evil:
@@ -155,6 +169,7 @@ def test_folders_shards_and_paths(tmp_path):
         fetch(str(tmp_path))
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
     assert set(open_state(fetch(str(tmp_path)))) == {"a", "b"}
+    assert set(open_state(fetch(str(tmp_path / "model.safetensors.index.json")))) == {"a", "b"}
     assert fetch(str(tmp_path / "one")) == [tmp_path / "one.safetensors"]
     (tmp_path / "two.safetensors").unlink()
     with pytest.raises(zoo.WeightsError, match=r"lacks shards that its index names: two\.safetensors"):
@@ -179,6 +194,8 @@ def test_package_uris_and_unknown_schemes(install):
         fetch("package://pkg_zoo_boxed/../secret")
     with pytest.raises(zoo.WeightsError, match="no installed package 'nowhere'"):
         fetch("package://nowhere/x")
+    with pytest.raises(zoo.WeightsError, match="names nothing after its scheme"):
+        fetch("package://")
     with pytest.raises(zoo.WeightsError, match=r"scheme 'hff'.*Did you mean 'hf'"):
         fetch("hff://someone/model")
 
@@ -197,6 +214,13 @@ def test_a_plugin_adds_a_scheme(install, tmp_path):
         """,
     )
     assert open_state(fetch("vault://kept.safetensors"))["a"].sum() == 2
+    with pytest.raises(zoo.WeightsError, match=r"gave no existing file \(.*absent"):
+        fetch("vault://absent")
+    install("rival", catalogue="zoo_sources = lambda: {'vault': lambda uri: 1 / 0, 'void': lambda uri: 1 / 0}")
+    with pytest.raises(zoo.AmbiguousName, match="several plugins offer: rival, vault"):
+        fetch("vault://kept.safetensors")
+    with pytest.raises(zoo.WeightsError, match=r"void://x: .*failed \(ZeroDivisionError"):
+        fetch("void://x")
 
 
 def test_save_and_load_are_bit_identical_and_ties_survive(tmp_path, acme):
@@ -216,9 +240,36 @@ def test_save_and_load_are_bit_identical_and_ties_survive(tmp_path, acme):
     (tmp_path / "plain").mkdir()
     with pytest.raises(zoo.WeightsError, match=r"has no config\.json"):
         zoo.load(tmp_path / "plain")
-    (tmp_path / "plain" / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(zoo.WeightsError, match=r"not written by zoo\.save"):
-        zoo.load(tmp_path / "plain")
+    for foreign in ('{"model_type": "bert"}', "[]", "{", '{"zoo": {"plugin": 3}, "config": {}}'):
+        (tmp_path / "plain" / "config.json").write_text(foreign)
+        with pytest.raises(zoo.WeightsError, match=r"not written by zoo\.save"):
+            zoo.load(tmp_path / "plain")
+
+
+def test_a_save_replaces_what_it_wrote_and_nothing_else(tmp_path, acme, monkeypatch):
+    folder = zoo.save(zoo.load("layered"), tmp_path / "saved")
+    (folder / "model_of_mine.safetensors").write_text("precious")
+    before = (folder / "model.safetensors").read_bytes()
+
+    def full(state, path, **options):
+        (path / "model.safetensors").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("huggingface_hub.save_torch_state_dict", full)
+        with pytest.raises(zoo.WeightsError, match=r"cannot be saved.*No space left"):
+            zoo.save(zoo.load("layered"), folder)
+    assert (folder / "model.safetensors").read_bytes() == before, "the earlier save is whole"
+    (folder / "model-00001-of-00002.safetensors").write_text("of an earlier, sharded save")
+    zoo.save(zoo.load("layered-method"), folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model_of_mine.safetensors"]
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "README.md").write_text("precious")
+    with pytest.raises(zoo.InputError, match=r"README.md, which zoo.save did not write"):
+        zoo.save(zoo.load("layered"), project)
+    with pytest.raises(zoo.InputError, match="meta device and has no values"):
+        zoo.save(zoo.load("layered", device="meta"), tmp_path / "meta")
 
 
 def test_loading_a_checkpoint_of_another_preset_is_refused(tmp_path, acme):

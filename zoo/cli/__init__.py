@@ -7,6 +7,7 @@ catalogue never pays for what training needs.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from importlib import import_module
 
 import click
@@ -58,12 +59,13 @@ class ZooGroup(click.Group):
     def _plugin_commands(self) -> dict[str, click.Command]:
         from zoo import catalogue
 
-        found: dict[str, click.Command] = {}
-        for commands in catalogue.current().manager.hook.zoo_commands():
-            for command in commands:
-                if command.name and command.name not in COMMANDS:
-                    found.setdefault(command.name, command)
-        return found
+        offered = [(plugin.name, command) for plugin in catalogue.current().plugins for command in plugin.commands]
+        taken = Counter([*COMMANDS, *(command.name for _, command in offered)])
+        # Nothing overwrites silently: a name that is taken is reachable as plugin:name.
+        return {
+            str(command.name) if taken[command.name] == 1 else f"{plugin}:{command.name}": command
+            for plugin, command in offered
+        }
 
 
 @click.group(cls=ZooGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,9 +78,9 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Entry point of the ``zoo`` command: ZooErrors become one message and exit code 1."""
+    """Entry point of the ``zoo`` command: what goes wrong becomes one message and exit code 1."""
     try:
         cli.main(args=args, prog_name="zoo", standalone_mode=True)
-    except ZooError as error:
+    except (ZooError, OSError) as error:
         click.echo(f"{type(error).__name__}: {error}", err=True)
         sys.exit(1)

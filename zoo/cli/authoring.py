@@ -32,7 +32,11 @@ def doctor_command() -> None:
 @click.option("--port", default=8765, show_default=True, help="0 picks a free one.")
 @click.option("--token", default="hf_test", show_default=True, help="The only token that is accepted.")
 def hub_server_command(port: int, token: str) -> None:
-    """Run a local Hugging Face Hub in memory, until interrupted."""
+    """Run a local Hugging Face Hub in memory, until interrupted.
+
+    It misbehaves on request: curl $HF_ENDPOINT/misbehave -d '{"file": "model.safetensors", "status": 503, "times": 2}'
+    (or cut_at, flip_at, body, retry_after, stall).
+    """
     from zoo.testing.hub_server import HubServer
 
     hub = HubServer(port, token)

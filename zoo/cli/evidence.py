@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.options import echo_json, echo_table
+from zoo.cli.options import EntryName, echo_json, echo_table
+
+if TYPE_CHECKING:
+    from zoo.evidence.verify import Verdict
 
 
 @click.command("verify")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, type=EntryName())
 @click.option("--fast", is_flag=True, help="Leave out timings and trainings.")
 @click.option("--record", is_flag=True, help="Write the figures next to the model cards, for zoo card.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -37,27 +41,28 @@ def verify_command(names: tuple[str, ...], fast: bool, record: bool, as_json: bo
                     "figure": verdict.claim.figure,
                     "measured": verdict.measurement and verdict.measurement.measured,
                     "verdict": verdict.word,
-                    "note": verdict.measurement.note if verdict.measurement else f"needs {verdict.claim.needs}",
+                    "note": _note(verdict),
                     "seconds": round(verdict.seconds, 2),
                 }
                 for verdict in verdicts
             ]
         )
-    sys.exit(any(verdict.measurement is not None and not verdict.measurement.holds for verdict in verdicts))
+    sys.exit(any(verdict.word in ("does not hold", "check failed") for verdict in verdicts))
 
 
-def _print_verdict(verdict: object) -> None:
-    from zoo.evidence.verify import Verdict
+def _note(verdict: Verdict) -> str:
+    if verdict.measurement is not None:
+        return verdict.measurement.note
+    return verdict.error or f"needs {verdict.claim.needs}"
 
-    assert isinstance(verdict, Verdict)
+
+def _print_verdict(verdict: Verdict) -> None:
     click.echo(f"{verdict.entry}: {verdict.claim.statement}")
     click.echo(f"  paper     {verdict.claim.figure or '-'}")
-    if verdict.measurement is None:
-        click.echo(f"  needs     {verdict.claim.needs}")
-    else:
+    if verdict.measurement is not None:
         click.echo(f"  measured  {verdict.measurement.measured}")
-        if verdict.measurement.note:
-            click.echo(f"  note      {verdict.measurement.note}")
+    if _note(verdict):
+        click.echo(f"  note      {_note(verdict)}")
     click.echo(f"  {verdict.word} ({verdict.seconds:.1f} s)")
 
 
@@ -81,10 +86,26 @@ def replay_command(paper: str, files: tuple[Path, ...], as_json: bool) -> None:
     sys.exit(not all(comparison.agrees for comparison in comparisons))
 
 
+def _lengths(ctx: click.Context, param: click.Parameter, text: str) -> list[int]:
+    try:
+        lengths = sorted({int(length) for length in text.split(",")})
+    except ValueError:
+        lengths = [0]
+    if lengths[0] < 1:
+        raise click.BadParameter(f"{text!r} is not a list of positive integers like 512,1024")
+    return lengths
+
+
 @click.command("bench")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, type=EntryName())
 @click.option("--kind", default="attention", show_default=True, type=click.Choice(["attention"]))
-@click.option("--lengths", default="512,1024,2048,4096,8192", show_default=True, help="Sequence lengths, in tokens.")
+@click.option(
+    "--lengths",
+    default="512,1024,2048,4096,8192",
+    show_default=True,
+    callback=_lengths,
+    help="Sequence lengths, in tokens.",
+)
 @click.option("--dim", default=256, show_default=True, help="Model width.")
 @click.option("--heads", default=4, show_default=True, help="Heads.")
 @click.option("--device", default="cpu", show_default=True)
@@ -94,7 +115,7 @@ def replay_command(paper: str, files: tuple[Path, ...], as_json: bool) -> None:
 def bench_command(
     names: tuple[str, ...],
     kind: str,
-    lengths: str,
+    lengths: list[int],
     dim: int,
     heads: int,
     device: str,
@@ -105,8 +126,7 @@ def bench_command(
     """Time and peak memory of drop-in layers (all, or NAMES) against scaled_dot_product_attention."""
     from zoo.evidence import bench
 
-    sizes = [int(length) for length in lengths.split(",")]
-    results = bench.run(names, sizes, dim=dim, heads=heads, device=device, limit=limit)
+    results = bench.run(names, lengths, dim=dim, heads=heads, device=device, limit=limit)
     if as_json:
         echo_json([asdict(result) for result in results])
     else:
@@ -117,7 +137,7 @@ def bench_command(
 
 
 @click.command("card")
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, type=EntryName())
 @click.option("--all", "everything", is_flag=True, help="Every entry of every plugin with a folder of cards.")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a card is missing or stale.")
 @click.option("--folder", default=Path("model_cards"), show_default=True, type=click.Path(path_type=Path))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from zoo.cli.options import echo_json, echo_table, overrides
+from zoo.cli.options import EntryName, echo_json, echo_table, overrides
+from zoo.facts import KINDS
 
 
 @click.command("list")
-@click.option("--kind", help="Only entries of this kind.")
+@click.option("--kind", help=f"Only entries of this kind: {', '.join(KINDS)}.")
 @click.option("--plugin", help="Only entries of this plugin.")
 @click.option("--tag", help="Only entries that carry this tag.")
 @click.option("--search", help="Only entries with these words in id, summary, tags or title.")
@@ -43,7 +44,7 @@ def list_command(kind: str | None, plugin: str | None, tag: str | None, search: 
 
 
 @click.command("info")
-@click.argument("name")
+@click.argument("name", type=EntryName())
 @click.argument("override", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def info_command(name: str, override: tuple[str, ...], as_json: bool) -> None:

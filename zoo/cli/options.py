@@ -8,8 +8,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from zoo.configuration import RESERVED
 from zoo.errors import ConfigError
+
+
+class EntryName(click.ParamType):
+    """The name of an entry; the shell completes it, presets after the slash."""
+
+    name = "name"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Entries and, once one is chosen, its presets."""
+        from zoo import catalogue
+
+        offers = catalogue.current().offers
+        known = [offer.entry.id for offer in offers]
+        if "/" in incomplete:
+            known = [f"{offer.entry.id}/{preset}" for offer in offers for preset in offer.entry.presets]
+        return [CompletionItem(name) for name in dict.fromkeys(known) if name.startswith(incomplete)]
 
 
 def overrides(words: Sequence[str]) -> dict[str, Any]:
@@ -23,6 +41,8 @@ def overrides(words: Sequence[str]) -> dict[str, Any]:
         key, equals, text = word.partition("=")
         if not equals or not key:
             raise ConfigError(f"{word!r} is not of the form key=value")
+        if key in RESERVED:
+            raise ConfigError(f"{word!r} is not about a config field; see --help for the options of this command")
         parsed[key] = yaml_value(text)
     return parsed
 
@@ -51,11 +71,12 @@ def echo_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo(plain_table(columns, rows))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli.options import EntryName
 from zoo.errors import UnknownName, WeightsError
+
+if TYPE_CHECKING:
+    from zoo.facts import Weights
 
 
 @click.command("pull")
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, type=EntryName())
 @click.option("--weights", help="A tag; by default the weights of each name's preset, or all of the entry's own.")
 def pull_command(names: tuple[str, ...], weights: str | None) -> None:
     """Fetch and check the weights of NAMES (entries, or hf://owner/repo), so that loading works offline."""
-    from zoo import catalogue
-    from zoo.weights import fetch, fetch_file
+    from zoo.weights import fetch, hub
 
     for name in names:
         if name.startswith("hf://"):
-            fetch_file(f"{name}/config.json")
-            paths = fetch(name)
+            paths = hub.prefetch(hub.parse(name))
         else:
-            target = catalogue.current().find(name)
-            tag = weights or target.offer.entry.weights_for(target.preset)
-            if tag is None:
-                raise WeightsError(f"{name} has no weights of its own")
-            if tag not in target.offer.entry.weights:
-                raise UnknownName(f"{name} has no weights {tag!r}: {', '.join(target.offer.entry.weights)}")
-            paths = fetch(target.offer.entry.weights[tag])
+            paths = [path for found in _weights_of(name, weights) for path in fetch(found)]
         for path in paths:
             click.echo(f"{name}: {path} ({path.stat().st_size:,} bytes)")
 
 
+def _weights_of(name: str, tag: str | None) -> list[Weights]:
+    from zoo import catalogue
+
+    target = catalogue.current().find(name)
+    known = target.offer.entry.weights
+    tag = tag or target.offer.entry.weights_for(target.preset)
+    if tag is None:
+        found = [weights for weights in known.values() if weights.default and target.preset is None]
+        if not found:
+            tags = f"; ask by --weights for one of: {', '.join(known)}" if known else ""
+            raise WeightsError(f"{name} has no weights of its own{tags}")
+        return found
+    if tag not in known:
+        raise UnknownName(f"{name} has no weights {tag!r}: {', '.join(known) or 'none at all'}")
+    return [known[tag]]
+
+
 @click.command("push")
-@click.argument("source")
+@click.argument("source", type=EntryName())
 @click.argument("repo_id")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
 @click.option("--revision", help="A branch; by default main.")

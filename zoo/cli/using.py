@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import echo_json, overrides
+from zoo.cli.options import EntryName, echo_json, overrides
 from zoo.errors import InputError
 
 
 @click.command("load")
-@click.argument("name")
+@click.argument("name", type=EntryName())
 @click.argument("override", nargs=-1)
 @click.option("--weights", default="auto", show_default=True, help='"auto", "none", a tag, a URI or a path.')
 @click.option("--device", help="For instance cuda.")
@@ -34,7 +34,7 @@ def load_command(
 
 
 @click.command("predict")
-@click.argument("name")
+@click.argument("name", type=EntryName())
 @click.argument("source")
 @click.argument("override", nargs=-1)
 def predict_command(name: str, source: str, override: tuple[str, ...]) -> None:
@@ -54,7 +54,7 @@ def predict_command(name: str, source: str, override: tuple[str, ...]) -> None:
 
 
 @click.command("train")
-@click.argument("name")
+@click.argument("name", type=EntryName())
 @click.option("--seed", default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; by default NAME.safetensors.")
 def train_command(name: str, seed: int, out: Path | None) -> None:

@@ -7,6 +7,7 @@ The front matter is what the Hugging Face Hub accepts, so that a card is also a 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
@@ -16,14 +17,12 @@ from typing import Any
 from zoo import catalogue, configuration, origin
 from zoo.building import count_parameters
 from zoo.errors import UnknownName
+from zoo.evidence.hub_licenses import HUB_LICENSES
 from zoo.evidence.verify import Verdict
 from zoo.facts import Claim, Entry, Paper, Weights
 
 FOLDER = Path("model_cards")
 MEASURED = "measured.json"
-
-# Hub licence identifiers of the licences in use; others are named in the text and "other" in the front matter.
-_LICENSES = {"MIT": "mit", "Apache-2.0": "apache-2.0", "BSD-3-Clause": "bsd-3-clause", "CC-BY-4.0": "cc-by-4.0"}
 
 _FIDELITY = {
     "reference": "specified from and replayed against the authors' code",
@@ -129,10 +128,7 @@ def _sentence(text: str) -> str:
 
 
 def _front_matter(paper: Paper, entry: Entry) -> str:
-    license_id = _LICENSES.get(paper.license or "", "other")
-    lines = ["---", "library_name: attention-zoo", f"license: {license_id}"]
-    if license_id == "other":
-        lines.append(f"license_name: {json.dumps(paper.license or 'not stated by the authors')}")
+    lines = ["---", "library_name: attention-zoo", *_license(paper.license)]
     tags = ["attention-zoo", entry.kind, *entry.tags]
     if paper.arxiv:
         tags.append(f"arxiv:{paper.arxiv}")
@@ -142,6 +138,14 @@ def _front_matter(paper: Paper, entry: Entry) -> str:
     if task and entry.kind == "model":
         lines.append(f"pipeline_tag: {task}")
     return "\n".join([*lines, "---"])
+
+
+def _license(name: str | None) -> list[str]:
+    """The Hub has a list of licences, lower-case SPDX identifiers for the most part; the others are "other"."""
+    known = (name or "unknown").lower()
+    if known in HUB_LICENSES:
+        return [f"license: {known}"]
+    return ["license: other", f"license_name: {re.sub(r'[^a-z0-9.]+', '-', known).strip('-')}"]
 
 
 def _loading(offer: catalogue.Offer) -> str:

@@ -70,11 +70,15 @@ def read_recording(path: str | Path) -> Recording:
     def part(prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
+    try:
+        config, call = (json.loads(metadata.get(key) or "{}") for key in ("config", "call"))
+    except ValueError as error:
+        raise WeightsError(f"{path} is not a recording: its config or call is not JSON ({error})") from error
     return Recording(
         path,
         metadata["component"],
-        json.loads(metadata.get("config") or "{}"),
-        json.loads(metadata.get("call") or "{}"),
+        config,
+        call,
         metadata.get("note", ""),
         part("state."),
         part("input."),

@@ -12,18 +12,19 @@ from zoo.targets import resolve
 
 @dataclass(frozen=True)
 class Verdict:
-    """One claim and what was measured; ``measurement`` is None where nothing here can measure it."""
+    """One claim and what was measured: None where nothing here can measure it, or where its check raised ``error``."""
 
     entry: str
     claim: Claim
     measurement: Measurement | None
     seconds: float
+    error: str = ""
 
     @property
     def word(self) -> str:
-        """ "holds", "does not hold" or "not measured"."""
+        """ "holds", "does not hold", "not measured" or "check failed"."""
         if self.measurement is None:
-            return "not measured"
+            return "check failed" if self.error else "not measured"
         return "holds" if self.measurement.holds else "does not hold"
 
 
@@ -39,8 +40,13 @@ def verify(entry: Entry, *, slow: bool = True) -> Iterator[Verdict]:
             yield Verdict(entry.id, claim, None, 0.0)
         elif slow or not claim.slow:
             start = time.perf_counter()
-            measurement = measure(claim)
-            yield Verdict(entry.id, claim, measurement, time.perf_counter() - start)
+            measurement, error = None, ""
+            try:
+                measurement = measure(claim)
+            except Exception as problem:
+                # The other claims still want to be measured.
+                error = f"{type(problem).__name__}: {problem}"
+            yield Verdict(entry.id, claim, measurement, time.perf_counter() - start, error)
 
 
 def measure(claim: Claim) -> Measurement:

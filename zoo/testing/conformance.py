@@ -12,6 +12,7 @@ AssertionError with the reason; those that do not concern a kind of entry pass o
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -25,8 +26,8 @@ from torch import Tensor, nn
 
 import zoo
 from zoo import building, catalogue, configuration
-from zoo.errors import ConfigError, MaskError
-from zoo.facts import Entry
+from zoo.errors import ConfigError, MaskError, PluginError, ZooError
+from zoo.facts import MODULE_KINDS, Entry
 from zoo.targets import resolve
 
 HEAVY = ("torch", "transformers", "diffusers", "huggingface_hub", "numpy", "omegaconf", "rich")
@@ -80,7 +81,7 @@ def call(built: nn.Module, inputs: Mapping[str, Any]) -> list[Tensor]:
 
 
 def _is_module(entry: Entry) -> bool:
-    return entry.kind in ("attention", "model")
+    return entry.kind in MODULE_KINDS
 
 
 def _cast(inputs: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Any]:
@@ -108,16 +109,28 @@ def check_facts_resolve(offer: catalogue.Offer) -> None:
 
 
 def check_schema(offer: catalogue.Offer) -> None:
-    """Presets are valid; unknown fields and wrong types are refused by name."""
+    """Presets are valid; unknown fields, wrong types and numbers that cannot be built are refused by name."""
     entry = offer.entry
     for preset in (None, *entry.presets):
         configuration.merge(entry, preset)
     with pytest.raises(ConfigError, match="no_such_field"):
         configuration.merge(entry, None, None, {"no_such_field": 1})
     for name, annotation, _, _ in configuration.described(configuration.schema_of(entry)):
+        assert annotation != "Any", f"{name} has no type"
+        assert name not in configuration.RESERVED, f"{name} is an argument of zoo.load: it cannot be overridden"
         if annotation in ("int", "float"):
             with pytest.raises(ConfigError, match=name):
                 configuration.merge(entry, None, None, {name: "not a number"})
+            for number in (-1, 0):
+                _check_refused_or_buildable(entry, {name: number})
+
+
+def _check_refused_or_buildable(entry: Entry, overrides: Mapping[str, Any]) -> None:
+    with contextlib.suppress(ZooError):
+        instance = small_instance(entry, **overrides)
+        if _is_module(entry):
+            with building.on_meta():
+                building.build(entry, instance)
 
 
 def check_parameters_on_meta(offer: catalogue.Offer) -> None:
@@ -161,7 +174,7 @@ def check_forward_and_backward(offer: catalogue.Offer) -> None:
 
 
 def check_save_and_load(offer: catalogue.Offer) -> None:
-    """A saved object comes back bit for bit."""
+    """A saved object comes back bit for bit and gives the same outputs."""
     entry = offer.entry
     preset = small_preset(entry)
     name = f"{offer.qualified}/{preset}" if preset else offer.qualified
@@ -174,6 +187,10 @@ def check_save_and_load(offer: catalogue.Offer) -> None:
             before, after = loaded.state_dict(), again.state_dict()
             assert before.keys() == after.keys()
             assert all(torch.equal(before[key], after[key]) for key in before)
+            inputs = example_of(entry, small_instance(entry))
+            with torch.no_grad():
+                pairs = zip(call(loaded, inputs), call(again, inputs), strict=True)
+                assert all(torch.equal(old, new) for old, new in pairs), "something that matters is not in the state"
 
 
 def check_determinism(offer: catalogue.Offer) -> None:
@@ -232,7 +249,9 @@ def check_masks(offer: catalogue.Offer) -> None:
     if set(inputs) != {"x"} or not isinstance(x, Tensor) or x.ndim != 3:
         return
     mask = torch.ones(x.shape[:2], dtype=torch.bool)
+    # The end of one sequence and the start of the other: a causal layer never looks at what lies behind.
     mask[0, -3:] = False
+    mask[1, :2] = False
     changed = torch.where(mask[..., None], x, x + 5.0)
     with torch.no_grad():
         plain, other = built(x, attn_mask=mask), built(changed, attn_mask=mask)
@@ -321,7 +340,7 @@ CHECKS: tuple[Callable[[catalogue.Offer], None], ...] = (
 
 def check_light_discovery(plugin: str) -> None:
     """Importing the plugin's catalogue imports nothing heavy."""
-    point = next(point for point in entry_points(group=catalogue.GROUP) if point.name == plugin)
+    (point,) = entry_points(group=catalogue.GROUP, name=plugin)
     code = (
         f"import sys, {point.module}; {point.module}.zoo_papers and list({point.module}.zoo_papers());"
         f"print(','.join(sorted(set({HEAVY!r}) & set(sys.modules))))"
@@ -341,7 +360,16 @@ def cases(plugin: str | None = None) -> list[Any]:
 
 
 def suite(plugin: str) -> type:
-    """A test class with the whole suite of one plugin."""
+    """A test class with the whole suite of one plugin.
+
+    Raises:
+        UnknownName: no plugin of that name is installed.
+        PluginError: it is broken; the message holds its traceback.
+    """
+    for broken in catalogue.current().broken:
+        if broken.name == plugin:
+            raise PluginError(f"plugin {plugin!r} is broken:\n{broken.traceback}")
+    catalogue.current().plugin(plugin)
 
     class Conformance:
         """The plugin is light to discover, and every entry does what its kind promises."""

@@ -8,6 +8,7 @@ token checks, repository creation, LFS uploads and commits. And it misbehaves on
         hub.add("owner/repo", {"model.safetensors": data})
         hub.misbehave("model.safetensors", cut_at=100, times=2)
 
+or, from another process, ``POST /misbehave`` with the same as JSON: ``{"file": "model.safetensors", "cut_at": 100}``.
 Repositories live in memory. Uploads need ``HF_HUB_DISABLE_XET=1`` on the client, since Xet is not spoken here.
 """
 
@@ -17,6 +18,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 import threading
 import uuid
 from collections.abc import Mapping
@@ -25,6 +27,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from zoo.evidence.hub_licenses import HUB_LICENSES
 
 # Files that the real Hub keeps outside git: large binaries by suffix.
 LFS_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".onnx", ".npz", ".zip")
@@ -93,8 +97,7 @@ class HubServer:
         self.requests: list[tuple[str, str]] = []
         self.lock = threading.RLock()
         handler = type("Handler", (_Handler,), {"hub": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), handler)
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", port), handler)
 
     @property
     def endpoint(self) -> str:
@@ -167,10 +170,10 @@ def card_problems(content: str) -> list[str]:
     if not isinstance(facts, dict):
         return ["the front matter is not a mapping"]
     problems = []
-    if not isinstance(facts.get("license"), str):
-        problems.append('"license" must be a string')
-    elif facts["license"] == "other" and not isinstance(facts.get("license_name"), str):
-        problems.append('"license_name" is needed with license "other"')
+    if facts.get("license") not in HUB_LICENSES:
+        problems.append(f'"license" {facts.get("license")!r} is not one of the licences of the Hub')
+    elif facts["license"] == "other" and not re.fullmatch(r"[a-z0-9.-]+", str(facts.get("license_name"))):
+        problems.append('"license_name" is needed with license "other", as an identifier')
     tags = facts.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         problems.append('"tags" must be a list of strings')
@@ -178,6 +181,15 @@ def card_problems(content: str) -> list[str]:
         if key in facts and not isinstance(facts[key], str):
             problems.append(f'"{key}" must be a string')
     return problems
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet about clients that hang up: some tests make them."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -200,13 +212,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._route("PUT")
 
     def _route(self, method: str) -> None:
-        path = unquote(urlsplit(self.path).path)
-        self.hub.requests.append((method, path))
+        path = urlsplit(self.path).path
+        self.hub.requests.append((method, unquote(path)))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         for known, pattern, action in _ROUTES:
             match = re.fullmatch(pattern, path)
             if known == method and match is not None:
-                getattr(self, action)(body, **match.groupdict())
+                # Only now: a revision may hold slashes, and comes as refs%2Fpr%2F1.
+                getattr(self, action)(body, **{name: unquote(value) for name, value in match.groupdict().items()})
                 return
         self._json(404, {"error": f"no route for {method} {path}"})
 
@@ -351,6 +364,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.body is not None:
             content = fault.body.ljust(len(content))[: len(content)]
         first, last = self._range(len(content))
+        if first > last and content:
+            self._answer(416, headers={"Content-Range": f"bytes */{len(content)}"})
+            return
         part = content[first : last + 1]
         self.send_response(200 if len(part) == len(content) else 206)
         for name, value in headers.items():
@@ -372,6 +388,14 @@ class _Handler(BaseHTTPRequestHandler):
         if match is None:
             return 0, size - 1
         return int(match[1]), min(int(match[2] or size - 1), size - 1)
+
+    def _misbehave(self, body: bytes) -> None:
+        try:
+            self.hub.misbehave(**json.loads(body))
+        except (TypeError, ValueError) as error:
+            self._json(400, {"error": str(error)})
+            return
+        self._answer(204)
 
     # writing
 
@@ -472,6 +496,7 @@ _ROUTES = (
     ("GET", rf"/api/models/{_REPO}/revision/{_REVISION}", "_info"),
     ("GET", rf"/api/models/{_REPO}/tree/{_REVISION}", "_tree"),
     ("POST", rf"/api/models/{_REPO}/paths-info/{_REVISION}", "_paths"),
+    ("POST", r"/misbehave", "_misbehave"),
     ("POST", r"/api/repos/create", "_create"),
     ("POST", rf"/api/models/{_REPO}/branch/(?P<branch>[^/]+)", "_branch"),
     ("POST", r"/api/validate-yaml", "_validate"),

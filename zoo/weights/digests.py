@@ -65,6 +65,26 @@ def verify(path: Path, *, sha256: str | None = None, size: int | None = None, or
         return
 
 
+def verify_git(path: Path, oid: str, *, origin: str = "") -> None:
+    """Refuse a small file that is not the git object it should be.
+
+    Args:
+        path: the file.
+        oid: git's id of it, or (as some mirrors of the Hub announce) the sha1 of the bare content.
+        origin: names the source in messages.
+
+    Raises:
+        DigestMismatch: naming both. The file stays where it is.
+    """
+    content = path.read_bytes()
+    found = hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
+    if oid not in (found, hashlib.sha1(content).hexdigest()):
+        raise DigestMismatch(
+            f"{origin or path} has git id {found}; expected {oid}. It is refused: the file was changed or damaged on "
+            "its way."
+        )
+
+
 def _marker(path: Path, sha256: str) -> Path:
     real = path.resolve()
     stat = real.stat()

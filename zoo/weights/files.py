@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
+
+class NoWeights(WeightsError):
+    """A folder or repository exists and holds no weights."""
+
+
 # The limit of the format's own library; a longer header is damage or an attack.
 MAX_HEADER = 100_000_000
+
+# What torch can count.
+MAX_ELEMENTS = 2**63 - 1
 
 BITS = {
     "BOOL": 8,
@@ -86,7 +94,7 @@ def read_header(path: Path) -> dict[str, Any]:
         raw = file.read(length)
     try:
         header = json.loads(raw)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsError(f"{path} has a header that is not JSON: it is damaged or no safetensors file") from error
     if not isinstance(header, dict):
         raise WeightsError(f"{path} has a header that is not a JSON object")
@@ -100,7 +108,7 @@ def _refuse_foreign(path: Path, start: bytes) -> None:
             if pickle:
                 raise PickleRefused(
                     f"{path} is {what}; pickles can run code and are never opened here. "
-                    f"Run: zoo convert {path.name} to make a safetensors file of it"
+                    f"Run: zoo convert {path} to make a safetensors file of it"
                 )
             raise WeightsError(f"{path} is {what}, not a safetensors file")
 
@@ -111,13 +119,16 @@ def _check_tensors(path: Path, header: Mapping[str, Any], data: int) -> None:
         if name == "__metadata__":
             continue
         try:
-            dtype, shape, (begin, end) = facts["dtype"], facts["shape"], facts["data_offsets"]
-            sizes = [int(side) for side in shape]
-            begin, end = int(begin), int(end)
-        except (KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"{path}: tensor {name!r} has no proper dtype, shape and data_offsets") from error
+            dtype, sizes, (begin, end) = facts["dtype"], facts["shape"], facts["data_offsets"]
+            proper = isinstance(dtype, str) and all(type(number) is int for number in (*sizes, begin, end))
+        except (KeyError, TypeError, ValueError):
+            proper = False
+        if not proper:
+            raise WeightsError(f"{path}: tensor {name!r} has no proper dtype, shape and data_offsets")
         if dtype not in BITS:
             raise WeightsError(f"{path}: tensor {name!r} has unknown dtype {dtype!r}")
+        if math.prod(max(side, 1) for side in sizes) > MAX_ELEMENTS:
+            raise WeightsError(f"{path}: tensor {name!r} has the absurd shape {sizes}: the file is damaged")
         if any(side < 0 for side in sizes) or not 0 <= begin <= end <= data:
             raise WeightsError(
                 f"{path}: tensor {name!r} of shape {sizes} lies at bytes {begin:,} to {end:,} of {data:,}: "
@@ -179,6 +190,19 @@ def shard_names(index: Path) -> list[str]:
     return found
 
 
+def shards_of(index: Path) -> list[Path]:
+    """The files that an index on the disk names.
+
+    Raises:
+        WeightsError: the index is damaged, or a shard is missing.
+    """
+    shards = [index.parent / name for name in shard_names(index)]
+    missing = [shard.name for shard in shards if not shard.is_file()]
+    if missing:
+        raise WeightsError(f"{index.parent} lacks shards that its index names: {', '.join(missing)}")
+    return shards
+
+
 def check_relative(name: str, owner: str) -> None:
     """Refuse a file name that leads out of its folder.
 
@@ -197,11 +221,7 @@ def files_in(folder: Path) -> list[Path]:
         WeightsError: there is none, several that belong to no index, or a shard is missing.
     """
     if (folder / INDEX).is_file():
-        shards = [folder / name for name in shard_names(folder / INDEX)]
-        missing = [shard.name for shard in shards if not shard.is_file()]
-        if missing:
-            raise WeightsError(f"{folder} lacks shards that its index names: {', '.join(missing)}")
-        return shards
+        return shards_of(folder / INDEX)
     if (folder / SINGLE).is_file():
         return [folder / SINGLE]
     found = sorted(folder.glob("*.safetensors"))
@@ -212,4 +232,4 @@ def files_in(folder: Path) -> list[Path]:
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in {".bin", ".pth", ".pt", ".ckpt"})
     if pickles:
         raise PickleRefused(f"{folder} holds only pickles ({', '.join(pickles)}). Run: zoo convert {pickles[0]}")
-    raise WeightsError(f"{folder} holds no {SINGLE}, no {INDEX} and no other safetensors file")
+    raise NoWeights(f"{folder} holds no {SINGLE}, no {INDEX} and no other safetensors file")

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from zoo.errors import DigestMismatch, DownloadError, PickleRefused, WeightsError
-from zoo.weights.digests import verify
-from zoo.weights.files import INDEX, SINGLE, check_relative, shard_names
+from zoo.origin import CONFIG_FILE
+from zoo.weights.digests import verify, verify_git
+from zoo.weights.files import INDEX, SINGLE, NoWeights, check_relative, shard_names
 
 ATTEMPTS = 4
 _RETRIED = {408, 429, 500, 502, 503, 504}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_LOCATION = re.compile(r"hf://(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>[^/]+))?(/(?P<file>.+))?")
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+_LOCATION = re.compile(r"hf://(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>refs/(pr|convert)/[^/]+|[^/]+))?(/(?P<file>.+))?")
 
 T = TypeVar("T")
 
@@ -66,28 +68,53 @@ def fetch(location: Location) -> list[Path]:
         if location.file.endswith(".index.json"):
             return _fetch_shards(location)
         return [fetch_one(location)]
+    index = replace(location, file=INDEX)
     try:
         return [fetch_one(replace(location, file=SINGLE))]
-    except _NoSuchFile:
+    except NoSuchFile:
         pass
+    except NotCached:
+        if _at_hand(index) is None:
+            raise
     try:
-        return _fetch_shards(replace(location, file=INDEX))
-    except _NoSuchFile as error:
-        raise WeightsError(
-            f"{location} holds neither {SINGLE} nor {INDEX}; name the file after the repository"
-        ) from error
+        return _fetch_shards(index)
+    except NoSuchFile as error:
+        raise NoWeights(f"{location} holds neither {SINGLE} nor {INDEX}; name the file after the repository") from error
 
 
 def _fetch_shards(location: Location) -> list[Path]:
     index = fetch_one(location)
-    folder = (location.file or "").rpartition("/")[0]
+    folder, slash, _ = (location.file or "").rpartition("/")
     # All shards from the commit of the index, whatever the branch does meanwhile.
-    pinned = replace(location, revision=index.parent.name if not folder else location.revision)
-    return [fetch_one(replace(pinned, file=f"{folder}/{name}" if folder else name)) for name in shard_names(index)]
+    commit = commit_of(index, location)
+    return [fetch_one(replace(location, revision=commit, file=f"{folder}{slash}{name}")) for name in shard_names(index)]
 
 
-class _NoSuchFile(DownloadError):
+def commit_of(path: Path, location: Location) -> str:
+    """The commit that a fetched file belongs to: the name of its snapshot's folder in the cache."""
+    return path.parents[(location.file or "").count("/")].name
+
+
+def prefetch(location: Location) -> list[Path]:
+    """All that loading from a place needs: its weights, and what ``zoo.save`` wrote beside them."""
+    if location.file is not None:
+        return fetch(location)
+    try:
+        config = [fetch_one(replace(location, file=CONFIG_FILE))]
+    except NoSuchFile:
+        return fetch(location)
+    try:
+        return config + fetch(replace(location, revision=commit_of(config[0], replace(location, file=CONFIG_FILE))))
+    except NoWeights:
+        return config
+
+
+class NoSuchFile(DownloadError):
     """The repository exists and lacks the file."""
+
+
+class NotCached(DownloadError):
+    """The Hub cannot be asked, and the cache lacks the file."""
 
 
 def fetch_one(location: Location) -> Path:
@@ -97,14 +124,10 @@ def fetch_one(location: Location) -> Path:
         DownloadError: it cannot be had; the message says what is missing and what to do.
         DigestMismatch: its content is not what the Hub announces; nothing bad stays in the cache.
     """
-    import huggingface_hub
     from huggingface_hub.errors import EntryNotFoundError
 
-    cached = huggingface_hub.try_to_load_from_cache(
-        location.repo, location.file or "", cache_dir=_cache(), revision=location.revision
-    )
-    at_hand = Path(cached) if isinstance(cached, str) else None
-    if at_hand is not None and re.fullmatch(r"[0-9a-f]{40}", location.revision):
+    at_hand = _at_hand(location)
+    if at_hand is not None and _SHA1.fullmatch(location.revision):
         return _checked(at_hand, location)
     if _offline():
         return _from_cache(at_hand, location, "HF_HUB_OFFLINE is set")
@@ -113,8 +136,18 @@ def fetch_one(location: Location) -> Path:
     except _Unreachable as error:
         return _from_cache(at_hand, location, f"the Hub cannot be reached ({error})")
     except EntryNotFoundError as error:
-        raise _NoSuchFile(f"{location}: the repository has no such file at that revision") from error
+        raise NoSuchFile(f"{location}: the repository has no such file at that revision") from error
     return _checked(path, location)
+
+
+def _at_hand(location: Location) -> Path | None:
+    """The file in the cache."""
+    import huggingface_hub
+
+    cached = huggingface_hub.try_to_load_from_cache(
+        location.repo, location.file or "", cache_dir=_cache(), revision=location.revision
+    )
+    return Path(cached) if isinstance(cached, str) else None
 
 
 def _download(location: Location) -> Path:
@@ -163,6 +196,8 @@ def _patiently(action: Callable[[], T], location: Location) -> T:
         last = attempt == ATTEMPTS - 1
         try:
             return action()
+        except WeightsError:
+            raise
         except GatedRepoError as error:
             raise DownloadError(
                 f"{location.repo} is gated: accept its terms on the Hub, then give a token of that account in "
@@ -227,7 +262,7 @@ def _wait(attempt: int, retry_after: str | None) -> None:
 
 def _from_cache(path: Path | None, location: Location, why: str) -> Path:
     if path is None:
-        raise DownloadError(
+        raise NotCached(
             f"{location} is not in the cache ({_cache()}), and {why}. Connect and run: zoo pull, or give weights=PATH"
         )
     warnings.warn(f"{why}; using the cached copy of {location}", stacklevel=4)
@@ -235,15 +270,17 @@ def _from_cache(path: Path | None, location: Location, why: str) -> Path:
 
 
 def _checked(path: Path, location: Location) -> Path:
-    """Compare content with the Hub's digest, which is the name of the cached blob of a large file."""
+    """Compare content with the Hub's digest, which is the name of the cached blob: sha256 in LFS, else git's own."""
     blob = path.resolve()
-    if _SHA256.fullmatch(blob.name):
-        try:
+    try:
+        if _SHA256.fullmatch(blob.name):
             verify(blob, sha256=blob.name, origin=str(location))
-        except DigestMismatch as error:
-            path.unlink(missing_ok=True)
-            blob.unlink(missing_ok=True)
-            raise DigestMismatch(f"{error} It was removed from the cache; load again to fetch it anew.") from error
+        elif _SHA1.fullmatch(blob.name):
+            verify_git(blob, blob.name, origin=str(location))
+    except DigestMismatch as error:
+        path.unlink(missing_ok=True)
+        blob.unlink(missing_ok=True)
+        raise DigestMismatch(f"{error} It was removed from the cache; load again to fetch it anew.") from error
     return path
 
 
@@ -317,4 +354,8 @@ def push_folder(
         status = error.response.status_code
         hint = " Set HF_TOKEN to a token with write access, or run: hf auth login" if status in (401, 403) else ""
         raise DownloadError(f"the Hub refused the upload to {repo_id} ({status}): {error}.{hint}") from error
+    except Exception as error:
+        if not _transient(error):
+            raise
+        raise DownloadError(f"{repo_id}: the Hub cannot be reached ({_reason(error)})") from error
     return f"hf://{repo_id}@{commit.oid}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,25 +30,35 @@ def convert_pickle(source: Path, target: Path | None = None, *, key: str | None 
         WeightsError: it is no torch file, or holds no tensors there.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     source = Path(source)
     if not source.is_file():
         raise WeightsError(f"{source} does not exist")
     target = Path(target) if target is not None else source.with_suffix(".safetensors")
+    if target == source:
+        raise WeightsError(f"{source} would be written over; name another target")
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        reason = re.search(r"Unsupported [^.\n]*[\w.]*\w", str(error))
         raise PickleRefused(
-            f"{source} holds more than tensors and plain values, so it is not opened: {str(error).splitlines()[0]}"
+            f"{source} holds more than tensors and plain values, so it is not opened"
+            f"{f' ({reason[0]})' if reason else ''}. Save its state dict alone: torch.save(model.state_dict(), ...)"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(f"{source} is not a file that torch.save wrote: {error}") from error
+        raise WeightsError(f"{source} is not a file that torch.save wrote ({type(error).__name__}: {error})") from error
     tensors = _tensors(_inside(content, key, source))
     if not tensors:
         raise WeightsError(f"{source} holds no tensors{f' under {key!r}' if key else ''}")
-    # Tensors that share memory are written one by one; a module's ties are found again when it is filled.
-    save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, target)
+    try:
+        # Tensors that share memory are written one by one; a module's ties are found again when it is filled.
+        save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, target)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{target} cannot be written: {error}") from error
+    except (RuntimeError, KeyError) as error:
+        raise WeightsError(f"{source} holds a tensor that safetensors cannot hold: {error}") from error
     return target
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from zoo import catalogue, names
-from zoo.errors import WeightsError
+from zoo.errors import AmbiguousName, WeightsError, ZooError
 from zoo.facts import Weights
 from zoo.weights.digests import verify
-from zoo.weights.files import check_relative, files_in
+from zoo.weights.files import check_relative, files_in, shards_of
 
 
 class Source(Protocol):
@@ -50,6 +50,8 @@ def fetch_file(uri: str) -> Path:
 
 def _locate(uri: str) -> list[Path]:
     scheme, separator, rest = uri.partition("://")
+    if separator and not rest:
+        raise WeightsError(f"{uri!r} names nothing after its scheme")
     if not separator:
         return _on_disk(Path(uri).expanduser(), uri)
     if scheme == "file":
@@ -60,16 +62,34 @@ def _locate(uri: str) -> list[Path]:
         from zoo.weights import hub
 
         return hub.fetch(hub.parse(uri))
-    sources: dict[str, Source] = {}
-    for offered in catalogue.current().manager.hook.zoo_sources():
-        sources |= offered
-    if scheme not in sources:
-        known = ["hf", "package", "file", *sources]
+    return _from_plugin(scheme, uri)
+
+
+def _from_plugin(scheme: str, uri: str) -> list[Path]:
+    added = catalogue.current().sources
+    offers = added.get(scheme, {})
+    if not offers:
+        known = [*catalogue.OWN_SCHEMES, *added]
         raise WeightsError(
             f"{uri!r} has the scheme {scheme!r}, which no installed plugin knows.{names.suggestion(scheme, known)} "
             f"Known: {', '.join(known)}"
         )
-    return [Path(path) for path in sources[scheme](uri)]
+    if len(offers) > 1:
+        raise AmbiguousName(
+            f"{uri!r} has the scheme {scheme!r}, which several plugins offer: {', '.join(offers)}. "
+            f"Disable all but one: {catalogue.DISABLED}=..."
+        )
+    (source,) = offers.values()
+    try:
+        paths = [Path(path) for path in source(uri)]
+    except ZooError:
+        raise
+    except Exception as error:
+        raise WeightsError(f"{uri}: its plugin's source failed ({type(error).__name__}: {error})") from error
+    absent = [str(path) for path in paths if not path.is_file()]
+    if absent or not paths:
+        raise WeightsError(f"{uri}: its plugin's source gave no existing file ({', '.join(absent) or 'nothing'})")
+    return paths
 
 
 def _package_path(rest: str) -> Path:
@@ -77,7 +97,7 @@ def _package_path(rest: str) -> Path:
     check_relative(inside or ".", f"package://{rest}")
     try:
         location = import_module(module).__file__
-    except ModuleNotFoundError as error:
+    except (ImportError, ValueError) as error:
         raise WeightsError(f"package://{rest}: there is no installed package {module!r}") from error
     if location is None:
         raise WeightsError(f"package://{rest}: {module!r} is no regular package with files of its own")
@@ -88,7 +108,7 @@ def _on_disk(path: Path, uri: str) -> list[Path]:
     if path.is_dir():
         return files_in(path)
     if path.is_file():
-        return [path]
+        return shards_of(path) if path.name.endswith(".index.json") else [path]
     with_suffix = path.with_name(path.name + ".safetensors")
     if with_suffix.is_file():
         return [with_suffix]
