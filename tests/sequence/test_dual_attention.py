@@ -75,14 +75,18 @@ class TestRelations:
             heads.append(message)
         torch.testing.assert_close(layer(x, symbols)[0], layer.wo(torch.cat(heads, -1)))
 
-    @pytest.mark.parametrize("causal", [False, True])
-    def test_blocks_of_receivers(self, causal, monkeypatch):
-        layer = zoo.load("dual-attention", causal=causal, symbol_retrieval="position_relative")
+    @pytest.mark.parametrize(
+        ("causal", "activation"), [(False, "softmax"), (False, "identity"), (True, "identity"), (True, "sigmoid")]
+    )
+    def test_blocks_of_receivers(self, causal, activation, monkeypatch):
+        options = {"symbol_retrieval": "position_relative", "relation_activation": activation}
+        layer = zoo.load("dual-attention", causal=causal, **options)
         x = torch.randn(2, 23, 64)
         for mask in (None, torch.rand(2, 23) < 0.7, torch.rand(2, 4, 23, 23)[:, :1] < 0.7):
             whole = layer(x, mask)
             with monkeypatch.context() as patch:
-                patch.setattr(attention, "_BLOCK", 5)
+                patch.setattr(attention, "_HELD", {"cpu": 0})
+                patch.setattr(attention, "_SMALLEST_BLOCK", 5)
                 torch.testing.assert_close(layer(x, mask), whole)
 
     def test_symbols_of_pairs(self):
