@@ -20,7 +20,6 @@ The key softmax runs over all positions, so there is no causal form.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +32,7 @@ from torch.nn import functional as F
 import zoo
 from zoo import Measurement
 from zoo.errors import ConfigError, InputError
+from zoo.evidence.timing import quickest
 from zoo.nn.masks import padding_mask
 from zoo.nn.resnet import ResNet
 from zoo.nn.vision_transformer import VisionTransformerConfig
@@ -439,34 +439,21 @@ def check_complexity() -> Measurement:
     )
 
 
-def quickest(run: Callable[[], object], repeat: int = 3) -> float:
-    """CPU seconds of the quickest of some runs, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    try:
-        for _ in range(repeat):
-            start = time.process_time()
-            run()
-            times.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return min(times)
-
-
 def check_linear() -> Measurement:
     """Against torch's fused dense attention at n = 4096 and 16384, and alone from 262144 to 1048576; d = 32."""
     ratios = {}
     for length in (4_096, 16_384):
         query, key, value = _random(*[(1, 1, length, 32)] * 3)
-        ours = quickest(partial(efficient_attention, query, key, value), 5)
-        dense = quickest(partial(F.scaled_dot_product_attention, query, key, value), 2)
+        ours, dense = quickest(
+            *(partial(attend, query, key, value) for attend in (efficient_attention, F.scaled_dot_product_attention)),
+            repeat=3,
+        )
         ratios[f"n = {length}: {1e3 * ours:.1f} ms against {1e3 * dense:.0f} ms dense"] = dense / ours
-    times = []
+    times: list[float] = []
     # So long that every tensor is fresh memory, whatever ran before in this process.
     for length in (262_144, 1_048_576):
         query, key, value = _random(*[(1, 1, length, 32)] * 3)
-        times.append(quickest(partial(efficient_attention, query, key, value), 5))
+        times += quickest(partial(efficient_attention, query, key, value))
     exponent = math.log(times[1] / times[0]) / math.log(4)
     return Measurement(
         f"{'; '.join(f'{name} ({ratio:.0f}x)' for name, ratio in ratios.items())}; from 262144 to 1048576 "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -11,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo import Measurement
+from zoo.evidence.timing import quickest
 from zoo.nn.masks import causal_mask
 from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageModelConfig
 from zoo_sequence.moba.layer import moba_attention, moba_masked
@@ -113,32 +112,21 @@ def check_products() -> Measurement:
     )
 
 
-def quickest(run: Callable[[], object], repeat: int = 3) -> float:
-    """CPU seconds of the quickest of some runs, on one thread and without gradients."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    try:
-        with torch.no_grad():
-            for _ in range(repeat):
-                start = time.process_time()
-                run()
-                times.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return min(times)
-
-
 def check_speed() -> Measurement:
     """One head on one core: against masked dense attention at 8192 tokens, against the fused kernel from there on."""
     query, key, value = _random(1, 8_192, 64)
-    ours = quickest(partial(moba_attention, query, key, value, Routing(128, 3)))
-    masked = quickest(partial(moba_masked, query, key, value, Routing(128, 3)), 1)
+    ours, masked = quickest(
+        *(partial(attend, query, key, value, Routing(128, 3)) for attend in (moba_attention, moba_masked)), repeat=1
+    )
     ratios = []
     for length in (8_192, 16_384, 32_768):
         query, key, value = _random(1, length, 64)
-        fused = quickest(partial(F.scaled_dot_product_attention, query, key, value, is_causal=True), 2)
-        ratios.append(fused / quickest(partial(moba_attention, query, key, value, Routing(512, 3)), 2))
+        fused, blockwise = quickest(
+            partial(F.scaled_dot_product_attention, query, key, value, is_causal=True),
+            partial(moba_attention, query, key, value, Routing(512, 3)),
+            repeat=2,
+        )
+        ratios.append(fused / blockwise)
     return Measurement(
         f"{masked / ours:.0f}x faster than masked dense attention at 8192 tokens (block 128, topk 3); "
         f"{', '.join(f'{ratio:.1f}x' for ratio in ratios)} faster than fused causal attention at 8k, 16k, 32k "
