@@ -84,12 +84,13 @@ def replay_command(paper: str, files: tuple[Path, ...], as_json: bool) -> None:
 @click.command("bench")
 @click.argument("names", nargs=-1)
 @click.option("--kind", default="attention", show_default=True, type=click.Choice(["attention"]))
-@click.option("--lengths", default="512,1024,2048,4096,8192", show_default=True, help="Sequence lengths, in tokens.")
+@click.option("--lengths", default="512,2048,8192,32768", show_default=True, help="Sequence lengths, in tokens.")
 @click.option("--dim", default=256, show_default=True, help="Model width.")
 @click.option("--heads", default=4, show_default=True, help="Heads.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--limit", default=20.0, show_default=True, help="Seconds after which a layer gets no longer sequence.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a PNG plot.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print one row of ratios per layer, in Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench_command(
     names: tuple[str, ...],
@@ -100,6 +101,7 @@ def bench_command(
     device: str,
     limit: float,
     out: Path | None,
+    as_markdown: bool,
     as_json: bool,
 ) -> None:
     """Time and peak memory of drop-in layers (all, or NAMES) against scaled_dot_product_attention."""
@@ -109,11 +111,17 @@ def bench_command(
     results = bench.run(names, sizes, dim=dim, heads=heads, device=device, limit=limit)
     if as_json:
         echo_json([asdict(result) for result in results])
+    elif as_markdown:
+        click.echo(bench.markdown(results))
     else:
         echo_table(bench.COLUMNS, bench.rows(results))
     if out is not None:
         bench.plot(results, out)
         click.echo(f"wrote {out}", err=True)
+    problems = [result for result in results if result.problem]
+    for result in problems:
+        click.echo(f"{result.name} at length {result.length}: {result.problem}", err=True)
+    sys.exit(bool(problems))
 
 
 @click.command("card")
