@@ -107,7 +107,7 @@ class TestRelations:
         x = torch.randn(1, 4096, 16)
         with torch.no_grad(), Largest() as seen:
             layer(x, x)
-        assert 64 * 4096 < seen.numel < 4096**2 / 50
+        assert 64 * 4096 < seen.numel < 4096**2 / 20
 
     def test_symbols_of_pairs(self):
         torch.manual_seed(0)
