@@ -79,11 +79,11 @@ def check_skipping_is_exact() -> Measurement:
 
 def check_head_time() -> Measurement:
     """Time of the heads with 8 of 16 on, over the time of all 16."""
-    ratios = {name: head_time_ratio(2048, causal=causal) for name, causal in (("full", False), ("causal", True))}
+    ratios = {name: head_time_ratio(4096, causal=causal) for name, causal in (("full", False), ("causal", True))}
     listing = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
     return Measurement(
-        f"time ratio {listing} at 2048 tokens, 16 heads of 64",
-        ratios["full"] < 0.6 and ratios["causal"] < 0.8,
+        f"time ratio {listing} at 4096 tokens, 16 heads of 64",
+        ratios["full"] < 0.6 and ratios["causal"] < 0.7,
         "one thread, float32; causal attention leaves out half of the keys in both forms, but torch's fused kernel has "
         "no causal order of scattered queries: here they are taken in blocks, at about two thirds of its speed",
     )
