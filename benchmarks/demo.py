@@ -43,11 +43,12 @@ def list_catalogue() -> None:
 def classify_digits(folder: Path) -> None:
     from PIL import Image
 
+    from zoo.datasets import handwritten_digits
     from zoo_vision import digits
     from zoo_vision.images import upsample_digits
     from zoo_vision.shiftvit import predict
 
-    _, _, images, labels = digits.load_split()
+    _, _, images, labels = handwritten_digits()
     for name in ("shiftvit/digits", "triplet-attention-resnet/digits"):
         model = zoo.load(name)
         count = sum(parameter.numel() for parameter in model.parameters())
@@ -64,10 +65,11 @@ def classify_digits(folder: Path) -> None:
 
 
 def draw_maps(folder: Path) -> None:
-    from zoo_vision import digits, triplet_attention
+    from zoo.datasets import handwritten_digits
+    from zoo_vision import triplet_attention
     from zoo_vision.images import save_maps, upsample_digits
 
-    _, _, images, _ = digits.load_split()
+    _, _, images, _ = handwritten_digits()
     inputs = upsample_digits(images[:8])
     model = zoo.load("triplet-attention-resnet/digits")
     path = folder / "triplet-attention.png"

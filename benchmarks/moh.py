@@ -11,7 +11,7 @@ from functools import partial
 import torch
 
 from benchmarks.measuring import table
-from zoo.evidence.timing import quickest
+from zoo.evidence.measuring import quickest
 from zoo_sequence.moh import MoHAttention, MoHConfig
 from zoo_sequence.moh.claims import head_time_ratio
 
@@ -28,7 +28,7 @@ def layer_ratios(length: int, causal: bool) -> tuple[float, float, float]:
     layers = [
         MoHAttention(MoHConfig(**shape, **options)) for options in ({"gated": False}, {"skip": True}, {"skip": False})
     ]
-    plain, skipping, whole = quickest(*(partial(layer, x) for layer in layers))
+    plain, skipping, whole = (quickest(torch.no_grad()(partial(layer, x)), 5) for layer in layers)
     return plain, skipping / plain, whole / plain
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo import catalogue
-from zoo.nn.sparse_softmax import entmax15, sparsemax
+from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
 from zoo_evaluate.attention_core import AttentionCore
 from zoo_evaluate.attention_taxonomy import (
     AXES,
@@ -64,8 +66,20 @@ def test_records_round_trip_filter_and_tabulate():
     assert counts["distinctive"]["hard"] == 1
     assert nearest(EXAMPLES[0], EXAMPLES)[0][0].id == "xu-2015"
     assert render(EXAMPLES).count("\n") == len(EXAMPLES) + 1
-    with pytest.raises(zoo.InputError, match="no field"):
-        filter_records(EXAMPLES, nonsense="x")
+    for call in (
+        lambda: filter_records(EXAMPLES, nonsense="x"),
+        lambda: table(EXAMPLES, "sequences", "nonsense"),
+        lambda: render(EXAMPLES, ["nonsense"]),
+    ):
+        with pytest.raises(zoo.InputError, match="no field 'nonsense'"):
+            call()
+
+
+def test_tags_that_contradict_each_other_are_no_record():
+    tags = ("self", "single-level", "multi-level", "soft", "single")
+    offer = catalogue.current().find("moba").offer
+    with pytest.raises(zoo.InputError, match="abstraction takes exactly one value"):
+        classify(replace(offer, entry=replace(offer.entry, tags=tags)))
 
 
 def test_every_attention_entry_of_the_catalogue_is_classified():
@@ -81,10 +95,33 @@ def test_every_attention_entry_of_the_catalogue_is_classified():
 @given(st.lists(st.floats(-20, 20), min_size=1, max_size=8))
 def test_sparse_distributions_are_distributions(values):
     scores = torch.tensor(values, dtype=torch.float64)
-    for weights in (sparsemax(scores), entmax15(scores)):
+    for weights in (sparsemax(scores), entmax15(scores), constrained_sparsemax(scores, 1.0)):
         assert float(weights.sum()) == pytest.approx(1.0, abs=1e-7)
         assert bool((weights >= 0).all())
-        assert int(weights.argmax()) in (scores == scores.max()).nonzero().flatten().tolist()
+        # Scores closer than rounding share their weight.
+        assert weights[scores.argmax()] == weights.max()
+
+
+@settings(max_examples=60, deadline=None)
+@given(values=st.lists(st.floats(-5, 5), min_size=1, max_size=8), bound=st.floats(0.05, 1.0))
+def test_bounded_weights_are_the_nearest_ones_within_the_bound(values, bound):
+    scores = torch.tensor(values, dtype=torch.float64)
+    weights = constrained_sparsemax(scores, bound)
+    highest = max(bound, 1 / len(values))
+    assert float(weights.sum()) == pytest.approx(1.0, abs=1e-9)
+    assert bool((weights >= 0).all() & (weights <= highest + 1e-12).all())
+    # A projection z* onto a convex set: (z - z*)'(y - z*) <= 0 for every y of the set.
+    for seed in range(5):
+        mix = torch.rand(len(values), generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        other = constrained_sparsemax(4 * mix, bound)
+        assert float((scores - weights) @ (other - weights)) <= 1e-9
+    hidden = torch.cat((scores, torch.full((2,), -torch.inf)))
+    torch.testing.assert_close(constrained_sparsemax(hidden, bound)[:-2], weights)
+
+
+def test_gradients_of_bounded_weights():
+    scores = torch.tensor([[2.0, 1.7, 0.9, 0.1], [0.3, 0.2, 0.1, 0.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda z: constrained_sparsemax(z, 0.45), scores)
 
 
 @pytest.mark.parametrize("alignment", FIELDS["alignment"])
@@ -101,10 +138,36 @@ def test_masks_are_obeyed_by_every_combination(alignment, distribution):
     changed = core(
         query, torch.where(mask[..., None], key, key + 9), torch.where(mask[..., None], value, value - 9), mask
     )
-    if alignment != "location-based" or distribution != "gaussian-window":
-        torch.testing.assert_close(changed[0], context)
+    torch.testing.assert_close(changed[0], context)
+    alone = core(query[:1], key[:1, :3], value[:1, :3])
+    torch.testing.assert_close(alone[0], context[:1])
     with pytest.raises(zoo.MaskError):
         core(query, key, value, mask[:, :4])
+
+
+@pytest.mark.parametrize("distribution", FIELDS["distribution"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_has_finite_gradients_behind_masks(distribution, dtype):
+    torch.manual_seed(0)
+    core = AttentionCore(AttentionCoreConfig(distribution=distribution, window=3)).to(dtype).train()
+    query, key, value = (torch.randn(2, 4, 16, dtype=dtype, requires_grad=True) for _ in range(3))
+    mask = torch.tensor([[True, False, False, False], [False] * 4])
+    context, weights = core(query, key, value, mask)
+    assert context.dtype == weights.dtype == dtype
+    context.sum().backward()
+    assert all(bool(part.grad.isfinite().all()) for part in (query, key, value))
+
+
+def test_gates_are_independent():
+    torch.manual_seed(0)
+    core = AttentionCore(AttentionCoreConfig("general", "bernoulli"))
+    query, key, value = torch.randn(2, 3, 16), torch.randn(2, 5, 16), torch.randn(2, 5, 16)
+    opened = core.eval()(query, key, value)[1]
+    assert torch.equal(opened, (core.energies(query, key) > 0).float())
+    context, weights = core.train()(query, key, value)
+    assert set(weights.round(decimals=5).unique().tolist()) == {0.0, 1.0}
+    context.sum().backward()
+    assert float(core.weight.grad.abs().sum()) > 0
 
 
 @pytest.mark.parametrize("distribution", ["argmax", "sampled"])
@@ -131,6 +194,6 @@ def test_configs_that_make_no_sense_are_refused():
     with pytest.raises(zoo.ConfigError, match="dim_q=8 must equal dim_k=16"):
         zoo.load("attention-core", alignment="dot", dim_q=8)
     with pytest.raises(zoo.ConfigError, match="needs a width"):
-        zoo.load("attention-core", distribution="gaussian-window")
+        zoo.load("attention-taxonomy-core", distribution="gaussian-window")
     with pytest.raises(zoo.ConfigError, match="vector of scores"):
         zoo.load("attention-core", feature_wise=True)

@@ -14,6 +14,7 @@ from zoo_evaluate.only_connect_wall import (
     EmbeddingSolver,
     OnlyConnectWall,
     OnlyConnectWallConfig,
+    TransformersGenerator,
     adjusted_mutual_information,
     adjusted_rand_index,
     balanced_kmeans,
@@ -21,19 +22,24 @@ from zoo_evaluate.only_connect_wall import (
     best_wasserstein,
     category_embedding,
     connection_scores,
+    contextual_embedding,
     count_solutions,
     evaluate,
     fixation,
     fowlkes_mallows,
+    generation,
     grouping_scores,
+    human_scores,
     labels,
     parse,
     prompt,
     randomize,
     read_walls,
     rouge1,
+    synonym_walls,
     synthetic_walls,
     wasserstein,
+    word_embedding,
 )
 
 GOLD = [["a", "b", "c", "d"], ["e", "f", "g", "h"], ["i", "j", "k", "l"], ["m", "n", "o", "p"]]
@@ -83,6 +89,20 @@ def test_answers_are_parsed_whatever_a_model_adds():
     assert len(answer.groups) == 4
     assert answer.connections[0] == "Fruits"
     assert parse("I do not know").groups == ((), (), (), ())
+    plain = parse("apple, pear, fig, plum\nTrees: oak, ash, elm, fir\n\ntin, iron, zinc, lead")
+    assert plain.groups == (
+        ("apple", "pear", "fig", "plum"),
+        ("oak", "ash", "elm", "fir"),
+        ("tin", "iron", "zinc", "lead"),
+        (),
+    )
+    assert plain.connections == ("", "Trees", "")
+
+
+def test_words_of_the_wall_keep_their_own_punctuation():
+    text = "Group 1: Titles: Mr., 'Dr.', Mrs, \"O'\""
+    assert parse(text).groups[0] == ("Mr", "Dr", "Mrs", "O")
+    assert parse(text, ["Mr.", "O'"]).groups[0] == ("Mr.", "Dr", "Mrs", "O")
 
 
 def test_connections_are_scored():
@@ -92,7 +112,8 @@ def test_connections_are_scored():
     assert rouge1("", "x") == 0.0
 
 
-def test_published_format_is_read_and_mistakes_are_named(tmp_path):
+def _published(folder, **changes):
+    """A file of one wall in the published format."""
     groups = {
         f"group_{i + 1}": {
             "group_id": f"g{i}",
@@ -107,17 +128,21 @@ def test_published_format_is_read_and_mistakes_are_named(tmp_path):
         "season": 1,
         "episode": 2,
         "words": [word for group in GOLD for word in group],
-        "groups": groups,
+        "groups": groups | changes,
     }
-    path = tmp_path / "test.json"
+    path = folder / "test.json"
     path.write_text(json.dumps({"dataset": [record]}))
+    return path
+
+
+def test_published_format_is_read_and_mistakes_are_named(tmp_path):
+    path = _published(tmp_path)
     (wall,) = read_walls(path)
     assert wall.gold == GOLD
     assert wall.groups[0].human_grouping is True
     benchmark = OnlyConnectWall(OnlyConnectWallConfig(source=str(tmp_path)))
     assert benchmark.score({"w1": Answer(tuple(map(tuple, GOLD)))})["full_wall"] == 1
-    record["groups"]["group_1"]["gt_words"] = ["one"]
-    path.write_text(json.dumps({"dataset": [record]}))
+    _published(tmp_path, group_1={"gt_words": ["one"], "gt_connection": "few"})
     with pytest.raises(zoo.InputError, match="not in the format"):
         read_walls(path)
     with pytest.raises(zoo.InputError, match="does not exist"):
@@ -143,6 +168,7 @@ def test_synthetic_walls_have_one_solution_and_the_herrings_asked_for(seed, herr
 def test_mixed_walls_use_no_group_twice():
     walls = synthetic_walls(20, 2)
     mixed = randomize(walls)
+    assert len(mixed) == len(walls)
     used = [group.words for wall in mixed for group in wall.groups[1:]]
     assert len(used) == len(set(used))
     for wall in mixed:
@@ -186,10 +212,122 @@ def test_any_text_generator_is_a_system():
 
     scores = benchmark.run(Oracle())
     assert scores["full_wall"] == 2
-    assert scores["exact_match"] == 1
     assert prompt(benchmark.walls[0], benchmark.examples()).count("Words:") == 2
     with pytest.raises(zoo.ConfigError, match="shots=2"):
         zoo.load("only-connect-wall", shots=2)
+
+
+def test_the_second_task_asks_what_connects_the_gold_groups():
+    benchmark = OnlyConnectWall(OnlyConnectWallConfig(num_walls=2, shots=1, task="connections"))
+    answers = {tuple(group.words): group.connection for wall in benchmark.walls for group in wall.groups}
+
+    class Oracle:
+        def generate(self, prompt: str) -> str:
+            asked = [line.partition(": ")[2] for line in prompt.splitlines() if line.startswith("Words ")][-4:]
+            names = [answers[tuple(words.split(", "))] for words in asked]
+            return "\n".join(f"**Group {i}:** {name.upper()}." for i, name in enumerate(names, 1))
+
+    assert benchmark.run(Oracle()) == {"exact_match": 1.0, "rouge1": 1.0}
+    (first, *_) = benchmark.prompts().values()
+    assert f"Group 1: {benchmark.examples()[0].groups[0].connection}\n" in first
+    half = {benchmark.walls[0].wall_id: Answer((), tuple(group.connection for group in benchmark.walls[0].groups))}
+    assert benchmark.score(half)["exact_match"] == 0.5, "a wall without an answer counts"
+
+
+def test_a_group_that_is_predicted_twice_is_right_once():
+    scores = grouping_scores(GOLD, [GOLD[0], GOLD[0], GOLD[2], GOLD[3]])
+    assert scores["correct_groups"] == 3
+    assert scores["WD"] == pytest.approx(0.25)
+
+
+def test_solved_examples_never_come_from_the_walls_that_are_asked(tmp_path):
+    path = _published(tmp_path)
+    benchmark = OnlyConnectWall(OnlyConnectWallConfig(source=str(path), shots=1))
+    with pytest.raises(zoo.InputError, match=r"one file, so the 1 solved walls"):
+        benchmark.examples()
+    assert OnlyConnectWall(OnlyConnectWallConfig(source=str(path))).examples() == []
+
+
+def test_any_repository_of_walls_is_read(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+
+    def download(repository, **options):
+        asked.append((repository, options["revision"], options["repo_type"]))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    (tmp_path / "dataset").mkdir()
+    _published(tmp_path / "dataset")
+    benchmark = OnlyConnectWall(OnlyConnectWallConfig(source="hf://someone/walls@v2"))
+    assert [wall.gold for wall in benchmark.cases()] == [GOLD]
+    assert asked == [("someone/walls", "v2", "dataset")]
+    with pytest.raises(zoo.DownloadError, match=r"no validation.json; its JSON files: test.json"):
+        list(OnlyConnectWall(OnlyConnectWallConfig(source="hf://someone/walls", split="validation")).cases())
+
+
+def test_what_the_teams_reached_is_counted(tmp_path):
+    walls = read_walls(_published(tmp_path))
+    assert human_scores(walls) == {"full_wall": 1, "correct_groups": 4, "connections": 0}
+
+
+def test_walls_of_synonyms_have_no_red_herrings(monkeypatch):
+    import sys
+    from types import SimpleNamespace
+
+    names = [[f"{letter}{index}" for index in "abcde"] for letter in "stuvw"] + [["sa", "ta", "ua", "va"], ["few"]]
+    synsets = [SimpleNamespace(lemma_names=lambda listed=listed: [*listed, "two_words"]) for listed in names]
+    corpus = SimpleNamespace(wordnet=SimpleNamespace(all_synsets=lambda: iter(synsets)))
+    monkeypatch.setitem(sys.modules, "nltk", SimpleNamespace(corpus=corpus))
+    monkeypatch.setitem(sys.modules, "nltk.corpus", corpus)
+    walls = list(zoo.load("only-connect-wall/wordnet", num_walls=5).cases())
+    assert len(walls) == 5
+    for wall in walls:
+        assert all(len({word[0] for word in group}) == 1 for group in wall.gold)
+        assert len({word[0] for word in wall.words}) == 4
+    with pytest.raises(zoo.InputError, match="2 classes of four synonyms or more give only 0 of 3 walls"):
+        synonym_walls({"a": "abcd", "e": "efgh", "i": "ij"}, 3)
+
+
+def test_too_many_red_herrings_are_refused_instead_of_sought_for_ever(monkeypatch):
+    monkeypatch.setattr(generation, "WALL_DRAWS", 50)
+    with pytest.raises(zoo.InputError, match="only 0 of 1 walls with 8 red herrings"):
+        synthetic_walls(1, 8)
+    with pytest.raises(zoo.ConfigError, match="herrings"):
+        zoo.load("only-connect-wall", herrings=8)
+
+
+def _tokenizer():
+    """Word pieces of a few words."""
+    transformers, tokenizers = pytest.importorskip("transformers"), pytest.importorskip("tokenizers")
+    vocabulary = {token: index for index, token in enumerate(["[UNK]", "re", "##d", "blue", "tin"])}
+    pieces = tokenizers.Tokenizer(tokenizers.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    pieces.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=pieces, unk_token="[UNK]", pad_token="[UNK]")
+
+
+def test_a_transformers_language_model_is_a_system():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(vocab_size=5, n_embd=16, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=0)
+    generator = TransformersGenerator(transformers.GPT2LMHeadModel(config).eval(), _tokenizer(), max_new_tokens=5)
+    assert generator.generate("red tin") == generator.generate("red tin")
+    scores = OnlyConnectWall(OnlyConnectWallConfig(num_walls=1)).run(generator)
+    assert scores["correct_groups"] == 0
+
+
+def test_contextual_and_single_word_vectors_of_a_transformers_encoder():
+    transformers = pytest.importorskip("transformers")
+    tokenizer = _tokenizer()
+    config = transformers.BertConfig(
+        vocab_size=5, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
+    model = transformers.BertModel(config).eval()
+    words = ["red", "blue", "tin"]
+    together, alone = contextual_embedding(model, tokenizer)(words), word_embedding(model, tokenizer)(words)
+    assert together.shape == alone.shape == (3, 16)
+    assert not np.allclose(together, alone)
+    assert np.allclose(alone[1], word_embedding(model, tokenizer)(["blue"])[0])
 
 
 def test_fixation_separates_near_misses_and_herrings():

@@ -11,6 +11,7 @@ from zoo_interpret.bert_look import (
     BertLookConfig,
     DistanceProbe,
     DistanceProbeConfig,
+    Mention,
     WordsProbe,
     WordsProbeConfig,
     antecedent_accuracy,
@@ -25,6 +26,7 @@ from zoo_interpret.bert_look import (
     predict_offset,
     read_conll,
     relation_scores,
+    rule_based,
     saliency,
     same_head_word,
     synthetic_treebank,
@@ -37,19 +39,46 @@ def maps(seed: int, *shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).softmax(-1)
 
 
-def test_padding_is_cut_off_before_anything_is_averaged():
+@pytest.mark.parametrize("side", [(0, 5), (5, 0)])
+def test_padding_is_cut_off_before_anything_is_averaged(side):
     config = BertLookConfig(1, 2, [3, 4])
     case = example(config, 2)
     probe = BertLook(config)
     plain = probe(**case)
     padded = {
-        "input_ids": torch.nn.functional.pad(case["inputs"]["input_ids"], (0, 5)),
-        "attention_mask": torch.nn.functional.pad(case["inputs"]["attention_mask"], (0, 5)),
+        "input_ids": torch.nn.functional.pad(case["inputs"]["input_ids"], side),
+        "attention_mask": torch.nn.functional.pad(case["inputs"]["attention_mask"], side),
+        "position_ids": (torch.arange(19) - side[0]).clamp(0, 13)[None],
     }
     other = probe(case["model"], padded)
     for name, table in plain.averages.items():
         torch.testing.assert_close(other.averages[name], table, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(other.js, plain.js, atol=1e-4, rtol=1e-4)
+
+
+def test_decoders_are_looked_at_too(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.GPT2Config(
+        vocab_size=60, n_embd=32, n_layer=2, n_head=4, n_positions=32, bos_token_id=1, eos_token_id=2
+    )
+    model = transformers.GPT2LMHeadModel._from_config(config, attn_implementation="eager").bfloat16().eval()
+    found = BertLook(BertLookConfig(1, 2, [3]))(model, {"input_ids": torch.arange(1, 13).view(1, 12)})
+    assert bool((found.averages["right"] == 0).all()), "a decoder cannot look ahead"
+    assert found.js.dtype == torch.float32
+    assert set(found.to_dict()["averages"]) == set(found.averages)
+    found.plot(tmp_path / "heads.png")
+    assert (tmp_path / "heads.png").stat().st_size > 0
+
+
+def test_published_names_of_the_words_probe_load(tmp_path):
+    from safetensors.torch import save_file
+
+    kernel = torch.randn(12, 16, generator=torch.Generator().manual_seed(0))
+    state = {"dense.kernel": kernel, "dense.bias": torch.ones(16)}
+    roots = {"ROOT_start": torch.ones(1), "ROOT_end": torch.zeros(1)}
+    save_file({**state, **roots}, tmp_path / "probe.safetensors")
+    probe = zoo.load("bert-look-words-probe/tiny", weights=tmp_path / "probe.safetensors")
+    assert torch.equal(probe.dense.weight, kernel.T)
 
 
 def test_true_counts_differ_from_the_two_separators_of_the_paper():
@@ -82,6 +111,9 @@ def test_word_attention_is_row_stochastic_however_pieces_are_grouped(seed, cuts)
         torch.testing.assert_close(words.sum(-1), torch.ones_like(words[..., 0]))
     with pytest.raises(zoo.InputError, match="is not one of"):
         word_attention(weights, starts, lengths, "median")
+    for wrong in ((starts + 1, lengths), (starts, lengths * 0), (starts, lengths[:-1])):
+        with pytest.raises(zoo.InputError, match="are not words of"):
+            word_attention(weights, *wrong)
 
 
 def test_heads_point_and_never_at_themselves():
@@ -121,6 +153,16 @@ def test_coreference_antecedents_and_baselines():
     assert antecedent_accuracy(chosen, [7, 8, 7, 8]).item() == 1.0
     assert nearest_mention(4).tolist() == [0, 1, 2]
     assert same_head_word(["dog", "cat", "Dog", "bird"]).tolist() == [0, 0, 2]
+    she, it = ("singular", "female", "third"), ("singular", "neuter", "third")
+    mentions = [
+        Mention("Ann Lee", "Lee", she),
+        Mention("the old dog", "dog", it),
+        Mention("ann lee", "lee", she),
+        Mention("this dog", "dog", it),
+        Mention("she", "she", she),
+        Mention("cats", "cats", ("plural", "neuter", "third")),
+    ]
+    assert rule_based(mentions).tolist() == [0, 0, 1, 2, 4]
     with pytest.raises(zoo.InputError, match="no mention has"):
         antecedent_accuracy(chosen, [1, 2, 3, 4])
 

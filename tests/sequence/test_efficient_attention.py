@@ -94,6 +94,8 @@ def test_softmax_and_sums_are_in_float32_for_low_precision() -> None:
     [
         ({"dim": 256, "key_channels": 64, "value_channels": 64}, 65_984),
         ({"dim": 512, "key_channels": 32, "value_channels": 512}, 558_144),
+        # By default d_k = 64 and d_v = C.
+        ({"dim": 96, "num_heads": 4}, 2 * (96 * 64 + 64) + 2 * (96 * 96 + 96)),
     ],
 )
 def test_parameters(overrides: dict, count: int) -> None:
@@ -171,6 +173,10 @@ def test_the_small_residual_network() -> None:
     assert {name: module.config.dim for name, module in model.attention.items()} == {"layer2": 32, "layer3": 64}
     assert [module.config.key_channels for module in model.attention.values()] == [16, 32]
     assert model(_random(2, 3, 32, 32)).shape == (2, 10)
+    modules = sum(2 * (dim * dim // 2 + dim // 2) + 2 * (dim * dim + dim) for dim in (32, 64))
+    blocks = [(16, 16), (16, 32), (32, 64)]
+    network = sum(9 * a * b + 9 * b * b + 4 * b + (a != b) * (a * b + 2 * b) for a, b in blocks)
+    assert zoo.info("efficient-attention-resnet").parameters == 27 * 16 + 2 * 16 + network + 65 * 10 + modules
     with pytest.raises(zoo.ConfigError, match="modules follow stages 2 and 3"):
         zoo.load("efficient-attention-resnet", depths=[1, 1])
 
@@ -180,12 +186,9 @@ def test_resnet_50_has_the_known_size_and_its_modules() -> None:
     assert zoo.info("efficient-attention-resnet/50").parameters == 25_557_032 + modules
 
 
-def test_without_modules_the_network_is_a_plain_residual_network() -> None:
+def test_modules_that_start_at_zero_leave_a_plain_residual_network() -> None:
     torch.manual_seed(0)
-    model = build_resnet(EfficientAttentionResNetConfig()).eval()
-    for module in model.attention.values():
-        nn.init.zeros_(module.reprojection.weight)
-        nn.init.zeros_(module.reprojection.bias)
+    model = build_resnet(EfficientAttentionResNetConfig(zero_init=True)).eval()
     x, maps = _random(2, 3, 16, 16), model.backbone.maps(_random(2, 3, 16, 16))
     assert [tuple(each.shape[1:]) for each in maps] == [(16, 16, 16), (32, 8, 8), (64, 4, 4)]
     torch.testing.assert_close(model(x), model.backbone.fc(maps[-1].mean((-2, -1))))

@@ -269,6 +269,13 @@ def test_generation(decode: str) -> None:
         assert torch.equal(cached, uncached)
 
 
+def test_rotary_positions_need_pairs_of_features() -> None:
+    for name in ("moba", "moba-lm/tiny"):
+        with pytest.raises(zoo.ConfigError, match="head_dim=9 must be even"):
+            zoo.load(name, weights=None, dim=36)
+    assert zoo.load("moba", dim=36, rope_theta=None)(torch.zeros(1, 5, 36)).shape == (1, 5, 36)
+
+
 def test_one_step_of_descent_lowers_the_loss() -> None:
     model = _model().train()
     before = model.loss(_ids())

@@ -13,6 +13,7 @@ from torch import nn
 import zoo
 from zoo import catalogue
 from zoo.cli import cli
+from zoo.datasets import handwritten_digits
 from zoo_vision import digits, shiftvit, triplet_attention
 
 NAMES = ["shiftvit/digits", "triplet-attention-resnet/digits"]
@@ -20,7 +21,7 @@ NAMES = ["shiftvit/digits", "triplet-attention-resnet/digits"]
 
 @pytest.fixture(scope="module")
 def split():
-    return digits.load_split()
+    return handwritten_digits()
 
 
 def test_held_out_digits_are_not_in_training(split):
@@ -28,7 +29,7 @@ def test_held_out_digits_are_not_in_training(split):
     assert (len(train), len(held)) == (len(train_labels), len(held_labels)) == (1437, 360)
     seen = {image.numpy().tobytes() for image in train}
     assert not any(image.numpy().tobytes() in seen for image in held)
-    assert torch.equal(digits.load_split()[2], held)
+    assert torch.equal(handwritten_digits()[2], held)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -79,6 +79,9 @@ class TestShift:
         shift(x, 12)
         assert torch.equal(x, before)
 
+    def test_entry_answers_to_the_name_of_the_code(self):
+        assert isinstance(zoo.load("shift", n_div=6), Shift)
+
     def test_entry_refuses_other_ranks(self):
         with pytest.raises(zoo.InputError, match="expected \\(batch, channels, height, width\\)"):
             Shift(ShiftConfig())(torch.randn(24, 5, 5))
@@ -108,6 +111,10 @@ class TestNetwork:
         model = ShiftViT(ShiftViTConfig(embed_dim=12, depths=[1, 2, 1, 1], drop_path=0.4))
         rates = [block.drop_path.rate for stage in model.layers for block in stage.blocks]
         assert rates == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
+
+    def test_dropping_every_path_leaves_the_shifts(self):
+        model = zoo.load("shiftvit/test", drop_path=1.0).train()
+        assert model(torch.randn(2, 3, 32, 32)).isfinite().all()
 
     def test_batch_norm_and_a_bare_embedding_are_options(self):
         model = zoo.load("shiftvit/test", norm="batch", patch_norm=False)

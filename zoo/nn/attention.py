@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.errors import ConfigError
 from zoo.nn.masks import expand_mask
 from zoo.nn.rotary import apply_rotary, rotary_tables
 
@@ -46,6 +47,8 @@ class ProjectedAttention(nn.Module):
         rope_theta: base of the rotary positions, or None for none.
         bias: whether the four projections have biases.
 
+    Raises ConfigError where rotary positions meet an odd ``head_dim``.
+
     Subclasses implement ``attend``. ``has_positions`` and ``supports_cache`` tell host networks what they
     need not do themselves.
     """
@@ -66,6 +69,8 @@ class ProjectedAttention(nn.Module):
         self.num_heads = num_heads
         self.num_kv_heads = num_kv_heads or num_heads
         self.head_dim = head_dim or dim // num_heads
+        if rope_theta is not None and self.head_dim % 2:
+            raise ConfigError(f"rotary positions turn pairs of features: head_dim={self.head_dim} must be even")
         self.rope_theta = rope_theta
         self.q_proj = nn.Linear(dim, self.num_heads * self.head_dim, bias=bias)
         self.k_proj = nn.Linear(dim, self.num_kv_heads * self.head_dim, bias=bias)
@@ -115,6 +120,7 @@ def dense_attention(
     *,
     causal: bool = False,
     scale: float | None = None,
+    dropout: float = 0.0,
 ) -> Tensor:
     """Fused softmax attention with grouped key/value heads; rows that see nothing give zeros.
 
@@ -124,6 +130,7 @@ def dense_attention(
         attn_mask: see ``zoo.nn.masks``.
         causal: the last query sees every key, the one before it one less, and so on.
         scale: factor on the logits; head_dim ** -0.5 by default.
+        dropout: probability with which an attention weight is dropped, in eval mode too.
     """
     (batch, heads, queries, _), keys = query.shape, key.shape[2]
     square = causal and queries == keys and attn_mask is None
@@ -136,7 +143,14 @@ def dense_attention(
         blind = ~mask.any(-1, keepdim=True)
         mask = mask | blind
     output = functional.scaled_dot_product_attention(
-        query, key, value, mask, is_causal=square and queries > 1, scale=scale, enable_gqa=heads != key.shape[1]
+        query,
+        key,
+        value,
+        mask,
+        dropout,
+        is_causal=square and queries > 1,
+        scale=scale,
+        enable_gqa=heads != key.shape[1],
     )
     return output if blind is None else output.masked_fill(blind, 0.0)
 

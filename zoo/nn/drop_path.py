@@ -22,7 +22,7 @@ class DropPath(nn.Module):
             return x
         keep = 1.0 - self.rate
         kept = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) < keep
-        return x * kept.to(x.dtype) / keep
+        return x * kept.to(x.dtype) / (keep or 1.0)
 
     def extra_repr(self) -> str:
         """The rate, for ``print(module)``."""

@@ -67,7 +67,7 @@ class DecoderBlock(nn.Module):
         self.post_attention_layernorm = nn.RMSNorm(dim, eps=eps)
         self.mlp = SwiGLU(dim, hidden_dim)
 
-    def forward(self, x: Tensor, attn_mask: Tensor | None = None, cache: KeyValueCache | None = None) -> Tensor:
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None, cache: Any = None) -> Tensor:
         """(batch, length, dim) to the same shape."""
         options: dict[str, Any] = {} if cache is None else {"cache": cache}
         x = x + self.self_attn(self.input_layernorm(x), attn_mask, **options)
@@ -96,9 +96,7 @@ class Decoder(nn.Module):
         self.position_table: Tensor | None
         self.register_buffer("position_table", table, persistent=False)
 
-    def forward(
-        self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[KeyValueCache] | None = None
-    ) -> Tensor:
+    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[Any] | None = None) -> Tensor:
         """Ids (batch, length) int64 to hidden states (batch, length, dim)."""
         x = self.embed_tokens(input_ids)
         start = caches[0].length if caches else 0
@@ -112,58 +110,25 @@ class Decoder(nn.Module):
         return self.norm(x)
 
 
-class LanguageModel(nn.Module):
-    """Token ids (batch, length) int64 to logits (batch, length, vocab_size).
+class CausalLanguageModel(nn.Module):
+    """What every causal language model does with its logits: a loss, and generation.
 
-    Args:
-        config: the host's shape.
-        own: makers of further attention layers that ``config`` may name; "full" is always there.
+    Subclasses say which attention layers they have; their ``forward`` takes ids (batch, length) int64 and, by
+    keyword, the caches of ``new_caches``, and returns logits (batch, length, vocab_size).
     """
 
-    def __init__(self, config: LanguageModelConfig, own: Mapping[str, Callable[[], nn.Module]] | None = None) -> None:
-        super().__init__()
-        self.max_length = config.max_length
-        own = {"full": partial(full_attention, config), **(own or {})}
-        layers = layers_by_name(config, own=own, causal=True, max_length=config.max_length)
-        self.model = Decoder(config, layers)
-        self.lm_head = nn.Linear(config.dim, config.vocab_size, bias=False)
-        if config.tie_embeddings:
-            self.lm_head.weight = self.model.embed_tokens.weight
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Normal of deviation 0.02 for all but the attention layers, which initialise themselves."""
-        for name, module in self.named_modules():
-            if isinstance(module, nn.Linear | nn.Embedding) and ".self_attn." not in name:
-                nn.init.normal_(module.weight, std=0.02)
+    def attention_layers(self) -> list[nn.Module]:
+        """The attention of every block, in order."""
+        raise NotImplementedError
 
     @property
     def supports_cache(self) -> bool:
-        """Whether every layer can attend to cached keys and values."""
-        return all(getattr(layer.self_attn, "supports_cache", False) for layer in self.model.layers)
+        """Whether every layer can attend to cached tokens."""
+        return all(getattr(layer, "supports_cache", False) for layer in self.attention_layers())
 
-    def new_caches(self) -> list[KeyValueCache]:
-        """Empty caches, one per layer."""
-        return [KeyValueCache() for _ in self.model.layers]
-
-    def forward(
-        self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[KeyValueCache] | None = None
-    ) -> Tensor:
-        """Logits of the next token at every position.
-
-        Args:
-            input_ids: (batch, length) int64.
-            attn_mask: padding (batch, keys) or what else the layers accept; True is a real token.
-            caches: from ``new_caches``; extended by this call.
-
-        Raises:
-            InputError: the sequence is longer than an absolute position table.
-        """
-        length = input_ids.shape[1] + (caches[0].length if caches else 0)
-        bounded = self.model.embed_positions is not None or self.model.position_table is not None
-        if bounded and length > self.max_length:
-            raise InputError(f"{length} tokens, but positions end at max_length={self.max_length}; raise it or shorten")
-        return self.lm_head(self.model(input_ids, attn_mask, caches))
+    def new_caches(self) -> list[Any]:
+        """Empty caches, one per layer: the layer's own kind, or keys and values."""
+        return [getattr(layer, "new_cache", KeyValueCache)() for layer in self.attention_layers()]
 
     def loss(self, input_ids: Tensor) -> Tensor:
         """Mean cross entropy, in nats per token, of ids (batch, length + 1) given their predecessors."""
@@ -205,3 +170,50 @@ class LanguageModel(nn.Module):
                 chosen = logits.argmax(-1, keepdim=True)
             ids = torch.cat((ids, chosen), 1)
         return ids
+
+
+class LanguageModel(CausalLanguageModel):
+    """Token ids (batch, length) int64 to logits (batch, length, vocab_size).
+
+    Args:
+        config: the host's shape.
+        own: makers of further attention layers that ``config`` may name; "full" is always there.
+    """
+
+    def __init__(self, config: LanguageModelConfig, own: Mapping[str, Callable[[], nn.Module]] | None = None) -> None:
+        super().__init__()
+        self.max_length = config.max_length
+        own = {"full": partial(full_attention, config), **(own or {})}
+        layers = layers_by_name(config, own=own, causal=True, max_length=config.max_length)
+        self.model = Decoder(config, layers)
+        self.lm_head = nn.Linear(config.dim, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Normal of deviation 0.02 for all but the attention layers, which initialise themselves."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear | nn.Embedding) and ".self_attn." not in name:
+                nn.init.normal_(module.weight, std=0.02)
+
+    def attention_layers(self) -> list[nn.Module]:
+        """The attention of every block, in order."""
+        return [layer.get_submodule("self_attn") for layer in self.model.layers]
+
+    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[Any] | None = None) -> Tensor:
+        """Logits of the next token at every position.
+
+        Args:
+            input_ids: (batch, length) int64.
+            attn_mask: padding (batch, keys) or what else the layers accept; True is a real token.
+            caches: from ``new_caches``; extended by this call.
+
+        Raises:
+            InputError: the sequence is longer than an absolute position table.
+        """
+        length = input_ids.shape[1] + (caches[0].length if caches else 0)
+        bounded = self.model.embed_positions is not None or self.model.position_table is not None
+        if bounded and length > self.max_length:
+            raise InputError(f"{length} tokens, but positions end at max_length={self.max_length}; raise it or shorten")
+        return self.lm_head(self.model(input_ids, attn_mask, caches))

@@ -1,4 +1,4 @@
-"""Distributions with exact zeros: sparsemax and 1.5-entmax, between softmax and argmax."""
+"""Distributions with exact zeros: sparsemax, also with an upper bound, and 1.5-entmax; between softmax and argmax."""
 
 from __future__ import annotations
 
@@ -24,6 +24,31 @@ def sparsemax(scores: Tensor) -> Tensor:
     support = (1 + _counts(scores) * ordered > total).sum(-1, keepdim=True).clamp(min=1)
     tau = (total.gather(-1, support - 1) - 1) / support
     return (shifted - tau).clamp(min=0)
+
+
+def constrained_sparsemax(scores: Tensor, bound: float) -> Tensor:
+    """Projection of (..., n) onto the weights up to ``bound``: clip(z - tau, 0, bound) (Malaviya et al. 2018).
+
+    Where fewer than 1 / bound places are visible (above -1e9) no such weights exist: the bound is then raised until
+    they do.
+    """
+    shifted = _from_largest(scores)
+    visible = (shifted > -1e8).sum(-1, keepdim=True)
+    highest = visible.to(scores.dtype).clamp(min=1).reciprocal().clamp(min=bound)
+    with torch.no_grad():
+        # tau lies where even the lowest visible score is at the bound, or no score is above zero.
+        low = shifted.masked_fill(shifted <= -1e8, 0.0).amin(-1, keepdim=True) - highest
+        high = torch.zeros_like(low)
+        for _ in range(60):
+            tau = (low + high) / 2
+            enough = (shifted - tau).clamp(min=0).minimum(highest).sum(-1, keepdim=True) >= 1
+            low, high = torch.where(enough, tau, low), torch.where(enough, high, tau)
+        free = (shifted > low) & (shifted < low + highest)
+        full = (shifted >= low + highest).sum(-1, keepdim=True)
+    # The same tau from its equation, for exact sums and gradients.
+    count = free.sum(-1, keepdim=True)
+    solved = ((shifted * free).sum(-1, keepdim=True) + highest * full - 1) / count.clamp(min=1)
+    return (shifted - torch.where(count > 0, solved, low)).clamp(min=0).minimum(highest)
 
 
 def entmax15(scores: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,8 @@ class VisionTransformerConfig(HostConfig):
     dim: int = field(384, "model width", unit="features", minimum=1)
     num_layers: int = field(12, "blocks", minimum=1)
     num_heads: int = field(6, "heads", minimum=1)
-    image_size: int = field(224, "side of the square image", unit="pixels", minimum=1)
+    image_size: int = field(224, "side of the square image, or its height", unit="pixels", minimum=1)
+    image_width: int | None = field(None, "its width, where it is not square", unit="pixels", minimum=1)
     patch_size: int = field(16, "side of a patch", unit="pixels", minimum=1)
     in_channels: int = field(3, "channels of the image", minimum=1)
     num_classes: int = field(1000, "classes", minimum=1)
@@ -40,21 +42,34 @@ class VisionTransformerConfig(HostConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.image_size % self.patch_size:
-            raise ConfigError(
-                f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}", field="image_size"
-            )
+        for name, side in zip(("image_size", "image_width"), self.sides, strict=True):
+            if side % self.patch_size:
+                raise ConfigError(f"{name}={side} is not a multiple of patch_size={self.patch_size}", field=name)
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of an image in pixels."""
+        return self.image_size, self.image_width or self.image_size
 
     @property
     def num_tokens(self) -> int:
         """Patches, and the class token where there is one."""
-        return (self.image_size // self.patch_size) ** 2 + (self.pool == "cls")
+        height, width = (side // self.patch_size for side in self.sides)
+        return height * width + (self.pool == "cls")
+
+
+class BlockConfig(Protocol):
+    """What a block needs to know."""
+
+    dim: int
+    mlp_ratio: float
+    dropout: float
 
 
 class EncoderBlock(nn.Module):
     """Pre-norm block: attention, then MLP, each with its residual."""
 
-    def __init__(self, attention: nn.Module, config: VisionTransformerConfig, drop_path: float) -> None:
+    def __init__(self, attention: nn.Module, config: BlockConfig, drop_path: float = 0.0) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(config.dim)
         self.attn = attention
@@ -62,14 +77,14 @@ class EncoderBlock(nn.Module):
         self.mlp = MLP(config.dim, int(config.dim * config.mlp_ratio), dropout=config.dropout)
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, tokens, dim) to the same shape."""
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, **options: Any) -> Tensor:
+        """(batch, tokens, dim) to the same shape; options (a mask, a cache) go to the attention layer."""
+        x = x + self.drop_path(self.attn(self.norm1(x), **options))
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
 class VisionTransformer(nn.Module):
-    """Images (batch, channels, image_size, image_size) to logits (batch, num_classes).
+    """Images (batch, channels, height, width) to logits (batch, num_classes).
 
     Args:
         config: the host's shape.
@@ -108,9 +123,9 @@ class VisionTransformer(nn.Module):
         Raises:
             InputError: the image is not of the configured size.
         """
-        side = self.config.image_size
-        if images.shape[-2:] != (side, side):
-            raise InputError(f"image of {tuple(images.shape[-2:])} pixels; expected {side} x {side}")
+        height, width = self.config.sides
+        if images.shape[-2:] != (height, width):
+            raise InputError(f"image of {tuple(images.shape[-2:])} pixels; expected {height} x {width}")
         x = self.patch_embed(images)
         if self.cls_token is not None:
             x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1)

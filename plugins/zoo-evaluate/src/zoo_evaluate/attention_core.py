@@ -24,7 +24,7 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo.nn.masks import expand_mask
-from zoo.nn.sparse_softmax import entmax15, sparsemax
+from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
 from zoo_evaluate.attention_taxonomy import AttentionCoreConfig
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -71,9 +71,11 @@ class AttentionCore(nn.Module):
         if kind == "location-based":
             self.score = nn.Linear(hidden, MAX_PLACES * scores, bias=False)
             nn.init.normal_(self.score.weight, std=1 / math.sqrt(hidden))
-        if config.distribution == "gaussian-window":
+        if config.distribution == "gaussian-window" and config.window is not None:
+            self.deviation = config.window / 2
             self.centre_map = _linear(config.dim_q, hidden, bias=False)
             self.centre = nn.Linear(hidden, 1, bias=False)
+            nn.init.normal_(self.centre.weight, std=1 / math.sqrt(hidden))
 
     def energies(self, query: Tensor, key: Tensor) -> Tensor:
         """e (B, Q, N), or (B, Q, N, dv) when feature-wise."""
@@ -143,26 +145,37 @@ class AttentionCore(nn.Module):
         return weights @ value, weights
 
     def _distribute(self, query: Tensor, energies: Tensor, visible: Tensor, wise: bool) -> Tensor:
-        """Weights over the last axis; hidden places get zero."""
+        """Weights over the last axis, computed in at least float32; hidden places get zero."""
         if wise:
             visible = visible.transpose(-1, -2)
         kind = self.config.distribution
-        low = energies.masked_fill(~visible, -1e9)
+        wide = energies.to(torch.promote_types(energies.dtype, torch.float32))
+        low = wide.masked_fill(~visible, -1e9)
         if kind == "sigmoid":
-            weights = energies.sigmoid()
+            weights = wide.sigmoid()
         elif kind == "linear":
-            weights = energies
+            weights = wide
         elif kind == "sparsemax":
             weights = sparsemax(low)
         elif kind == "entmax":
             weights = entmax15(low)
+        elif kind == "constrained-sparsemax":
+            weights = constrained_sparsemax(low, self.config.bound)
+        elif kind == "bernoulli":
+            weights = self._gates(wide.sigmoid())
         elif kind in ("argmax", "sampled"):
             weights = self._hard(low)
         else:
             weights = low.softmax(-1)
             if kind == "gaussian-window":
-                weights = weights * self._window(query, energies.shape[-1], wise)
-        return weights.masked_fill(~visible, 0.0)
+                weights = weights * self._window(query, visible)
+        return weights.masked_fill(~visible, 0.0).to(energies.dtype)
+
+    def _gates(self, chances: Tensor) -> Tensor:
+        """Independent gates: open where likely in eval mode; in training drawn, with straight-through gradients."""
+        if not self.training:
+            return (chances > 0.5).to(chances.dtype)
+        return torch.bernoulli(chances.detach()) + chances - chances.detach()
 
     def _hard(self, energies: Tensor) -> Tensor:
         """Argmax in eval mode; in training a sample, or the argmax, with straight-through gradients."""
@@ -173,12 +186,13 @@ class AttentionCore(nn.Module):
         soft = energies.softmax(-1)
         return functional.one_hot(soft.argmax(-1), soft.shape[-1]) + soft - soft.detach()
 
-    def _window(self, query: Tensor, places: int, wise: bool) -> Tensor:
-        """exp(-(i - p)^2 / (2 (D/2)^2)) around a predicted centre p = N sigmoid(u' tanh(W q))."""
-        centre = places * self.centre(torch.tanh(self.centre_map(query))).sigmoid()
-        distance = torch.arange(places, device=query.device, dtype=query.dtype) - centre
-        window = torch.exp(-distance.square() / (2 * (self.config.window / 2) ** 2))
-        return window[:, :, None] if wise else window
+    def _window(self, query: Tensor, visible: Tensor) -> Tensor:
+        """exp(-(i - p)^2 / (2 (D/2)^2)) around a predicted centre p = N sigmoid(u' tanh(W q)), N visible keys."""
+        share = self.centre(torch.tanh(self.centre_map(query))).sigmoid()
+        share = share.to(torch.promote_types(share.dtype, torch.float32))
+        centre = visible.sum(-1, keepdim=True) * (share[..., None] if visible.ndim == 4 else share)
+        distance = torch.arange(visible.shape[-1], device=query.device) - centre
+        return torch.exp(-distance.square() / (2 * self.deviation**2))
 
 
 def _linear(dim: int, out: int, bias: bool = True) -> nn.Linear:

@@ -49,7 +49,18 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "location-based",
         "feature-based",
     ),
-    "distribution": ("softmax", "sigmoid", "sparsemax", "entmax", "argmax", "sampled", "gaussian-window", "linear"),
+    "distribution": (
+        "softmax",
+        "sigmoid",
+        "sparsemax",
+        "entmax",
+        "constrained-sparsemax",
+        "argmax",
+        "sampled",
+        "bernoulli",
+        "gaussian-window",
+        "linear",
+    ),
     "architecture": (
         "encoder-decoder",
         "transformer",
@@ -72,6 +83,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "healthcare",
         "other",
     ),
+    "window": ("monotonic", "predictive", "fixed-window"),
     "co_attention_granularity": ("coarse-grained", "fine-grained"),
     "multi_level_direction": ("bottom-up", "top-down"),
     "interpretability_use": (
@@ -84,12 +96,13 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "explanation_status": ("claimed", "contested", "tested"),
     # Additions of the zoo, not of the survey.
+    "complexity": ("linear-time", "subquadratic-time", "quadratic-time", "linear-memory", "quadratic-memory"),
     "inductive_bias": ("content", "position", "locality", "hierarchy", "gaze-prior"),
     "training": ("learned", "training-free", "probe"),
     "evidence": ("reference", "paper", "reconstruction"),
 }
-OURS = ("inductive_bias", "training", "evidence")
-LISTED = ("sequences", "positions", "alignment", "distribution", "application", "representations")
+OURS = ("complexity", "inductive_bias", "training", "evidence")
+LISTED = ("sequences", "positions", "alignment", "distribution", "application", "representations", "complexity")
 
 
 @dataclass(frozen=True)
@@ -136,9 +149,8 @@ def record(id: str, **facts: str | Sequence[str]) -> Record:
     """
     texts = {name: str(facts.pop(name, "")) for name in ("notes", "source")}
     values: dict[str, tuple[str, ...]] = {}
+    _require_fields(*facts)
     for name, given in facts.items():
-        if name not in FIELDS:
-            raise InputError(f"{id}: no field {name!r}.{names.suggestion(name, FIELDS)}")
         listed = (given,) if isinstance(given, str) else tuple(given)
         for value in listed:
             if value not in FIELDS[name]:
@@ -167,16 +179,11 @@ def classify(offer: catalogue.Offer) -> Record:
     """The record of a catalogue entry, from its tags and its paper's fidelity.
 
     Raises:
-        InputError: the tags miss an axis.
+        InputError: the tags miss an axis, or say two things where one is due.
     """
     tags = [names.fold(tag) for tag in offer.entry.tags]
-    facts: dict[str, list[str]] = {}
-    for name, terms in FIELDS.items():
-        found = [term for term in terms if term in tags]
-        if found:
-            facts[name] = found if name in LISTED else found[:1]
-    facts["evidence"] = [offer.paper.fidelity]
-    facts.pop("interpretability_use", None)
+    terms = {name: [term for term in known if term in tags] for name, known in FIELDS.items()}
+    facts = {name: found for name, found in terms.items() if found} | {"evidence": [offer.paper.fidelity]}
     source = offer.paper.url or offer.paper.title
     return record(offer.entry.id, notes=offer.entry.summary, source=source, **facts)
 
@@ -186,17 +193,22 @@ def classified(kind: str = "attention") -> list[Record]:
     return [classify(offer) for offer in catalogue.current().offers if offer.entry.kind == kind]
 
 
-def filter_records(records: Iterable[Record], **wanted: str | Sequence[str]) -> list[Record]:
-    """Records that have all wanted values (any of a list)."""
+def _require_fields(*wanted: str) -> None:
     for name in wanted:
         if name not in FIELDS:
             raise InputError(f"no field {name!r}.{names.suggestion(name, FIELDS)}")
+
+
+def filter_records(records: Iterable[Record], **wanted: str | Sequence[str]) -> list[Record]:
+    """Records that have all wanted values (any of a list)."""
+    _require_fields(*wanted)
     choices = {name: {value} if isinstance(value, str) else set(value) for name, value in wanted.items()}
     return [entry for entry in records if all(options & set(entry.value(name)) for name, options in choices.items())]
 
 
 def table(records: Iterable[Record], rows: str, columns: str) -> dict[str, dict[str, int]]:
     """Cross-tabulation of two fields: row value -> column value -> number of records."""
+    _require_fields(rows, columns)
     counts = {row: dict.fromkeys(FIELDS[columns], 0) for row in FIELDS[rows]}
     for entry in records:
         for row in entry.value(rows):
@@ -217,6 +229,7 @@ def nearest(wanted: Record, records: Iterable[Record], count: int = 5) -> list[t
 
 def render(records: Iterable[Record], fields: Sequence[str] = (*AXES, "alignment")) -> str:
     """A Markdown table."""
+    _require_fields(*fields)
     lines = ["| model | " + " | ".join(fields) + " |", "|" + "---|" * (len(fields) + 1)]
     lines += [
         f"| {entry.id} | " + " | ".join(", ".join(entry.value(name)) or "-" for name in fields) + " |"
@@ -382,10 +395,13 @@ class AttentionCoreConfig:
     dim_q: int = zoo.field(16, "query features", unit="features", minimum=1)
     dim_k: int = zoo.field(16, "key features", unit="features", minimum=1)
     dim_v: int = zoo.field(16, "value features", unit="features", minimum=1)
-    hidden: int = zoo.field(0, "width of concat, additive, deep and feature-based; 0: dim_k", minimum=0)
+    hidden: int | None = zoo.field(
+        None, "width of concat, additive, deep, feature- and location-based; none: dim_k", unit="features", minimum=1
+    )
     act: str = zoo.field("tanh", "activation act", choices=("tanh", "relu", "identity"))
     layers: int = zoo.field(2, "layers E of the deep alignment", minimum=1)
-    window: int = zoo.field(0, "width D of the Gaussian window, for that distribution", unit="positions", minimum=0)
+    window: int | None = zoo.field(None, "width D of the Gaussian window", unit="positions", minimum=1)
+    bound: float = zoo.field(0.5, "largest weight of constrained-sparsemax", minimum=0.001, maximum=1.0)
     feature_wise: bool = zoo.field(False, "a weight per value feature (multi-dimensional)")
 
     def __post_init__(self) -> None:
@@ -396,7 +412,7 @@ class AttentionCoreConfig:
                 f"dim_k={self.dim_k}",
                 field="dim_q",
             )
-        if self.distribution == "gaussian-window" and not self.window:
+        if self.distribution == "gaussian-window" and self.window is None:
             raise ConfigError("the Gaussian window needs a width", field="window")
         wide = ("concat", "additive", "deep", "feature-based", "location-based")
         if self.feature_wise and self.alignment not in wide:

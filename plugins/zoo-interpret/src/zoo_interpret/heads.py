@@ -16,9 +16,18 @@ from zoo.errors import InputError
 
 Group = Literal["E", "D", "A"]
 
-# Attribute names of (query, key, value) projections, fused projections, and output projections, by architecture.
-_SPLIT = (("query", "key", "value"), ("q_proj", "k_proj", "v_proj"), ("q_lin", "k_lin", "v_lin"))
-_OUTPUT = ("o_proj", "out_proj", "out_lin", "c_proj")
+# Attribute names of (query, key, value) projections, fused projections, output projections and numbers of heads, by
+# architecture.
+_SPLIT = (
+    ("query", "key", "value"),
+    ("q_proj", "k_proj", "v_proj"),
+    ("q_lin", "k_lin", "v_lin"),
+    ("query_proj", "key_proj", "value_proj"),
+    ("q", "k", "v"),
+)
+_FUSED = {"c_attn", "query_key_value", "qkv_proj", "Wqkv"}
+_OUTPUT = ("o_proj", "out_proj", "out_lin", "c_proj", "dense", "o", "Wo")
+HEAD_COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head")
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def find_sites(model: nn.Module) -> list[Site]:
 def _site(name: str, module: Any, modules: dict[str, Any]) -> Site | None:
     children = {child for child, _ in module.named_children()}
     split = next((names for names in _SPLIT if set(names) <= children), None)
-    if split is None and "c_attn" not in children:
+    if split is None and not _FUSED & children:
         return None
     output = next((getattr(module, child) for child in _OUTPUT if child in children), None)
     if output is None:
@@ -71,25 +80,25 @@ def _site(name: str, module: Any, modules: dict[str, Any]) -> Site | None:
         output = getattr(getattr(parent, "output", None), "dense", None)
     if output is None:
         return None
-    heads, width = _shape(module)
-    return Site(name, module, output, heads, width, _group(name, module))
+    heads = _num_heads(module)
+    # A Conv1D of transformers has no in_features; its weight is (in, out).
+    features = getattr(output, "in_features", None)
+    features = output.weight.shape[0] if features is None else features
+    return Site(name, module, output, heads, features // max(heads, 1), _group(name, module))
 
 
-def _shape(module: Any) -> tuple[int, int]:
-    config = getattr(module, "config", None)
-    heads = getattr(module, "num_attention_heads", None) or getattr(module, "num_heads", None)
-    heads = heads or getattr(module, "n_heads", None) or getattr(config, "num_attention_heads", None)
+def _num_heads(module: Any) -> int:
+    owners = (module, getattr(module, "config", None))
+    found = (getattr(owner, name, None) for owner in owners for name in HEAD_COUNTS)
+    heads = next((count for count in found if count is not None), None)
     if heads is None:
         raise InputError(f"{type(module).__name__} does not say how many heads it has")
-    width = getattr(module, "attention_head_size", None) or getattr(module, "head_dim", None)
-    if width is None:
-        width = next(getattr(module, names[0]).out_features for names in _SPLIT if hasattr(module, names[0])) // heads
-    return int(heads), int(width)
+    return int(heads)
 
 
 def _group(name: str, module: Any) -> Group:
     lowered = name.lower()
-    if "cross" in lowered or "encoder_attn" in lowered:
+    if any(word in lowered for word in ("cross", "encoder_attn", "encdecattention")):
         return "A"
     if "decoder" in lowered or getattr(module, "is_decoder", False) or getattr(module, "is_causal", False):
         return "D"

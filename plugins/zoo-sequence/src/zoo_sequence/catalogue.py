@@ -6,6 +6,143 @@ from collections.abc import Iterator
 
 from zoo import Claim, Entry, Paper, Weights, hookimpl
 
+_AFA = "zoo_sequence.adaptive_filter_attention"
+_AFA_TINY = {"dim": 16, "num_heads": 2, "max_length": 10, "input_norm": "all"}
+
+_AFA_FILTER_2D = Weights(
+    "package://zoo_sequence/weights/adaptive-filter-attention-filter-2d.safetensors",
+    sha256="a106e3e5ad4c5a1fcc29b9c8d90d7fd0b481fc7b3c981f48c9f5d1fb8821a60a",
+    size=529_304,
+    license="Apache-2.0",
+    metric="mean squared error one step ahead 0.195; raw measurements 4.06, Kalman filter 0.157",
+    command="zoo train adaptive-filter-attention/filter-2d",
+    note="For the benchmark adaptive-filter-attention-rotation/demo and its map from the plane to 128 channels.",
+)
+
+ADAPTIVE_FILTER_ATTENTION = Paper(
+    id="adaptive-filter-attention",
+    title="Attention as an Adaptive Filter",
+    arxiv="2509.04154",
+    year=2025,
+    repo="PCR-git/Adaptive-Filter-Attention",
+    commit="dc4f7b7",
+    fidelity="reference",
+    replay=f"{_AFA}:replay",
+    differences=(
+        "In the authors' code the gate's parameters are fixed random tensors of 64 features; here they are parameters.",
+        "With separate dynamics the code uses the values' decay for keys at one place; here keys have their own.",
+        "With norms for queries and keys only, the code leaves the values undefined; here they stay as projected.",
+        "The code's prediction decays by e^mu whatever the step; here it decays over the step by which it rotates.",
+        "The code rotates back to time 0; here it is the first time, which differs with rotate_values=False only.",
+    ),
+    ours=(
+        "The form of the learned gate, 1 / (1 + prior) per feature, and the softplus that keeps a prior positive.",
+        "Without its squares a residual can fall below -1 / S, where the robust logarithm ends: it is floored there.",
+        "The demo's basis, its map to channels, initial states of deviation 5, and the Kalman filter beside it.",
+        "Training draws 32 new trajectories every epoch; on 32 fixed ones 1000 epochs overfit.",
+        "The full layer has no bias and scale choices; its gate takes the total precision of each feature.",
+    ),
+    entries=(
+        Entry(
+            id="adaptive-filter-attention",
+            aliases=("afa", "isotropic-afa"),
+            kind="attention",
+            summary="attention weights as precisions of past values carried forward by learned linear dynamics",
+            tags=("self", "single-level", "soft", "single", "softmax", "causal", "complex", "filtering", "theory"),
+            build=f"{_AFA}:AdaptiveFilterAttention",
+            config=f"{_AFA}:AdaptiveFilterConfig",
+            example=f"{_AFA}:example",
+            train=f"{_AFA}:train",
+            convert=f"{_AFA}:convert",
+            presets={"filter-2d": {}, "tiny": _AFA_TINY},
+            weights={"filter-2d": _AFA_FILTER_2D},
+            claims=(
+                Claim(
+                    "zero decay, zero process noise, small angles: AFA is complex, rotary dot-product attention",
+                    figure="attention maps equal < 1e-4",
+                    check=f"{_AFA}.claims:check_rotary_limit",
+                ),
+                Claim(
+                    "the closed-form covariance solves the differential Lyapunov equation",
+                    figure="relative error < 1e-3 (Euler, 1e4 steps), < 1e-8 (scipy)",
+                    check=f"{_AFA}.claims:check_lyapunov",
+                ),
+                Claim(
+                    "mu -> 0: V = sigma^2 dt + eta^2 + gamma^2",
+                    figure="< 1e-6",
+                    check=f"{_AFA}.claims:check_undamped_covariance",
+                ),
+                Claim(
+                    "the factorised residual equals the explicit pairwise residual",
+                    figure="< 1e-4",
+                    check=f"{_AFA}.claims:check_factorised_residual",
+                ),
+                Claim(
+                    "time-shift equivariance",
+                    figure="< 1e-5",
+                    check=f"{_AFA}.claims:check_time_shift",
+                ),
+                Claim(
+                    "the isotropic variant takes the O(N^2 + N d) memory of attention",
+                    figure="no N^2 d tensor",
+                    check=f"{_AFA}.claims:check_memory",
+                ),
+                Claim(
+                    "filters a noisy linear system better than an untrained mean",
+                    figure="error below raw measurement error after training",
+                    check=f"{_AFA}.claims:check_filtering",
+                    slow=True,
+                ),
+            ),
+        ),
+        Entry(
+            id="adaptive-filter-attention-full",
+            aliases=("afa-full",),
+            kind="attention",
+            summary="adaptive filter attention with decay and noise per feature, for short sequences (N <= 128)",
+            tags=("self", "single-level", "soft", "multi-dimensional", "softmax", "causal", "complex", "filtering"),
+            build=f"{_AFA}:FullAdaptiveFilterAttention",
+            config=f"{_AFA}:FullFilterConfig",
+            example=f"{_AFA}:example",
+            presets={"tiny": _AFA_TINY},
+        ),
+        Entry(
+            id="adaptive-filter-attention-network",
+            aliases=("afa-network",),
+            kind="model",
+            summary="transformer of adaptive filters: noisy trajectories to estimates one step ahead",
+            tags=("self", "softmax", "causal", "complex", "filtering", "transformer"),
+            build=f"{_AFA}:build_network",
+            config=f"{_AFA}:FilterNetworkConfig",
+            example=f"{_AFA}:example",
+            train=f"{_AFA}:train",
+            convert=f"{_AFA}:convert",
+            presets={
+                "filter-2d": {"num_layers": 0},
+                "afa-transformer": {"num_layers": 2, "hidden_dim": 512},
+                "tiny": {**_AFA_TINY, "num_layers": 2, "hidden_dim": 24},
+            },
+            weights={"filter-2d": _AFA_FILTER_2D},
+        ),
+        Entry(
+            id="adaptive-filter-attention-rotation",
+            kind="benchmark",
+            summary="foretell a damped rotation from noisy measurements, beside a Kalman filter",
+            tags=("theory", "synthetic", "filtering"),
+            build=f"{_AFA}:NoisyRotation",
+            config=f"{_AFA}:NoisyRotationConfig",
+            example=f"{_AFA}:rotation_example",
+            presets={
+                "measurement-noise": {"sigma2": 0.0, "eta2": 1.0},
+                "both-noises": {"sigma2": 0.3, "eta2": 0.5},
+                "strong-noise": {"sigma2": 0.5, "eta2": 2.0},
+                "demo": {"sigma2": 0.0, "eta2": 4.0},
+            },
+        ),
+    ),
+)
+
+
 ATTENTION_RANK = Paper(
     id="attention-rank",
     title="On the Benefits of Rank in Attention Layers",
@@ -186,6 +323,163 @@ ATTENTION_SDM = Paper(
                     check="zoo_sequence.attention_sdm:check_optimal_radius",
                 ),
             ),
+        ),
+    ),
+)
+
+
+_BETTER_TAGS = ("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "causal")
+_BETTER_TEXT = {"image_size": None, "vocab_size": 20_000, "num_classes": 2}
+
+BETTER_ATTENTION = Paper(
+    id="better-attention",
+    title="You Need to Pay Better Attention: Rethinking the Mathematics of Attention Mechanism",
+    arxiv="2403.01643",
+    year=2024,
+    fidelity="paper",
+    replay="zoo_sequence.better_attention:replay",
+    ours=(
+        "No official code was found; the mechanisms follow the paper's equations.",
+        "Sizes of the classifier's presets are reconstructions, as are learned positions, ReLU and a dropout of 0.1.",
+        "The kernel W_A has no bias, also where the projections have some.",
+        "A mask that differs between queries applies to S W_A, so that the kernel carries no hidden value around it.",
+        "Converting a standard layer with one head to super attention starts W_A at the identity.",
+        "The preset digits and its training.",
+    ),
+    entries=(
+        Entry(
+            id="better-attention",
+            aliases=("super-attention",),
+            kind="attention",
+            summary="super attention: no key and value projections, but a learned kernel over the values' positions",
+            tags=(*_BETTER_TAGS, "fixed-length"),
+            build="zoo_sequence.better_attention:SuperAttention",
+            config="zoo_sequence.better_attention:SuperAttentionConfig",
+            example="zoo_sequence.better_attention:example",
+            convert="zoo_sequence.better_attention:convert_super",
+            presets={"tiny": {"dim": 16, "max_length": 9}},
+            claims=(
+                Claim(
+                    "2 d^2 + l^2 parameters: fewer than standard attention where l < sqrt(2) d",
+                    figure="3/4 of standard attention at l = d",
+                    check="zoo_sequence.better_attention.claims:check_super_parameters",
+                ),
+                Claim(
+                    "with W_A = I it equals efficient attention",
+                    figure="< 1e-6",
+                    check="zoo_sequence.better_attention.claims:check_identity_kernel",
+                ),
+            ),
+        ),
+        Entry(
+            id="better-attention-classifier",
+            kind="model",
+            summary="post-norm classifier of images or texts with standard, optimised, efficient or super attention",
+            tags=("self", "transformer", "classification", "vision", "text"),
+            build="zoo_sequence.better_attention:BetterAttentionClassifier",
+            config="zoo_sequence.better_attention:ClassifierConfig",
+            example="zoo_sequence.better_attention:classifier_example",
+            train="zoo_sequence.better_attention:train",
+            presets={
+                "mnist": {},
+                "cifar100": {
+                    "image_size": 32,
+                    "in_channels": 3,
+                    "num_classes": 100,
+                    "dim": 256,
+                    "num_layers": 4,
+                    "hidden_dim": 512,
+                },
+                "imdb": {**_BETTER_TEXT, "max_length": 32, "dim": 32, "hidden_dim": 32},
+                "amazon": {**_BETTER_TEXT, "max_length": 64, "dim": 64, "num_layers": 3, "num_classes": 5},
+                "tiny": {**_BETTER_TEXT, "vocab_size": 50, "max_length": 9, "dim": 16, "hidden_dim": 16},
+                "digits": {"mechanism": "super", "image_size": 8, "patch_size": 2, "dim": 64, "hidden_dim": 64},
+            },
+            weights={
+                "digits": Weights(
+                    "package://zoo_sequence/weights/better-attention-classifier-digits.safetensors",
+                    sha256="b3e6664b3792905e1b6ee5504a7bebe70f5a2704aafce70b2d52a6d9d3a25b41",
+                    size=115_800,
+                    license="apache-2.0",
+                    metric="96.94% of 360 held-out handwritten digits (the first of five runs)",
+                    command="zoo train better-attention-classifier/digits",
+                    note="Means of five runs in equal settings: standard, optimised and efficient 98.0%, super 97.9%. "
+                    "So small and easy a task does not show the paper's order.",
+                ),
+            },
+            claims=(
+                Claim(
+                    "optimised and efficient attention are as accurate as standard attention, super attention more",
+                    figure="by up to several points (version 2: up to 17% relative, version 3: up to 10%)",
+                    needs="MNIST, CIFAR-100, IMDB and Amazon reviews",
+                ),
+            ),
+        ),
+        Entry(
+            id="better-attention-efficient",
+            aliases=("dkv-efficient-attention",),
+            kind="attention",
+            summary="half the parameters of standard attention: heads read slices of the raw keys and values",
+            tags=_BETTER_TAGS,
+            build="zoo_sequence.better_attention:DKVEfficientAttention",
+            config="zoo_sequence.better_attention:AttentionConfig",
+            example="zoo_sequence.better_attention:example",
+            convert="zoo_sequence.better_attention:convert_efficient",
+            presets={"tiny": {"dim": 16}},
+            claims=(
+                Claim(
+                    "half the parameters of standard attention",
+                    figure="exactly 0.5 without bias",
+                    check="zoo_sequence.better_attention.claims:check_efficient_parameters",
+                ),
+                Claim(
+                    "with one head, efficient and optimised attention can compute what standard attention computes",
+                    figure="W_Q' = W_Q W_K', W_O' = W_V W_O: outputs equal < 1e-5",
+                    check="zoo_sequence.better_attention.claims:check_single_head",
+                ),
+                Claim(
+                    "one (optimised) or two (efficient) matrix products fewer, so faster",
+                    figure="4 d^2 l multiply-adds become 3 and 2; efficient up to 2x faster at small lengths",
+                    check="zoo_sequence.better_attention.claims:check_speed",
+                    slow=True,
+                ),
+            ),
+        ),
+        Entry(
+            id="better-attention-optimised",
+            aliases=("optimised-attention",),
+            kind="attention",
+            summary="three quarters of the parameters of standard attention: heads average slices of the raw values",
+            tags=_BETTER_TAGS,
+            build="zoo_sequence.better_attention:OptimisedAttention",
+            config="zoo_sequence.better_attention:AttentionConfig",
+            example="zoo_sequence.better_attention:example",
+            convert="zoo_sequence.better_attention:convert_optimised",
+            presets={"tiny": {"dim": 16}},
+            claims=(
+                Claim(
+                    "three quarters of the parameters of standard attention",
+                    figure="exactly 0.75 without bias",
+                    check="zoo_sequence.better_attention.claims:check_optimised_parameters",
+                ),
+                Claim(
+                    "with several heads it is standard attention only where the heads' value maps merge",
+                    figure="equal < 1e-5 where they are the identity's slices",
+                    check="zoo_sequence.better_attention.claims:check_several_heads",
+                ),
+            ),
+        ),
+        Entry(
+            id="better-attention-standard",
+            aliases=("standard-attention",),
+            kind="attention",
+            summary="standard multi-head attention, the baseline of the other three",
+            tags=(*_BETTER_TAGS, "baseline"),
+            build="zoo_sequence.better_attention:StandardAttention",
+            config="zoo_sequence.better_attention:AttentionConfig",
+            example="zoo_sequence.better_attention:example",
+            convert="zoo_sequence.better_attention:convert_standard",
+            presets={"tiny": {"dim": 16}},
         ),
     ),
 )
@@ -533,6 +827,177 @@ EFFICIENT_ATTENTION = Paper(
 )
 
 
+_LONG_RANGE_ARENA = {
+    f"lra-{task}": {
+        "num_layers": layers,
+        "dim": dim,
+        "num_heads": heads,
+        "max_length": length,
+        "vocab_size": vocabulary,
+        "num_classes": classes,
+        "num_documents": documents,
+    }
+    for task, layers, dim, heads, length, vocabulary, classes, documents in (
+        ("listops", 6, 512, 8, 2_000, 18, 10, 1),
+        ("text", 4, 256, 4, 4_000, 257, 2, 1),
+        ("retrieval", 4, 128, 4, 4_000, 257, 2, 2),
+        ("image", 3, 64, 4, 1_024, 256, 10, 1),
+        ("pathfinder", 4, 128, 8, 1_024, 256, 2, 1),
+    )
+}
+_FASTMAX_TINY = {"num_layers": 1, "dim": 16, "num_heads": 2}
+
+FAST_ATTENTION = Paper(
+    id="fast-attention",
+    title="FAST: Factorizable Attention for Speeding up Transformers",
+    arxiv="2402.07901",
+    year=2024,
+    repo="armingerami/fastmax",
+    commit="28eb11a",
+    license="MIT",
+    fidelity="reference",
+    replay="zoo_sequence.fast_attention:replay",
+    differences=(
+        "The paper standardises queries and keys (normalize=standardize); the reproduction code divides the scores of "
+        "plain ones by 8 sqrt(D), which is the default here; the CUDA package divides by the largest norm (maxnorm).",
+        "Without normalisation the package sets a temperature and then overwrites it by 1: taken as a mistake.",
+        "The package's explicit-matrix branch ignores the normalisation; here there is one meaning.",
+    ),
+    ours=(
+        "The divisor of standardised scores (temperature, default 1): no recording covers that mode.",
+        "k x k is symmetric, so D (D + 1) / 2 products serve in place of D^2: the same numbers at half the cost. "
+        "Quadratic dropout therefore drops k_a k_b and k_b k_a together.",
+        "Hidden keys and values are zero and leave the denominators; hidden tokens count for no largest norm.",
+        "Where a denominator is exactly 0 the output is 0.",
+        "Vocabularies and classes of the Long Range Arena presets, their documents encoded one by one, and the row of "
+        "13 patches that the tiny vision transformer reads.",
+        "Default sizes where the table has choices: width 32, 49 patches, p = 2.",
+    ),
+    entries=(
+        Entry(
+            id="fast-attention",
+            aliases=("fastmax",),
+            kind="attention",
+            summary="fastmax: a polynomial in place of the exponential; every token sees every token in linear time",
+            tags=("self", "single-level", "soft", "single", "scaled-dot", "linear", "polynomial", "causal"),
+            build="zoo_sequence.fast_attention:Fastmax",
+            config="zoo_sequence.fast_attention:FastmaxConfig",
+            example="zoo_sequence.fast_attention:example",
+            functional="zoo_sequence.fast_attention:functional",
+            presets={"tiny": {"dim": 16, "num_heads": 2}},
+            claims=(
+                Claim(
+                    "the factorised evaluation equals the explicit N x N polynomial attention",
+                    figure="max abs difference < 1e-5 (float32)",
+                    check="zoo_sequence.fast_attention.claims:check_factorised",
+                ),
+                Claim(
+                    "every token attends to every token: for p = 2 all weights are strictly positive",
+                    figure="min weight > 0, rows sum to 1",
+                    check="zoo_sequence.fast_attention.claims:check_every_token_attends",
+                ),
+                Claim(
+                    "linear in N: cost O(N D^(p+1)), memory O(N D^p + D^(p+1))",
+                    figure="time ratio about 2 per doubling of N, softmax about 4",
+                    check="zoo_sequence.fast_attention.claims:check_linear",
+                    slow=True,
+                ),
+                Claim(
+                    "break-even with softmax at N about D (p = 1) and D^2 (p = 2)",
+                    figure="multiply-adds about 2ND^2 (p = 1), 2ND^3 (p = 2) against 2N^2 D; one core, D = 16: p = 1 "
+                    "6 ms, p = 2 67 ms, softmax 1.49 s at N = 8192; 0.1, 14.5, 84 ms at N = 2048",
+                    check="zoo_sequence.fast_attention.claims:check_break_even",
+                    slow=True,
+                ),
+                Claim(
+                    "fastmax tends to softmax for small scores",
+                    figure="scores halved from scale 0.05: error falls by 3.9 to 4.1 (p = 1), 7.3 to 8.2 (p = 2)",
+                    check="zoo_sequence.fast_attention.claims:check_taylor",
+                ),
+                Claim(
+                    "gradient with respect to the scores is bounded by a constant times max |v|, independent of N",
+                    figure="|d o / d s| <= 2 |f'(s)| / sum f * max |v|",
+                    check="zoo_sequence.fast_attention.claims:check_gradient_bound",
+                ),
+                Claim(
+                    "the own gradient agrees with autograd and keeps O(N D^(p-1)) numbers instead of O(N D^p)",
+                    figure="q, k, v, outputs and denominators: about 4 D numbers per token for p = 2",
+                    check="zoo_sequence.fast_attention.claims:check_memory_of_gradient",
+                ),
+                Claim(
+                    "forward time of the CUDA package on an RTX A6000",
+                    figure="batch 64, 8 heads, p = 2: D = 32 0.11 s at N = 1000, 1.09 s at N = 10000; D = 64 0.32 s at "
+                    "N = 1000",
+                    needs="that GPU; growth with N is measured above",
+                ),
+            ),
+        ),
+        Entry(
+            id="fast-attention-encoder",
+            aliases=("fastmax-encoder",),
+            kind="model",
+            summary="encoder of long sequences with fastmax heads, in the shapes of the Long Range Arena",
+            tags=("self", "linear", "transformer", "classification", "long-context"),
+            build="zoo_sequence.fast_attention:FastmaxEncoder",
+            config="zoo_sequence.fast_attention:FastmaxEncoderConfig",
+            example="zoo_sequence.fast_attention:encoder_example",
+            presets={
+                **_LONG_RANGE_ARENA,
+                "tiny": {**_FASTMAX_TINY, "max_length": 13, "vocab_size": 18, "num_classes": 10},
+            },
+            claims=(
+                Claim(
+                    "on the Long Range Arena fastmax with p = 2 is on a par with softmax",
+                    figure="average close to 57 against 58; p = 1 slightly lower",
+                    needs="the Long Range Arena's data and days of training on a GPU",
+                ),
+            ),
+        ),
+        Entry(
+            id="fast-attention-gpt",
+            aliases=("fastmax-gpt",),
+            kind="model",
+            summary="nanoGPT-style language model with fastmax heads; generates from a state of constant size",
+            tags=("self", "linear", "causal", "transformer", "language-model"),
+            build="zoo_sequence.fast_attention:FastmaxGPT",
+            config="zoo_sequence.fast_attention:FastmaxGPTConfig",
+            example="zoo_sequence.fast_attention:gpt_example",
+            presets={
+                "nanogpt-char": {
+                    "num_layers": 6,
+                    "dim": 384,
+                    "num_heads": 6,
+                    "max_length": 256,
+                    "vocab_size": 65,
+                },
+                "tiny": {**_FASTMAX_TINY, "max_length": 13, "vocab_size": 18},
+            },
+        ),
+        Entry(
+            id="fast-attention-vit",
+            aliases=("fastmax-vit",),
+            kind="model",
+            summary="vision transformer with fastmax heads for small images, by patch or by pixel",
+            tags=("self", "linear", "transformer", "vision", "classification"),
+            build="zoo_sequence.fast_attention:FastmaxViT",
+            config="zoo_sequence.fast_attention:FastmaxViTConfig",
+            example="zoo_sequence.fast_attention:vit_example",
+            presets={
+                "mnist-vit": {"num_layers": 3, "dim": 32, "num_heads": 4, "image_size": 28, "patch_size": 4},
+                "tiny": {**_FASTMAX_TINY, "image_size": 4, "image_width": 52, "patch_size": 4},
+            },
+            claims=(
+                Claim(
+                    "on MNIST fastmax with p = 2 is on a par with softmax",
+                    figure="equal accuracy; p = 1 slightly lower",
+                    needs="MNIST",
+                ),
+            ),
+        ),
+    ),
+)
+
+
 MOBA_CHARACTERS = {
     "vocab_size": 96,
     "dim": 64,
@@ -700,6 +1165,7 @@ MINIMAL_TRANSFORMER = Paper(
     ours=(
         "No official code was seen: embedding sizes and post-norm follow a third-party reproduction.",
         "T starts at the identity plus noise of deviation 0.02; standard normal T diverges with one head.",
+        "The preset digits and its training.",
     ),
     entries=(
         Entry(
@@ -710,7 +1176,25 @@ MINIMAL_TRANSFORMER = Paper(
             build="zoo_sequence.minimal_transformer:MinimalTransformer",
             config="zoo_sequence.minimal_transformer:MinimalTransformerConfig",
             example="zoo_sequence.minimal_transformer:image_example",
-            presets={**_MINIMAL_SIZES, "tiny": {"num_layers": 1}},
+            train="zoo_sequence.minimal_transformer:train",
+            presets={
+                **_MINIMAL_SIZES,
+                "tiny": {"num_layers": 1},
+                "digits": {"image_size": 8, "patch_size": 2, "num_layers": 2, "variant": "wqk-no-vo"},
+            },
+            weights={
+                "digits": Weights(
+                    "package://zoo_sequence/weights/minimal-transformer-digits.safetensors",
+                    sha256="8ac4b3d1dfcbb51e415977bea9cd1185a27b3a4b2b28c0d3c4df38895f71f619",
+                    size=45_248,
+                    license="apache-2.0",
+                    metric="87.50% of 360 held-out handwritten digits with 10954 parameters, Q = 1.31",
+                    command="zoo train minimal-transformer/digits",
+                    note="In equal settings: unchanged with MLP 97.2% (52554 parameters, Q = 0.27), wqk-no-vo with MLP "
+                    "95.3%, without MLPs unchanged 95.0%, wqk 91.4%, symmetric-no-vo 80.8%, symmetric 77.8%. Held-out "
+                    "over training loss grows as Q falls: 1.14 (Q = 2.12), 1.16 (1.31), 1.75 (0.40), 2.15 (0.27).",
+                ),
+            },
             claims=(
                 Claim(
                     "parameter savings",
@@ -1271,6 +1755,217 @@ PAVLOVIAN_ATTENTION = Paper(
 )
 
 
+_SKIM = "zoo_sequence.skim_attention"
+_SKIM_CONTEXT = {"num_layout_layers": 2}
+_SKIM_SMALL = {
+    "vocab_size": 61,
+    "dim": 32,
+    "num_layers": 2,
+    "num_heads": 4,
+    "hidden_dim": 40,
+    "layout_dim": 24,
+    "max_2d_positions": 128,
+    "max_length": 32,
+}
+_SKIM_TINY = _SKIM_SMALL | {"skim_head_dim": 6, "num_layout_layers": 1, "num_layout_heads": 3}
+_SKIM_LAYOUT_ANALYSIS = {
+    "vocab_size": 128,
+    "dim": 64,
+    "num_layers": 2,
+    "num_heads": 4,
+    "hidden_dim": 128,
+    "layout_dim": 64,
+    "skim_head_dim": 16,
+    "num_layout_layers": 1,
+    "num_layout_heads": 4,
+    "max_2d_positions": 256,
+    "head": "token-classification",
+}
+
+SKIM_ATTENTION = Paper(
+    id="skim-attention",
+    title="Skim-Attention: Learning to Focus via Document Layout",
+    arxiv="2109.01078",
+    year=2021,
+    license="Apache-2.0",
+    repo="recitalAI/skim-attention",
+    commit="64917bb",
+    fidelity="reference",
+    replay=f"{_SKIM}:replay",
+    differences=(
+        "The authors' layout encoder sees padding: with one, the padding of a batch changes the attention of real "
+        "tokens. Kept here.",
+        "The authors' SkimmingMask needs an attention mask (batch, length, length); (batch, length) is taken too.",
+        "Their SkimmingMask config has a number of skim-attention heads, but the encoder's number is what counts.",
+    ),
+    ours=(
+        "LongSkimformer: global tokens use the queries, keys and values of all others, the layout encoder is not "
+        "windowed (its fused attention is linear in memory, quadratic in time), layers with other windows get other "
+        "attention from the same scores, and the preset has Longformer's vocabulary.",
+        "BERT with skim embeddings: the four projections have biases.",
+        "With degrade_2d_positions the tables of widths and heights do not exist.",
+        "skimming-mask-bert contextualises its boxes; skimming-mask-bert-plain does not.",
+        "The synthetic pages of the layout analysis, and the weights trained on them.",
+    ),
+    entries=(
+        Entry(
+            id="skim-attention",
+            aliases=("skimformer",),
+            kind="model",
+            summary="document encoder whose attention looks at word boxes only and is computed once for all layers",
+            tags=("self", "single-level", "soft", "scaled-dot", "softmax", "transformer", "document", "layout"),
+            build=f"{_SKIM}:build_skimformer",
+            config=f"{_SKIM}:SkimformerConfig",
+            example=f"{_SKIM}:example",
+            train=f"{_SKIM}:train",
+            convert=f"{_SKIM}:convert",
+            requires=("transformers",),
+            presets={
+                "tiny": _SKIM_TINY | {"head": "mlm"},
+                "skimformer-base": _SKIM_CONTEXT | {"head": "mlm"},
+                "skimformer-base-plain": {"head": "mlm"},
+                "layout-analysis": _SKIM_LAYOUT_ANALYSIS,
+            },
+            weights={
+                "layout-analysis": Weights(
+                    "package://zoo_sequence/weights/skim-attention-layout-analysis.safetensors",
+                    sha256="3f5cdda22e1b46f5a0bda78422fa635651040b3bf73173b6789462223abc1883",
+                    size=674556,
+                    license="apache-2.0",
+                    metric="area-weighted macro F1 0.947 on drawn pages (0.445 with 1-D positions instead of boxes)",
+                    command="zoo train skim-attention/layout-analysis",
+                ),
+                "skimformer-base": Weights(
+                    "hf://nglaura/skimformer",
+                    convert=f"{_SKIM}:convert",
+                    default=False,
+                    license="apache-2.0",
+                    note="Published by the authors; the file was not seen here, so its names are those of their code.",
+                ),
+            },
+            claims=(
+                Claim(
+                    "attention depends on the layout only",
+                    figure="0 change",
+                    check=f"{_SKIM}.claims:check_layout_only",
+                ),
+                Claim(
+                    "attention is computed once and shared by all layers: query/key cost divided by their number",
+                    figure="1/12 of the score computations of a 12-layer BERT",
+                    check=f"{_SKIM}.claims:check_scores_computed_once",
+                ),
+                Claim(
+                    "12 layers at length 512 take less time than those of a BERT of equal size",
+                    figure="a large gain is quoted, without a number that could be verified",
+                    check=f"{_SKIM}.claims:check_time",
+                    slow=True,
+                ),
+                Claim(
+                    "fewer query/key parameters than BERT with the same depth",
+                    figure="saves 11*2*(768^2+768) = 12,993,024",
+                    check=f"{_SKIM}.claims:check_saved_parameters",
+                ),
+                Claim(
+                    "lower perplexity than BERT with 1-D or 2-D positions and than LayoutLM, trained on the same data",
+                    figure="order only",
+                    needs="the authors' pre-training data (PDF files and web pages)",
+                ),
+            ),
+        ),
+        Entry(
+            id="skim-attention-embed",
+            aliases=("bert-with-skim-embed",),
+            kind="model",
+            summary="BERT whose embeddings hold the six layout embeddings of a box, projected axis by axis",
+            tags=("self", "softmax", "transformer", "document", "layout"),
+            build=f"{_SKIM}:build_skim_embed",
+            config=f"{_SKIM}:SkimEmbedConfig",
+            example=f"{_SKIM}:example",
+            requires=("transformers",),
+            presets={
+                "tiny": _SKIM_SMALL | {"head": "mlm"},
+                "bert-with-skim-embed": {"head": "mlm"},
+            },
+        ),
+        Entry(
+            id="skim-attention-layout-analysis",
+            kind="benchmark",
+            summary="what is each word of a page? DocBank's area-weighted F1, on drawn pages or on DocBank files",
+            tags=("document", "layout", "synthetic"),
+            build=f"{_SKIM}:LayoutAnalysis",
+            config=f"{_SKIM}:LayoutAnalysisConfig",
+            example=f"{_SKIM}:layout_analysis_example",
+        ),
+        Entry(
+            id="skim-attention-long",
+            aliases=("long-skimformer",),
+            kind="model",
+            summary="Skimformer for long documents: a sliding window and global tokens, linear memory",
+            tags=("self", "local", "linear", "sparse", "softmax", "transformer", "document", "layout"),
+            build=f"{_SKIM}:build_long_skimformer",
+            config=f"{_SKIM}:LongSkimformerConfig",
+            example=f"{_SKIM}:example",
+            convert=f"{_SKIM}:convert",
+            requires=("transformers",),
+            presets={
+                "tiny": _SKIM_TINY | {"head": "mlm", "window": [8]},
+                "long-skimformer": _SKIM_CONTEXT | {"head": "mlm", "max_length": 2048, "vocab_size": 50_265},
+                "long-skimformer-30522": _SKIM_CONTEXT | {"head": "mlm", "max_length": 2048},
+            },
+            claims=(
+                Claim(
+                    "attention is a window and global tokens, computed once and used by every layer",
+                    figure="dense attention under the mask of window and global tokens: difference < 1e-5",
+                    check=f"{_SKIM}.claims:check_window",
+                ),
+                Claim(
+                    "memory grows linearly with the length",
+                    figure="4 times the length: 4 times the memory (dense: 16 times)",
+                    check=f"{_SKIM}.claims:check_linear_memory",
+                    slow=True,
+                ),
+                Claim(
+                    "lower perplexity than Longformer, trained on the same data",
+                    figure="order only",
+                    needs="the authors' pre-training data (PDF files and web pages)",
+                ),
+            ),
+        ),
+        Entry(
+            id="skim-attention-mask",
+            aliases=("skimming-mask",),
+            kind="model",
+            summary="BERT or LayoutLM in which a token sees only the keys that its box's skim-attention weighs most",
+            tags=("self", "sparse", "softmax", "transformer", "document", "layout"),
+            build=f"{_SKIM}:build_skimming_mask",
+            config=f"{_SKIM}:SkimmingMaskConfig",
+            example=f"{_SKIM}:example",
+            convert=f"{_SKIM}:convert",
+            requires=("transformers",),
+            presets={
+                "tiny": _SKIM_TINY | {"top_k": 5},
+                "skimming-mask-bert": _SKIM_CONTEXT,
+                "skimming-mask-bert-plain": {},
+                "skimming-mask-layoutlm": _SKIM_CONTEXT | {"core": "layoutlm"},
+            },
+            claims=(
+                Claim(
+                    "each token attends to at most top_k others in every layer and head",
+                    figure="at most top_k nonzero weights per row",
+                    check=f"{_SKIM}.claims:check_top_k",
+                ),
+                Claim(
+                    "layout analysis: SkimmingMask on BERT gains several F1 points, on LayoutLM slightly, with 128 of "
+                    "512 tokens",
+                    figure="order only",
+                    needs="DocBank and the pre-trained models",
+                ),
+            ),
+        ),
+    ),
+)
+
+
 SOFTMAX_LIMITS = Paper(
     id="softmax-limits",
     title="Limitations of Normalization in Attention Mechanism",
@@ -1445,14 +2140,18 @@ TRANSFORMER_WAVE_FUNCTION = Paper(
 @hookimpl
 def zoo_papers() -> Iterator[Paper]:
     """The papers of this plugin, in alphabetical order of id."""
+    yield ADAPTIVE_FILTER_ATTENTION
     yield ATTENTION_RANK
     yield ATTENTION_SDM
+    yield BETTER_ATTENTION
     yield DUAL_ATTENTION
     yield EFFICIENT_ATTENTION
+    yield FAST_ATTENTION
     yield MARGINAL_ATTENTION
     yield MINIMAL_TRANSFORMER
     yield MOBA
     yield MOH
     yield PAVLOVIAN_ATTENTION
+    yield SKIM_ATTENTION
     yield SOFTMAX_LIMITS
     yield TRANSFORMER_WAVE_FUNCTION

@@ -11,8 +11,8 @@ For n positions with queries Q (n, d_k), keys K (n, d_k) and values V (n, d_v):
 
 G = rho_k(K)' V is (d_k, d_v): each of the d_k channels is a template attention map over all positions that gathers
 one global context vector, and each query mixes these. No n x n matrix exists: 2 n d_k d_v multiply-adds instead of
-n^2 (d_k + d_v), and d_k n + d_k d_v numbers in between instead of n^2. With softmax the implied matrix
-rho_q(Q) rho_k(K)' still has rows that are probability distributions.
+n^2 (d_k + d_v), so it is cheaper for n > 2 d_k d_v / (d_k + d_v), and d_k n + d_k d_v numbers in between instead of
+n^2. With softmax the implied matrix rho_q(Q) rho_k(K)' still has rows that are probability distributions.
 
 The key softmax runs over all positions, so there is no causal form.
 """
@@ -32,7 +32,7 @@ from torch.nn import functional as F
 import zoo
 from zoo import Measurement
 from zoo.errors import ConfigError, InputError
-from zoo.evidence.timing import quickest
+from zoo.evidence.measuring import quickest
 from zoo.nn.masks import padding_mask
 from zoo.nn.resnet import ResNet
 from zoo.nn.vision_transformer import VisionTransformerConfig
@@ -55,6 +55,7 @@ class EfficientAttentionConfig:
     residual: bool | None = zoo.field(
         None, "whether the input is added; by default to feature maps and not to sequences, whose host adds it"
     )
+    zero_init: bool = zoo.field(False, "start at zero, so that with the residual the module starts as the identity")
 
     def __post_init__(self) -> None:
         if self.causal:
@@ -156,6 +157,9 @@ class EfficientAttention(nn.Module):
         self.queries = nn.Conv2d(config.dim, config.keys, 1)
         self.values = nn.Conv2d(config.dim, config.values, 1)
         self.reprojection = nn.Conv2d(config.values, config.dim, 1)
+        if config.zero_init:
+            for parameter in self.reprojection.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Attend from every position to all.
@@ -259,6 +263,7 @@ class BackboneConfig:
     key_channels: int | None = zoo.field(None, "d_k; by default half of a map's channels", unit="features", minimum=1)
     num_heads: int = zoo.field(1, "heads of the modules", minimum=1)
     normalization: str = zoo.field("softmax", "of the modules", choices=NORMALIZATIONS)
+    zero_init: bool = zoo.field(False, "whether the modules start as the identity")
 
     def __post_init__(self) -> None:
         if len(self.depths) < 3:
@@ -274,6 +279,7 @@ class BackboneConfig:
             num_heads=self.num_heads,
             normalization=self.normalization,
             residual=True,
+            zero_init=self.zero_init,
         )
 
     def build(self, num_classes: int) -> WithEfficientAttention:
@@ -444,16 +450,14 @@ def check_linear() -> Measurement:
     ratios = {}
     for length in (4_096, 16_384):
         query, key, value = _random(*[(1, 1, length, 32)] * 3)
-        ours, dense = quickest(
-            *(partial(attend, query, key, value) for attend in (efficient_attention, F.scaled_dot_product_attention)),
-            repeat=3,
-        )
+        ours = quickest(partial(efficient_attention, query, key, value), 5)
+        dense = quickest(partial(F.scaled_dot_product_attention, query, key, value), 2)
         ratios[f"n = {length}: {1e3 * ours:.1f} ms against {1e3 * dense:.0f} ms dense"] = dense / ours
-    times: list[float] = []
+    times = []
     # So long that every tensor is fresh memory, whatever ran before in this process.
     for length in (262_144, 1_048_576):
         query, key, value = _random(*[(1, 1, length, 32)] * 3)
-        times += quickest(partial(efficient_attention, query, key, value))
+        times.append(quickest(partial(efficient_attention, query, key, value), 5))
     exponent = math.log(times[1] / times[0]) / math.log(4)
     return Measurement(
         f"{'; '.join(f'{name} ({ratio:.0f}x)' for name, ratio in ratios.items())}; from 262144 to 1048576 "

@@ -123,6 +123,7 @@ SHIFTVIT = Paper(
         ),
         Entry(
             id="shiftvit-shift",
+            aliases=("shift",),
             kind="model",
             summary="the bare shift of four channel groups by one pixel",
             tags=("vision", "token-mixer", "local", "attention-free"),

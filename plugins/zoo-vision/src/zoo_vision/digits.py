@@ -1,8 +1,6 @@
 """Train a classifier on scikit-learn's handwritten digits: real data that travels with a package.
 
-1,797 images of 8 x 8 pixels (UCI, Alpaydin and Kaynak 1998). The split is fixed: a permutation of seed 0, whose
-last 360 images are held out and never seen in training. Images are enlarged to 32 x 32 and shifted at random by up
-to one original pixel.
+Images of 8 x 8 pixels are enlarged to 32 x 32 and shifted at random by up to one original pixel.
 """
 
 from __future__ import annotations
@@ -13,21 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.targets import require
+from zoo.datasets import handwritten_digits
 from zoo_vision.images import upsample_digits
 
-HELD_OUT = 360
 BATCH = 64
-
-
-def load_split() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Training images (1437, 8, 8) in [0, 1], their labels, held-out images (360, 8, 8), their labels."""
-    data = require("sklearn.datasets", needed_by="the handwritten digits").load_digits()
-    images = torch.from_numpy(data.images).float() / 16
-    labels = torch.from_numpy(data.target).long()
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    train, held = order[:-HELD_OUT], order[-HELD_OUT:]
-    return images[train], labels[train], images[held], labels[held]
 
 
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -42,7 +29,7 @@ def fit(
 ) -> dict[str, float]:
     """Train with AdamW, the rate rising over the first tenth and falling as a cosine; returns the held-out accuracy."""
     generator = torch.Generator().manual_seed(seed)
-    images, labels, held_images, held_labels = load_split()
+    images, labels, held_images, held_labels = handwritten_digits()
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.05)
     batches = len(images) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(

@@ -394,12 +394,11 @@ def check_rotation() -> Measurement:
     """Transposed input and gates give the transposed output."""
     torch.manual_seed(0)
     module, turned = (TripletAttention(TripletConfig()).double().eval() for _ in range(2))
-    assert module.hw is not None
-    assert turned.hw is not None
     # Under a swap of H and W the C-W plane becomes the C-H plane, that is hc's with its axes exchanged.
     with torch.no_grad():
-        for target, source in ((turned.cw, module.hc), (turned.hc, module.cw), (turned.hw, module.hw)):
-            target.conv.conv.weight.copy_(source.conv.conv.weight.transpose(-1, -2))
+        for target, source in (("cw", "hc"), ("hc", "cw"), ("hw", "hw")):
+            kernel = module.get_parameter(f"{source}.conv.conv.weight")
+            turned.get_parameter(f"{target}.conv.conv.weight").copy_(kernel.transpose(-1, -2))
     x = torch.randn(2, 5, 8, 6, dtype=torch.float64)
     difference = float((turned(x.transpose(-1, -2)) - module(x).transpose(-1, -2)).abs().max().detach())
     return Measurement(f"difference {difference:.1e} in float64", difference < 1e-12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -9,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo import Measurement
-from zoo.evidence.timing import quickest
+from zoo.evidence.measuring import quickest
+from zoo.nn.language_model import LanguageModel
 from zoo.nn.masks import causal_mask
 from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageModelConfig
 from zoo_sequence.moba.layer import moba_attention, moba_masked
@@ -24,9 +26,9 @@ def _random(heads: int, length: int, dim: int, seed: int = 0) -> tuple[Tensor, T
 
 
 def check_parameters() -> Measurement:
-    """Count a small decoder with MoBA and with full attention, and load one state into both."""
-    moba = MoBALanguageModel(MoBALanguageModelConfig(attention="moba"))
-    full = MoBALanguageModel(MoBALanguageModelConfig(attention="full"))
+    """Count a small decoder with MoBA and the host's own Llama with standard attention; load one state into both."""
+    config = MoBALanguageModelConfig(attention="moba")
+    moba, full = MoBALanguageModel(config), LanguageModel(replace(config, attention="full"))
     counts = [sum(parameter.numel() for parameter in model.parameters()) for model in (moba, full)]
     shapes = [{name: tensor.shape for name, tensor in model.state_dict().items()} for model in (moba, full)]
     full.load_state_dict(moba.state_dict())
@@ -115,18 +117,13 @@ def check_products() -> Measurement:
 def check_speed() -> Measurement:
     """One head on one core: against masked dense attention at 8192 tokens, against the fused kernel from there on."""
     query, key, value = _random(1, 8_192, 64)
-    ours, masked = quickest(
-        *(partial(attend, query, key, value, Routing(128, 3)) for attend in (moba_attention, moba_masked)), repeat=1
-    )
+    ours = quickest(partial(moba_attention, query, key, value, Routing(128, 3)))
+    masked = quickest(partial(moba_masked, query, key, value, Routing(128, 3)), 1)
     ratios = []
     for length in (8_192, 16_384, 32_768):
         query, key, value = _random(1, length, 64)
-        fused, blockwise = quickest(
-            partial(F.scaled_dot_product_attention, query, key, value, is_causal=True),
-            partial(moba_attention, query, key, value, Routing(512, 3)),
-            repeat=2,
-        )
-        ratios.append(fused / blockwise)
+        fused = quickest(partial(F.scaled_dot_product_attention, query, key, value, is_causal=True), 2)
+        ratios.append(fused / quickest(partial(moba_attention, query, key, value, Routing(512, 3)), 2))
     return Measurement(
         f"{masked / ours:.0f}x faster than masked dense attention at 8192 tokens (block 128, topk 3); "
         f"{', '.join(f'{ratio:.1f}x' for ratio in ratios)} faster than fused causal attention at 8k, 16k, 32k "

@@ -1,0 +1,89 @@
+"""What the paper promises and a machine can check."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from zoo import Measurement
+from zoo_interpret.bert_look.parsing import (
+    Sentence,
+    attachment_score,
+    offset_baseline,
+    relation_scores,
+    synthetic_treebank,
+)
+from zoo_interpret.bert_look.probes import AttentionProbe, AttentionProbeConfig, train_probe
+from zoo_interpret.bert_look.statistics import (
+    BertLookConfig,
+    average_attention,
+    document_maps,
+    entropies,
+    example,
+    js_distances,
+)
+
+
+def check_separator_identity() -> Measurement:
+    """sep = (2 sep_sep + (N - 2) rest_sep) / N on a document with two separators."""
+    config = BertLookConfig(1, 2, [3, 4])
+    case = example(config, 3)
+    worst = 0.0
+    for tokens, maps in document_maps(**case):
+        found, count = average_attention(maps, tokens, config), len(tokens)
+        combined = (2 * found["sep_sep"] + (count - 2) * found["rest_sep"]) / count
+        worst = max(worst, float((combined - found["sep"]).abs().max()))
+    return Measurement(f"largest difference {worst:.1e}", worst < 1e-6)
+
+
+def check_uniform() -> Measurement:
+    """Entropy and JS distance of uniform maps."""
+    maps = torch.full((2, 3, 10, 10), 0.1, dtype=torch.float64)
+    entropy = float((entropies(maps) - torch.tensor(10.0, dtype=torch.float64).log()).abs().max())
+    distance = float(js_distances(maps).abs().max())
+    return Measurement(f"entropy off by {entropy:.1e}, distance {distance:.1e}", max(entropy, distance) < 1e-6)
+
+
+def check_fixed_offset_head() -> Measurement:
+    """A head that points to a fixed offset against the offset baseline, on a synthetic treebank."""
+    sentences = synthetic_treebank(60)
+    maps = []
+    for sentence in sentences:
+        size = len(sentence.words) + 2
+        maps.append(torch.stack([torch.diag(torch.ones(size - k), k) for k in (1, 2)])[None])
+    scores, baseline = relation_scores(sentences, maps), offset_baseline(sentences)
+    heads = {"next": float(scores["next"][0, 0]), "skip": float(scores["skip"][0, 1])}
+    equal = all(heads[name] == baseline[name][1] for name in heads)
+    return Measurement(
+        f"pointing heads {heads['next']:.1%} and {heads['skip']:.1%}, offsets "
+        f"{baseline['next'][1]:.1%} and {baseline['skip'][1]:.1%}",
+        equal and min(heads.values()) == 1.0,
+    )
+
+
+def check_probe_size() -> Measurement:
+    """Parameters of the attention-only probe on BERT-base."""
+    count = sum(parameter.numel() for parameter in AttentionProbe(AttentionProbeConfig(144)).parameters())
+    return Measurement(f"{count} parameters", count == 290)
+
+
+def check_probe_learns() -> Measurement:
+    """UAS of the attention-only probe trained on a synthetic treebank with pointing heads among noise."""
+    sentences = synthetic_treebank(300)
+    generator = torch.Generator().manual_seed(0)
+
+    def maps_of(sentence: Sentence) -> Tensor:
+        size = len(sentence.words) + 2
+        gold = torch.zeros(size, size)
+        for index, head in enumerate(sentence.heads):
+            gold[index + 1, head] = 1.0
+        noise = torch.randn(1, 3, size, size, generator=generator).softmax(-1)
+        return torch.cat((noise, (0.5 * gold + 0.5 / size)[None, None]), 1)
+
+    data = [((maps_of(sentence),), torch.tensor(sentence.heads)) for sentence in sentences]
+    torch.manual_seed(0)
+    probe = train_probe(AttentionProbe(AttentionProbeConfig(4)), data[:200] * 3, learning_rate=0.02)
+    with torch.no_grad():
+        scores = [attachment_score(probe(maps[None])[0].argmax(-1), gold) for (maps,), gold in data[200:]]
+    score = float(torch.stack(scores).mean())
+    return Measurement(f"UAS {score:.3f} on held-out synthetic sentences", score > 0.95)

@@ -1,0 +1,266 @@
+"""Surface patterns, entropy and similarity of heads: the probe itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import zoo
+from zoo.errors import InputError
+from zoo.targets import require
+from zoo_interpret.tiny_models import tiny_bert
+
+SELECTORS = ("self", "right", "left", "sep", "cls", "punct", "sep_sep", "rest_sep")
+
+
+@dataclass
+class BertLookConfig:
+    """Config of the probe."""
+
+    cls_id: int = zoo.field(101, "token id of [CLS]", minimum=0)
+    sep_id: int = zoo.field(102, "token id of [SEP]", minimum=0)
+    punct_ids: list[int] = zoo.field([1012, 1010], "token ids of . and ,", minimum=0)
+    separators: str = zoo.field(
+        "two",
+        "denominators of the [SEP] selectors: two separators as in the paper, or the true count",
+        choices=("two", "count"),
+    )
+    reduce: str = zoo.field("sum", "JS distances over documents", choices=("sum", "mean"))
+    js: bool = zoo.field(True, "whether JS distances are computed: quadratic in the number of heads")
+
+
+def document_maps(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
+    """Token ids (N,) and maps (layers, heads, N, N) of every document, on the CPU in at least float32, padding cut off.
+
+    Raises:
+        InputError: the model returns no maps.
+    """
+    with torch.no_grad():
+        output = model(**inputs, output_attentions=True)
+    maps = getattr(output, "attentions", None)
+    if not maps or maps[0] is None:
+        raise InputError('the model returned no attention maps; load it with attn_implementation="eager"')
+    stacked = torch.stack(tuple(maps), 1).cpu()
+    stacked = stacked.to(torch.promote_types(stacked.dtype, torch.float32))
+    ids = inputs["input_ids"].cpu()
+    real = inputs.get("attention_mask", torch.ones_like(ids)).cpu().bool()
+    return [(ids[row, kept], stacked[row][..., kept, :][..., kept]) for row, kept in enumerate(real)]
+
+
+def selectors(tokens: Tensor, config: BertLookConfig) -> dict[str, tuple[Tensor, float]]:
+    """Selector matrices (N, N) and denominators."""
+    count = len(tokens)
+    sep, cls = tokens == config.sep_id, tokens == config.cls_id
+    punct = torch.isin(tokens, torch.tensor(config.punct_ids))
+    every = torch.ones(count, dtype=torch.bool)
+    separators = 2 if config.separators == "two" else max(int(sep.sum()), 1)
+    columns = {"sep": sep, "cls": cls, "punct": punct}
+    found = {
+        "self": (torch.eye(count), float(count)),
+        "right": (torch.diag(torch.ones(count - 1), 1), float(count)),
+        "left": (torch.diag(torch.ones(count - 1), -1), float(count)),
+        **{name: (torch.outer(every.float(), column.float()), float(count)) for name, column in columns.items()},
+        "sep_sep": (torch.outer(sep.float(), sep.float()), float(separators)),
+        "rest_sep": (torch.outer((~sep).float(), sep.float()), float(max(count - separators, 1))),
+    }
+    return found
+
+
+def average_attention(maps: Tensor, tokens: Tensor, config: BertLookConfig) -> dict[str, Tensor]:
+    """Table (layers, heads) per selector, for one document."""
+    return {
+        name: (maps * selector).sum((-1, -2)) / denominator
+        for name, (selector, denominator) in selectors(tokens, config).items()
+    }
+
+
+def entropies(maps: Tensor) -> Tensor:
+    """Entropy of every row (layers, heads, N) of smoothed maps, nats."""
+    smooth = 0.9999 * maps + 0.0001 / maps.shape[-1]
+    return -(smooth * smooth.log()).sum(-1)
+
+
+def js_distances(maps: Tensor) -> Tensor:
+    """Jensen-Shannon distances (heads, heads) of one document's maps, layers flattened, summed over rows."""
+    smooth = (0.999 * maps + 0.001 / maps.shape[-1]).flatten(0, 1)
+    distances = smooth.new_zeros(len(smooth), len(smooth))
+    for index, own in enumerate(smooth):
+        middle = (own + smooth) / 2
+        terms = own * (own / middle).log() + smooth * (smooth / middle).log()
+        distances[index] = terms.sum((-1, -2)) / 2
+    return distances
+
+
+def embed_heads(distances: Tensor, seed: int = 0) -> Tensor:
+    """2-D points (heads, 2) whose distances are like the given ones.
+
+    Metric scaling by SMACOF, the best of five starts: classical scaling, and four random ones of ``seed``.
+    """
+    symmetric = ((distances + distances.T) / 2).double()
+    starts = [_classical_scaling(symmetric)]
+    generator = torch.Generator().manual_seed(seed)
+    starts += [torch.randn(len(distances), 2, generator=generator, dtype=torch.float64) for _ in range(4)]
+    return min((_smacof(symmetric, start) for start in starts), key=lambda points: _stress(symmetric, points))
+
+
+def _classical_scaling(distances: Tensor) -> Tensor:
+    squared = distances.square()
+    centred = squared - squared.mean(0) - squared.mean(1, keepdim=True) + squared.mean()
+    values, vectors = torch.linalg.eigh(-centred / 2)
+    return vectors[:, -2:] * values[-2:].clamp(min=0).sqrt()
+
+
+def _smacof(distances: Tensor, points: Tensor, steps: int = 200) -> Tensor:
+    for _ in range(steps):
+        current = torch.cdist(points, points)
+        ratio = torch.where(current > 1e-9, distances / current.clamp(min=1e-9), torch.zeros_like(current))
+        transform = -ratio
+        transform.diagonal().copy_(ratio.sum(1))
+        points = transform @ points / len(points)
+    return points
+
+
+def _stress(distances: Tensor, points: Tensor) -> float:
+    return float((torch.cdist(points, points) - distances).square().sum())
+
+
+def saliency(
+    model: nn.Module, inputs: Mapping[str, Tensor], loss: Callable[[Any], Tensor], *, steps: int = 1
+) -> Tensor:
+    """Gradient saliency of attention, |a dL/da| (layers, heads, N, N), summed over the batch.
+
+    Args:
+        model: a transformers model with attn_implementation="eager".
+        inputs: keyword arguments of its forward.
+        loss: output to a scalar.
+        steps: above 1, gradients are averaged over that many scaled input embeddings (integrated gradients).
+    """
+    embeddings = model.get_input_embeddings()(inputs["input_ids"]).detach()  # type: ignore[operator]
+    rest = {name: value for name, value in inputs.items() if name != "input_ids"}
+    total: list[Tensor] = []
+    for step in range(1, steps + 1):
+        scaled = (embeddings * (step / steps)).requires_grad_()
+        output = model(inputs_embeds=scaled, **rest, output_attentions=True)
+        gradients = torch.autograd.grad(loss(output), output.attentions)
+        parts = [map_ * gradient for map_, gradient in zip(output.attentions, gradients, strict=True)]
+        total = parts if not total else [a + b for a, b in zip(total, parts, strict=True)]
+    return torch.stack([part.detach().div(steps).abs().sum(0) for part in total])
+
+
+@dataclass(frozen=True)
+class BertLookResult:
+    """Statistics of a model's heads, averaged over documents.
+
+    Args:
+        averages: selector -> table (layers, heads).
+        entropy, entropy_cls: (layers, heads), nats.
+        uniform_entropy: mean of log N.
+        js: (heads, heads) Jensen-Shannon distances, or None.
+        documents: how many.
+    """
+
+    averages: Mapping[str, Tensor]
+    entropy: Tensor
+    entropy_cls: Tensor
+    uniform_entropy: float
+    js: Tensor | None
+    documents: int
+
+    def labels(self) -> list[list[str]]:
+        """The paper's label of every head, by layer: next, previous, broad, cls, sep, punct, or nothing."""
+        rules = (
+            ("next", self.averages["right"] > 0.5),
+            ("previous", self.averages["left"] > 0.5),
+            ("broad", self.entropy > 3.8),
+            ("cls", self.averages["cls"] > 0.6),
+            ("sep", self.averages["sep"] > 0.6),
+            ("punct", self.averages["punct"] > 0.6),
+        )
+        layers, heads = self.entropy.shape
+        return [
+            [next((name for name, table in rules if table[layer, head]), "") for head in range(heads)]
+            for layer in range(layers)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested lists, ready for JSON."""
+        return {
+            "averages": {name: table.tolist() for name, table in self.averages.items()},
+            "entropy": self.entropy.tolist(),
+            "entropy_cls": self.entropy_cls.tolist(),
+            "uniform_entropy": self.uniform_entropy,
+            "js": None if self.js is None else self.js.tolist(),
+            "labels": self.labels(),
+            "documents": self.documents,
+        }
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Attention to special tokens by layer, and the heads in two dimensions; a matplotlib figure."""
+        figure = require("matplotlib.figure", needed_by="plotting").Figure(figsize=(9, 4), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        layers, heads = self.entropy.shape
+        for name in ("sep", "cls", "punct", "right", "left", "self"):
+            left.plot(range(1, layers + 1), self.averages[name].mean(1), marker="o", label=name)
+        left.set(xlabel="layer", ylabel="average attention")
+        left.legend()
+        if self.js is not None and len(self.js) > 2:
+            points = embed_heads(self.js)
+            scatter = right.scatter(points[:, 0], points[:, 1], c=[i // heads for i in range(layers * heads)])
+            figure.colorbar(scatter, ax=right, label="layer")
+        right.set(title="heads by Jensen-Shannon distance")
+        if path is not None:
+            figure.savefig(path, dpi=120)
+        return figure
+
+
+class BertLook:
+    """``probe(model, inputs)``: statistics of every head of a transformers model."""
+
+    def __init__(self, config: BertLookConfig) -> None:
+        self.config = config
+
+    def __call__(self, model: nn.Module, inputs: Mapping[str, Tensor]) -> BertLookResult:
+        """Run the model and analyse its maps.
+
+        Args:
+            model: with attn_implementation="eager".
+            inputs: keyword arguments of its forward; padding on any side, marked by ``attention_mask``.
+        """
+        return self.analyse(document_maps(model, inputs))
+
+    def analyse(self, documents: Sequence[tuple[Tensor, Tensor]]) -> BertLookResult:
+        """Statistics of documents given as (token ids (N,), maps (layers, heads, N, N)).
+
+        Raises:
+            InputError: no documents.
+        """
+        if not documents:
+            raise InputError("no documents to analyse")
+        averages = [average_attention(maps, tokens, self.config) for tokens, maps in documents]
+        rows = [entropies(maps) for _, maps in documents]
+        distances = None
+        if self.config.js:
+            parts = torch.stack([js_distances(maps) for _, maps in documents])
+            distances = parts.sum(0) if self.config.reduce == "sum" else parts.mean(0)
+        return BertLookResult(
+            {name: torch.stack([entry[name] for entry in averages]).mean(0) for name in SELECTORS},
+            torch.stack([row.mean(-1) for row in rows]).mean(0),
+            torch.stack([row[..., 0] for row in rows]).mean(0),
+            float(torch.tensor([float(len(tokens)) for tokens, _ in documents]).log().mean()),
+            distances,
+            len(documents),
+        )
+
+
+def example(config: BertLookConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
+    """A tiny BERT and random ids of two segments each."""
+    generator = torch.Generator().manual_seed(seed)
+    model = tiny_bert(seed=seed, vocab_size=max(66, config.cls_id, config.sep_id, *config.punct_ids) + 1)
+    ids = torch.randint(3, 67, (batch_size, 14), generator=generator)
+    ids[:, 0], ids[:, 6], ids[:, -1] = config.cls_id, config.sep_id, config.sep_id
+    return {"model": model, "inputs": {"input_ids": ids, "attention_mask": torch.ones_like(ids)}}

@@ -1,0 +1,58 @@
+"""Are sixteen heads really better than one? Gate, rank and remove attention heads of trained models.
+
+Source: "Are Sixteen Heads Really Better than One?" (NeurIPS 2019), arXiv 1905.10650.
+
+A gate xi_h multiplies head h: MHA(x, q) = sum_h xi_h Att_h(x, q) W_o,h. Since heads are concatenated before the output
+projection, scaling a head's slice of that projection's input is exact for every such architecture; the projection's
+bias is never gated. The importance of a head is the first-order estimate of what gating it off does to the loss,
+
+    I_h = E | dL / dxi_h | = E | Att_h(x)' dL / dAtt_h(x) |.
+
+As the authors compute it, L is the mean cross entropy of a batch, the absolute value is taken per token position, and
+sums are divided by the number of real tokens, in the last layer by the number of examples (only [CLS] feeds the
+classifier there). For pruning, each layer's scores are divided by their norm, and heads go in ascending order.
+
+``method`` holds the tools, ``results`` what they return, ``statistics`` the analysis of maps.
+"""
+
+from zoo_interpret.sixteen_heads.method import (
+    Batch,
+    Loss,
+    SixteenHeads,
+    SixteenHeadsConfig,
+    example,
+    tiny_classifier,
+)
+from zoo_interpret.sixteen_heads.recordings import (
+    replay,
+)
+from zoo_interpret.sixteen_heads.results import (
+    Ablation,
+    Importance,
+    PruningStep,
+    head_labels,
+    rank,
+)
+from zoo_interpret.sixteen_heads.statistics import (
+    HeadStatistics,
+    head_statistics,
+    output_disagreement,
+)
+
+__all__ = [
+    "Ablation",
+    "Batch",
+    "HeadStatistics",
+    "Importance",
+    "Loss",
+    "PruningStep",
+    "SixteenHeads",
+    "SixteenHeadsConfig",
+    "example",
+    "head_labels",
+    "head_statistics",
+    "output_disagreement",
+    "rank",
+    "replay",
+    "tiny_classifier",
+]

@@ -1,0 +1,99 @@
+"""What the paper promises and a machine can check."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo import Measurement
+from zoo_interpret.heads import find_sites
+from zoo_interpret.sixteen_heads.method import SixteenHeads, SixteenHeadsConfig, example, gate, tiny_classifier
+from zoo_interpret.sixteen_heads.results import Importance
+
+
+def check_masking_equals_removal() -> Measurement:
+    """Logits of a gated and of a structurally pruned tiny BERT."""
+    import copy
+
+    method = SixteenHeads(SixteenHeadsConfig())
+    case = example(SixteenHeadsConfig(), 4)
+    model, arguments = case["model"], case["inputs"]
+    mask = torch.tensor([[1, 0, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]]).float()
+    cut = copy.deepcopy(model)
+    removed = method.remove(cut, mask)
+    with torch.no_grad():
+        with method.attach(model, mask):
+            gated = model(**arguments).logits
+        difference = float((cut(**arguments).logits - gated).abs().max())
+    return Measurement(f"difference {difference:.1e} with {removed} parameters removed", difference < 1e-5)
+
+
+def check_gate_gradients() -> Measurement:
+    """Importance from the gradients of real gates, one per token or one per example, and from the heads' outputs."""
+    case = example(SixteenHeadsConfig(), 4)
+    model, batch = case["model"], {**case["inputs"], "labels": torch.tensor([0, 1, 2, 0])}
+    sites, tokens = find_sites(model), batch["input_ids"].shape[1]
+    errors = {}
+    for per, places in (("token", tokens), ("example", 1)):
+        from_outputs = SixteenHeads(SixteenHeadsConfig(per=per)).importance(model, [batch]).raw
+        gates = torch.ones(len(sites), 4, places, sites[0].num_heads, requires_grad=True)
+        handles = [site.output.register_forward_pre_hook(gate(gates, layer, site)) for layer, site in enumerate(sites)]
+        (gradient,) = torch.autograd.grad(model(**batch).loss, gates)
+        for handle in handles:
+            handle.remove()
+        from_gates = gradient.abs().sum((1, 2))
+        errors[per] = float((from_outputs - from_gates).abs().max() / from_gates.max())
+    return Measurement(
+        f"largest relative difference {errors['token']:.1e} per token, {errors['example']:.1e} per example",
+        max(errors.values()) < 1e-5,
+    )
+
+
+def majority_task(count: int, generator: torch.Generator) -> dict[str, Tensor]:
+    """Sequences of 11 ids after a [CLS]: which of three symbols is the most frequent?"""
+    symbols = torch.randint(3, (count, 11), generator=generator)
+    votes = functional.one_hot(symbols, 3).sum(1) + torch.rand(count, 3, generator=generator) * 0.01
+    ids = torch.cat((torch.ones(count, 1, dtype=torch.long), symbols + 3), 1)
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": votes.argmax(-1)}
+
+
+def train_tiny_classifier(steps: int = 400, seed: int = 0) -> nn.Module:
+    """A tiny BERT trained on ``majority_task``, in eval mode."""
+    model = tiny_classifier(seed, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(steps):
+        batch = majority_task(64, generator)
+        loss = model(**batch).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+def check_ordering() -> Measurement:
+    """Accuracy of a trained tiny BERT while heads go in ascending and in descending order."""
+    model = train_tiny_classifier()
+    generator = torch.Generator().manual_seed(1)
+    test = majority_task(1000, generator)
+    batches = [majority_task(50, generator) for _ in range(10)]
+    method = SixteenHeads(SixteenHeadsConfig(percents=[25, 50, 75]))
+    importance = method.importance(model, batches)
+
+    def accuracy(gated: nn.Module) -> float:
+        with torch.no_grad():
+            logits = gated(input_ids=test["input_ids"], attention_mask=test["attention_mask"]).logits
+        return float((logits.argmax(-1) == test["labels"]).float().mean())
+
+    curves = {}
+    for name, order in (("ascending", importance.order), ("descending", importance.order[::-1])):
+        ordered = Importance(importance.raw, importance.scores, importance.normalised, order, importance.labels)
+        scores = []
+        for mask in method.masks(ordered):
+            with method.attach(model, mask):
+                scores.append(accuracy(model))
+        curves[name] = scores
+    text = "; ".join(f"{name} {', '.join(f'{score:.2f}' for score in scores)}" for name, scores in curves.items())
+    better = sum(curves["ascending"]) > sum(curves["descending"])
+    return Measurement(f"{accuracy(model):.2f} unpruned; {text} at 25, 50, 75% pruned", better)

@@ -1,0 +1,388 @@
+"""What both variants share, and the isotropic layer, whose weights need no tensor of length^2 features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from zoo.errors import ConfigError, InputError
+from zoo.nn.masks import expand_mask, masked_softmax
+from zoo_sequence.adaptive_filter_attention.complex_features import (
+    ComplexRMSNorm,
+    ToComplex,
+    ToReal,
+    as_complex,
+    as_real,
+    squared_norm,
+    working_dtype,
+)
+from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics, LinearDynamics
+
+INPUT_NORMS = ("none", "all", "query-key")
+BIASES = ("none", "covariance", "lag")
+SCALES = ("constant", "covariance", "linear")
+RESIDUALS = ("none", "add", "precision-gate", "learned-gate")
+
+
+@dataclass
+class FilterConfig:
+    """What the isotropic and the full layer have in common."""
+
+    dim: int = zoo.field(128, "model width", unit="features", minimum=1)
+    num_heads: int = zoo.field(2, "heads", minimum=1)
+    key_dim: int | None = zoo.field(
+        None, "complex features of queries and keys, all heads together; None: dim", unit="features", minimum=2
+    )
+    value_dim: int | None = zoo.field(
+        None, "complex features of values, all heads together; None: dim", unit="features", minimum=2
+    )
+    max_length: int = zoo.field(
+        101, "length that decay rates and frequencies are scaled to; longer inputs work", unit="tokens", minimum=1
+    )
+    causal: bool = zoo.field(True, "always: a filter estimates from what came before")
+    input_norm: str = zoo.field("none", "which projections get a complex RMS norm", choices=INPUT_NORMS)
+    learn_rotations: bool = zoo.field(True, "learned frequencies; False: 10000^(-2i/d_h) before scaling")
+    decay: bool = zoo.field(True, "whether values fade; False: mu = 0")
+    process_noise: bool = zoo.field(True, "False: sigma = 0")
+    robust: bool = zoo.field(True, "Student-t weights of residuals; False: Gaussian")
+    residual: str = zoo.field("none", "how an estimate meets the value at its own position", choices=RESIDUALS)
+    predict_next: bool = zoo.field(True, "whether the output is the estimate one step ahead")
+    min_exponent: float = zoo.field(-20.0, "lower bound of mu dt")
+    max_exponent: float = zoo.field(20.0, "upper bound of mu dt")
+    eps: float = zoo.field(1e-5, "least noise, least decay rate, and decay rate that counts as zero", minimum=0.0)
+
+    def __post_init__(self) -> None:
+        if not self.causal:
+            raise ConfigError("a filter carries estimates forward in time: causal must be True", field="causal")
+        for name, width in (("key_dim", self.key_dim), ("value_dim", self.value_dim)):
+            if (width or self.dim) % (2 * self.num_heads):
+                raise ConfigError(
+                    f"{width or self.dim} features are not pairs of conjugate eigenvalues in each of "
+                    f"num_heads={self.num_heads} heads: give a multiple of {2 * self.num_heads}",
+                    field=name if width else "dim",
+                )
+        if not self.separate_keys and self.key_features != self.value_features:
+            raise ConfigError(
+                f"key_dim={self.key_dim or self.dim} and value_dim={self.value_dim or self.dim} must be equal "
+                "where keys and values share their dynamics",
+                field="key_dim",
+            )
+        if self.min_exponent > self.max_exponent:
+            raise ConfigError(
+                f"min_exponent={self.min_exponent} is above max_exponent={self.max_exponent}", field="min_exponent"
+            )
+
+    @property
+    def separate_keys(self) -> bool:
+        """Whether keys have dynamics of their own."""
+        return False
+
+    @property
+    def key_features(self) -> int:
+        """Complex features of a key in one head."""
+        return (self.key_dim or self.dim) // self.num_heads
+
+    @property
+    def value_features(self) -> int:
+        """Complex features of a value in one head."""
+        return (self.value_dim or self.dim) // self.num_heads
+
+
+@dataclass
+class AdaptiveFilterConfig(FilterConfig):
+    """Config of the isotropic layer."""
+
+    separate_dynamics: bool = zoo.field(False, "whether keys have decay, frequencies and noise of their own")
+    rotate_values: bool = zoo.field(True, "False: estimates stay rotated back to the first time")
+    additive_bias: str = zoo.field("covariance", "bias of a lag: 0, -log V or -nu dt", choices=BIASES)
+    residual_scale: str = zoo.field(
+        "covariance", "factor of the residual: 1/d_h, 1/(nu d_h V) or 1/(d_h (sigma^2 dt + eta^2))", choices=SCALES
+    )
+    full_residual: bool = zoo.field(True, "|q - k|^2 as residual; False: its cross term only")
+
+    @property
+    def separate_keys(self) -> bool:
+        """Whether keys have dynamics of their own."""
+        return self.separate_dynamics
+
+
+class Estimate(NamedTuple):
+    """What a layer knows besides its output.
+
+    Args:
+        output: (batch, length, dim).
+        attention: weights of sources j at targets i before the decay, (batch, heads, i, j); the mean over the
+            features of a head in the full layer.
+        latent: complex estimates (batch, heads, length, d_h) of the present, before any prediction.
+        eigenvalues: of the values' dynamics, complex (heads, d_h), per unit of time.
+    """
+
+    output: Tensor
+    attention: Tensor
+    latent: Tensor
+    eigenvalues: Tensor
+
+
+class Operands(NamedTuple):
+    """What a layer combines.
+
+    Args:
+        query, key, value: complex (batch, heads, length, d_h), rotated back to the first time.
+        lag: |t_i - t_j|, (1 or batch, 1, i, j).
+        keys, values: dynamics; the same object where they are shared.
+        visible: see ``zoo.nn.masks.expand_mask``.
+    """
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    lag: Tensor
+    keys: Dynamics
+    values: Dynamics
+    visible: Tensor | None
+
+
+class Combination(NamedTuple):
+    """Weighted values.
+
+    Args:
+        estimate: complex (batch, heads, length, d_h), still rotated back to the first time.
+        attention: (batch, heads, i, j).
+        log_precision: log sum_j exp(logit), (batch, heads, length, 1 or d_h); None where no gate asks for it.
+    """
+
+    estimate: Tensor
+    attention: Tensor
+    log_precision: Tensor | None
+
+
+class Gate(nn.Module):
+    """Share of the estimate where it meets the value at its own position: P^(scale^2) / (P^(scale^2) + prior).
+
+    The more precise an estimate, the less its own measurement counts.
+
+    Args:
+        num_heads, features: one gate each.
+        by_precision: False leaves the precision P out: a learned constant 1 / (1 + prior).
+    """
+
+    def __init__(self, num_heads: int, features: int, *, by_precision: bool) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(num_heads, features, 1)) if by_precision else None
+        self.prior_raw = nn.Parameter(torch.ones(num_heads, features, 1))
+
+    def forward(self, log_precision: Tensor | None) -> Tensor:
+        """log P (batch, heads, length, 1 or d_h) to shares (batch, heads, length, d_h); no P to (heads, 1, d_h)."""
+        work = working_dtype(self.prior_raw.dtype)
+        log_prior = functional.softplus(self.prior_raw[:, None, :, 0].to(work)).log()
+        if self.scale is None or log_precision is None:
+            return torch.sigmoid(-log_prior)
+        return torch.sigmoid(log_precision * self.scale[:, None, :, 0].to(work).square() - log_prior)
+
+
+def relative_times(times: Tensor | None, *, batch: int, length: int, like: Tensor) -> Tensor:
+    """Times since the first, (1 or batch, length), in the dtype of ``like``.
+
+    Differences are taken in float64: large time stamps would lose their lags in float32.
+
+    Raises:
+        InputError: times of another shape.
+    """
+    if times is None:
+        return torch.arange(length, dtype=like.dtype, device=like.device)[None]
+    if tuple(times.shape) not in {(length,), (batch, length)}:
+        raise InputError(f"times of shape {tuple(times.shape)}; expected ({length},) or ({batch}, {length})")
+    exact = torch.atleast_2d(times.to(device=like.device, dtype=torch.float64))
+    return (exact - exact[:, :1]).to(like.dtype)
+
+
+def visibility(attn_mask: Tensor | None, x: Tensor, num_heads: int) -> Tensor | None:
+    """The causal mask and ``attn_mask`` in one, for ``x`` (batch, length, dim); see ``zoo.nn.masks.expand_mask``."""
+    batch, length, _ = x.shape
+    return expand_mask(
+        attn_mask, batch=batch, heads=num_heads, queries=length, keys=length, causal=True, device=x.device
+    )
+
+
+def log_total(logits: Tensor, visible: Tensor | None) -> Tensor:
+    """log sum_j exp(logit) over the visible last axis; very negative where nothing is visible."""
+    if visible is not None:
+        logits = logits.masked_fill(~visible, torch.finfo(logits.dtype).min)
+    return logits.logsumexp(-1)
+
+
+class FilterLayer(nn.Module):
+    """(batch, length, dim) to the same shape by estimates of complex features from all measurements so far."""
+
+    has_positions = True
+
+    def __init__(self, config: FilterConfig, *, per_feature: bool) -> None:
+        super().__init__()
+        self.config = config
+        dim, heads, keys, values = config.dim, config.num_heads, config.key_features, config.value_features
+        self.q_proj = ToComplex(dim, heads, keys)
+        self.k_proj = ToComplex(dim, heads, keys)
+        self.v_proj = ToComplex(dim, heads, values)
+        self.out_proj = ToReal(heads, values, dim)
+        normed = config.input_norm != "none"
+        self.q_norm = ComplexRMSNorm(heads, keys) if normed else nn.Identity()
+        self.k_norm = ComplexRMSNorm(heads, keys) if normed else nn.Identity()
+        self.v_norm = ComplexRMSNorm(heads, values) if config.input_norm == "all" else nn.Identity()
+        self.dynamics = LinearDynamics(config, values, per_feature=per_feature)
+        self.key_dynamics = LinearDynamics(config, keys, per_feature=per_feature) if config.separate_keys else None
+        self.nu_raw = nn.Parameter(torch.empty(heads))
+        nn.init.ones_(self.nu_raw)
+        self.by_precision = config.residual == "precision-gate"
+        gated = config.residual in ("precision-gate", "learned-gate")
+        self.gate = Gate(heads, values, by_precision=self.by_precision) if gated else None
+
+    def combine(self, operands: Operands) -> Combination:
+        """Weigh the values."""
+        raise NotImplementedError
+
+    def nu(self, dtype: torch.dtype) -> Tensor:
+        """Degrees of freedom (heads, 1, 1)."""
+        return (functional.softplus(self.nu_raw.to(dtype)) + self.config.eps)[:, None, None]
+
+    def forward(
+        self,
+        x: Tensor,
+        attn_mask: Tensor | None = None,
+        *,
+        times: Tensor | None = None,
+        estimates: list[Estimate] | None = None,
+    ) -> Tensor:
+        """Filter a sequence.
+
+        Args:
+            x: measurements (batch, length, dim).
+            attn_mask: see ``zoo.nn.masks``.
+            times: when they were made, (length,) or (batch, length), rising; 0, 1, 2, ... by default.
+            estimates: a list that attention, latent estimates and eigenvalues are appended to.
+
+        Returns:
+            (batch, length, dim): the state at each time, or one step later with ``predict_next``.
+
+        Raises:
+            InputError: times of another shape.
+            MaskError: a mask that does not fit.
+        """
+        found = self.estimate(x, x, x, visibility(attn_mask, x, self.config.num_heads), times)
+        if estimates is not None:
+            estimates.append(found)
+        return found.output
+
+    def estimate(
+        self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, times: Tensor | None = None
+    ) -> Estimate:
+        """As ``forward``, from three inputs (batch, length, dim) and a finished mask."""
+        q, k, raw = self.q_proj(query), self.k_proj(key), self.v_proj(value)
+        q, k, v = self.q_norm(q), self.k_norm(k), self.v_norm(raw)
+        clock = relative_times(times, batch=len(query), length=query.shape[1], like=q.real)
+        values = self.dynamics.resolve(clock.dtype)
+        keys = values if self.key_dynamics is None else self.key_dynamics.resolve(clock.dtype)
+        back, forth = keys.rotation(clock).conj(), values.rotation(clock)
+        lag = (clock[:, :, None] - clock[:, None, :]).abs()[:, None]
+        found = self.combine(Operands(q * back, k * back, v * forth.conj(), lag, keys, values, visible))
+        latent = found.estimate * forth if self.rotates_forward else found.estimate
+        latent = self._with_own_value(latent, raw, found.log_precision, visible)
+        predicted = latent * values.transition(_first_step(clock)) if self.config.predict_next else latent
+        return Estimate(self.out_proj(predicted), found.attention, latent, values.eigenvalues)
+
+    @property
+    def rotates_forward(self) -> bool:
+        """Whether estimates are turned to their own time again."""
+        return True
+
+    def _with_own_value(
+        self, estimate: Tensor, own: Tensor, log_precision: Tensor | None, visible: Tensor | None
+    ) -> Tensor:
+        if self.config.residual == "none":
+            return estimate
+        if self.gate is None:
+            merged = estimate + own
+        else:
+            share = self.gate(log_precision)
+            merged = share * estimate + (1 - share) * own
+        return merged if visible is None else merged.masked_fill(~visible.any(-1, keepdim=True), 0.0)
+
+
+def _first_step(clock: Tensor) -> Tensor:
+    """Time between the first two measurements, (1 or batch,); one where there is only one."""
+    return clock[:, 1] - clock[:, 0] if clock.shape[1] > 1 else torch.ones_like(clock[:, 0])
+
+
+class AdaptiveFilterAttention(FilterLayer):
+    """The isotropic layer: one decay and one noise per head, so that residuals are a matrix product."""
+
+    config: AdaptiveFilterConfig
+
+    def __init__(self, config: AdaptiveFilterConfig) -> None:
+        super().__init__(config, per_feature=False)
+        self.tau = nn.Parameter(torch.empty(config.num_heads))
+        nn.init.ones_(self.tau)
+
+    @property
+    def rotates_forward(self) -> bool:
+        """As configured."""
+        return self.config.rotate_values
+
+    def combine(self, operands: Operands) -> Combination:
+        """softmax_j of tau^2 (bias - penalty of the residual), times the decay of the values."""
+        query, key, value, lag, keys, values, visible = operands
+        decay = keys.decay(lag)
+        residual = factorised_residual(query, key, decay, full=self.config.full_residual)
+        logits = self.logits(residual, lag, keys)
+        attention = masked_softmax(logits, visible)
+        carried = attention * (decay if values is keys else values.decay(lag))
+        log_precision = log_total(logits, visible)[..., None] if self.by_precision else None
+        return Combination(as_complex(carried @ as_real(value)), attention, log_precision)
+
+    def logits(self, residual: Tensor, lag: Tensor, keys: Dynamics) -> Tensor:
+        """Logits (batch, heads, i, j) of residuals (batch, heads, i, j)."""
+        config, features, nu = self.config, self.config.key_features, self.nu(residual.dtype)
+        covariance = keys.covariance(lag) if "covariance" in (config.additive_bias, config.residual_scale) else None
+        scaled = residual / features
+        if config.residual_scale == "linear":
+            scaled = scaled / (keys.sigma2 * lag + keys.eta2)
+        elif covariance is not None and config.residual_scale == "covariance":
+            scaled = scaled / (nu * covariance)
+        logits = -(_log_one_plus(scaled, signed=not config.full_residual) if config.robust else scaled)
+        if config.additive_bias == "lag":
+            logits = logits - nu * lag
+        elif covariance is not None and config.additive_bias == "covariance":
+            logits = logits - covariance.log()
+        return self.tau.to(residual.dtype).square()[:, None, None] * logits
+
+
+def factorised_residual(query: Tensor, key: Tensor, decay: Tensor, *, full: bool = True) -> Tensor:
+    """|q_i - D_ij k_j|^2 summed over features, from scalar products alone.
+
+    Args:
+        query, key: complex (batch, heads, length, d_h), rotated back to the first time.
+        decay: D, broadcastable to (batch, heads, i, j).
+        full: False leaves out both squares and keeps -2 D_ij Re(q_i . conj k_j).
+
+    Returns:
+        (batch, heads, i, j).
+    """
+    cross = -2 * decay * (as_real(query) @ as_real(key).transpose(-1, -2))
+    if not full:
+        return cross
+    return cross + squared_norm(query)[..., None] + decay.square() * squared_norm(key)[..., None, :]
+
+
+def _log_one_plus(x: Tensor, *, signed: bool) -> Tensor:
+    # A residual without its squares can fall below -1, where the logarithm ends.
+    return torch.log1p(x.clamp(min=1e-6 - 1) if signed else x)
+
+
+def example(config: FilterConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random measurements of length 10."""
+    generator = torch.Generator().manual_seed(seed)
+    return {"x": torch.randn(batch_size, 10, config.dim, generator=generator)}

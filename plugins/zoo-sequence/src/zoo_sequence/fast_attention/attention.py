@@ -1,0 +1,381 @@
+"""Fastmax as a function of (query, key, value), as a recurrence with a constant state, and as a drop-in layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import zoo
+from zoo.errors import ConfigError, InputError
+from zoo.nn.masks import causal_mask, padding_mask
+from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, Polynomial, attend, divide
+
+MECHANISM = "fastmax"
+
+NORMALIZATIONS = {"standardize": "temperature", "scale": "normalize_term", "maxnorm": "lim"}
+"""How queries and keys are normalised, and the constant that belongs to each."""
+
+DROPOUTS = ("standard", "1d", "quadratic")
+
+
+@dataclass
+class FastmaxKernelConfig:
+    """Config of the function."""
+
+    p: int = zoo.field(2, "degree of the polynomial", choices=(1, 2))
+    a0: float = zoo.field(1.0, "constant coefficient of the polynomial")
+    a1: float = zoo.field(1.0, "linear coefficient")
+    a2: float = zoo.field(0.5, "quadratic coefficient; degree 1 has none")
+    normalize: str = zoo.field(
+        "scale",
+        "of queries and keys: standardize each (the paper), scale the scores (the code), or divide by the largest norm",
+        choices=tuple(NORMALIZATIONS),
+    )
+    temperature: float = zoo.field(1.0, "divisor of standardised scores", minimum=0.0)
+    normalize_term: float = zoo.field(8.0, "divisor of plain scores, times sqrt(head_dim)", minimum=0.0)
+    lim: float = zoo.field(1.0, "largest norm of queries and of keys under maxnorm", minimum=0.0)
+    feature_dropout: float = zoo.field(0.0, "probability of a dropped factor in training", minimum=0.0, maximum=1.0)
+    dropout_variant: str = zoo.field(
+        "quadratic",
+        "factors that are dropped: products of two features (features, for degree 1), a feature of all tokens, or "
+        "features token by token",
+        choices=DROPOUTS,
+    )
+
+    def __post_init__(self) -> None:
+        defaults = FastmaxKernelConfig.__dataclass_fields__
+        for mode, name in NORMALIZATIONS.items():
+            value = getattr(self, name)
+            if mode != self.normalize and value != defaults[name].default:
+                raise ConfigError(
+                    f"{name}={value} belongs to normalize={mode!r}; with {self.normalize!r} scores depend on "
+                    f"{NORMALIZATIONS[self.normalize]}",
+                    field=name,
+                )
+            if not value:
+                raise ConfigError(f"{name}=0 leaves no scores; give a positive number", field=name)
+
+    @property
+    def polynomial(self) -> Polynomial:
+        """f."""
+        return Polynomial(self.a0, self.a1, self.a2 if self.p == 2 else 0.0)
+
+
+@dataclass
+class FastmaxConfig(FastmaxKernelConfig):
+    """Config of the layer."""
+
+    dim: int = zoo.field(512, "model width", unit="features", minimum=1)
+    num_heads: int = zoo.field(8, "heads", minimum=1)
+    causal: bool = zoo.field(False, "whether a token sees only those before it and itself")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dim % self.num_heads:
+            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+
+
+def normalised(
+    query: Tensor,
+    key: Tensor,
+    config: FastmaxKernelConfig,
+    *,
+    visible: Tensor | None = None,
+    visible_queries: Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Queries and keys whose plain product is the score; the divisor goes into the queries.
+
+    Args:
+        query: (batch, heads, queries, D).
+        key: (batch, heads, keys, D).
+        config: says how.
+        visible, visible_queries: boolean (batch, keys) and (batch, queries): tokens that count for the largest norm.
+        scale: in place of 1 / sqrt(D) where scores are scaled.
+    """
+    width = query.shape[-1]
+    if config.normalize == "scale":
+        return query * ((width**-0.5 if scale is None else scale) / config.normalize_term), key
+    if config.normalize == "standardize":
+        query, key = F.layer_norm(query, (width,)), F.layer_norm(key, (width,))
+        return query / config.temperature, key
+    return _within_norm(query, config.lim, visible_queries), _within_norm(key, config.lim, visible)
+
+
+def _within_norm(x: Tensor, limit: float, visible: Tensor | None) -> Tensor:
+    norms = x.norm(dim=-1, keepdim=True)
+    if visible is not None:
+        norms = norms.masked_fill(~visible[:, None, :, None], 0.0)
+    return x * (limit / norms.amax(-2, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny))
+
+
+def fastmax(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    config: FastmaxKernelConfig,
+    *,
+    causal: bool = False,
+    visible: Tensor | None = None,
+    visible_queries: Tensor | None = None,
+    scale: float | None = None,
+    training: bool = False,
+) -> Tensor:
+    """sum_j f(s_ij) v_j / sum_j f(s_ij), linear in the number of tokens, summed in at least float32.
+
+    Rows that see no key are zero. With p = 1 a denominator can come near 0 or change its sign where scores reach -1:
+    keep them above by maxnorm with lim < 1 or by a large normalize_term.
+
+    Args:
+        query: (batch, heads, queries, D).
+        key: (batch, heads, keys, D).
+        value: (batch, heads, keys, Dv).
+        config: polynomial, normalisation and dropout.
+        causal: the last query sees every key, the one before it one less, and so on. Under maxnorm later tokens
+            still count for the largest norm.
+        visible: boolean (batch, keys), True for real keys.
+        visible_queries: boolean (batch, queries); queries that are not real count for no largest norm.
+        scale: in place of 1 / sqrt(D) where scores are scaled.
+        training: whether features are dropped.
+
+    Returns:
+        (batch, heads, queries, Dv), of the value's dtype.
+
+    Raises:
+        InputError: causal, and more queries than keys.
+    """
+    if causal and query.shape[-2] > key.shape[-2]:
+        raise InputError(
+            f"{query.shape[-2]} queries for {key.shape[-2]} keys: in causal order every query has a key of its own"
+        )
+    query, keys, values = _prepare(query, key, value, visible)
+    query, keys = normalised(query, keys, config, visible=visible, visible_queries=visible_queries, scale=scale)
+    rate = config.feature_dropout if training else 0.0
+    if rate and config.dropout_variant == "quadratic" and config.polynomial.degree == 2:
+        phi = FeatureMap(config.polynomial, query, dropout=rate)
+        return divide(attend(query, keys, values, phi, causal=causal)[0])[0].to(value.dtype)
+    if rate:
+        drop = _drop_whole if config.dropout_variant == "1d" else F.dropout
+        query, keys = drop(query, rate), drop(keys, rate)
+    return FactorisedAttention.apply(query, keys, values, config.polynomial, causal).to(value.dtype)
+
+
+def _drop_whole(x: Tensor, rate: float) -> Tensor:
+    """Drop features of all tokens."""
+    return x * F.dropout(torch.ones_like(x[..., :1, :]), rate)
+
+
+def _prepare(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """In at least float32; values get a column of ones; hidden keys and values are zero, ones included."""
+    dtype = torch.promote_types(query.dtype, torch.float32)
+    query, key, value = query.to(dtype), key.to(dtype), F.pad(value.to(dtype), (0, 1), value=1.0)
+    if visible is not None:
+        hidden = ~visible[:, None, :, None]
+        key, value = key.masked_fill(hidden, 0.0), value.masked_fill(hidden, 0.0)
+    return query, key, value
+
+
+def step(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    state: Tensor | None = None,
+    *,
+    config: FastmaxKernelConfig,
+    visible: Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Causal fastmax of the next token, or the next few, from a state whose size does not depend on their number.
+
+    Args:
+        query, key: (batch, heads, tokens, D).
+        value: (batch, heads, tokens, Dv).
+        state: what the last call returned; None before the first token.
+        config, visible, scale: as for ``fastmax``.
+
+    Returns:
+        Outputs (batch, heads, tokens, Dv), and the state: moments (batch, heads, F, Dv + 1) in at least float32,
+        F = (D + 1)(D + 2) / 2 for p = 2 and even D, D + 1 for p = 1.
+
+    Raises:
+        ConfigError: maxnorm, which needs the largest norm of tokens that are yet to come.
+    """
+    _refuse_maxnorm(config, "token by token")
+    query, keys, values = _prepare(query, key, value, visible)
+    query, keys = normalised(query, keys, config, scale=scale)
+    phi = FeatureMap(config.polynomial, query)
+    sums, state = attend(query, keys, values, phi, causal=True, moments=state)
+    return divide(sums)[0].to(value.dtype), state
+
+
+def _refuse_maxnorm(config: FastmaxKernelConfig, how: str) -> None:
+    if config.normalize == "maxnorm":
+        raise ConfigError(
+            f"maxnorm divides by the largest norm of the whole sequence, so it cannot run {how}: use "
+            "normalize='scale' or 'standardize'",
+            field="normalize",
+        )
+
+
+def functional(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *,
+    causal: bool,
+    scale: float,
+    config: FastmaxKernelConfig,
+) -> Tensor:
+    """Fastmax as an attention implementation for transformers.
+
+    Args:
+        query: (batch, heads, queries, D).
+        key, value: (batch, kv heads, keys, D).
+        attn_mask: padding (batch, keys) or (batch, 1, 1, keys), or a full mask (batch, 1, queries, keys) that is the
+            causal order and padding and nothing else; True for keys that are seen.
+        causal: the last query sees every key, the one before it one less, and so on.
+        scale: factor on the scores, where they are scaled.
+
+    Raises:
+        MaskError: any other mask.
+        ConfigError: dropout, which a function cannot switch off after training; maxnorm with a cache of keys.
+    """
+    if config.feature_dropout:
+        raise ConfigError(
+            "a function of (query, key, value) is not told whether the model trains: feature_dropout must be 0",
+            field="feature_dropout",
+        )
+    if query.shape[2] != key.shape[2]:
+        _refuse_maxnorm(config, f"with {query.shape[2]} queries for {key.shape[2]} keys, as in decoding with a cache")
+    ordered = _causal_padding(attn_mask, len(query), query.shape[2])
+    if ordered is not None:
+        attn_mask, causal = ordered, True
+        key, value = (tensor[:, :, : ordered.shape[1]] for tensor in (key, value))
+    visible = padding_mask(attn_mask, batch=len(key), keys=key.shape[2], mechanism=MECHANISM)
+    key, value = (tensor.repeat_interleave(query.shape[1] // key.shape[1], 1) for tensor in (key, value))
+    queries = visible if query.shape[2] == key.shape[2] else None
+    return fastmax(query, key, value, config, causal=causal, visible=visible, visible_queries=queries, scale=scale)
+
+
+def _causal_padding(attn_mask: Tensor | None, batch: int, queries: int) -> Tensor | None:
+    """Padding (batch, keys) of a full mask that is no more than padding and causal order, up to the last query.
+
+    Keys after the last query, the free places of a static cache, are left out.
+    """
+    if attn_mask is None or attn_mask.dtype != torch.bool or attn_mask.ndim != 4:
+        return None
+    if attn_mask.shape[1:3] != (1, queries) or queries == 1:
+        return None
+    seen = attn_mask[:, 0]
+    keys = seen.shape[-1]
+    for reach in {keys, min(queries, keys)}:
+        padding = seen[:, -1, :reach]
+        order = causal_mask(queries, reach, seen.device)
+        if not seen[..., reach:].any() and torch.equal(seen[..., :reach], padding[:, None] & order):
+            return padding.expand(batch, -1)
+    return None
+
+
+@dataclass
+class FastmaxCache:
+    """The state of one layer: moments (batch, heads, F, D + 1) of the tokens so far, and their number."""
+
+    moments: Tensor | None = None
+    length: int = 0
+
+
+class Fastmax(nn.Module):
+    """Multi-head fastmax attention as a drop-in layer, (batch, length, dim) to the same shape."""
+
+    has_positions = False
+
+    def __init__(self, config: FastmaxConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.qkv = nn.Linear(config.dim, 3 * config.dim)
+        self.out = nn.Linear(config.dim, config.dim)
+
+    @property
+    def supports_cache(self) -> bool:
+        """Whether the layer can go on from a state."""
+        return self.config.causal and self.config.normalize != "maxnorm"
+
+    def new_cache(self) -> FastmaxCache:
+        """The state before the first token."""
+        return FastmaxCache()
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None, cache: FastmaxCache | None = None) -> Tensor:
+        """Attend within ``x``, and to what the cache stands for.
+
+        Args:
+            x: (batch, length, dim).
+            attn_mask: padding (batch, length), True for real tokens; the others are not attended to.
+            cache: extended by this call; its size stays the same. Features are not dropped then.
+
+        Raises:
+            MaskError: a mask that is more than padding.
+            InputError: a cache for a layer that is not causal.
+        """
+        batch, length, _ = x.shape
+        config = self.config
+        visible = padding_mask(attn_mask, batch=batch, keys=length, mechanism=MECHANISM)
+        query, key, value = self.qkv(x).view(batch, length, 3, config.num_heads, -1).permute(2, 0, 3, 1, 4)
+        if cache is None:
+            attend_to = partial(fastmax, causal=config.causal, visible_queries=visible, training=self.training)
+            output = attend_to(query, key, value, config, visible=visible)
+        elif config.causal:
+            output, cache.moments = step(query, key, value, cache.moments, config=config, visible=visible)
+            cache.length += length
+        else:
+            raise InputError("this layer looks at later tokens as well: a cache is for layers with causal=True")
+        return self.out(output.transpose(1, 2).flatten(2))
+
+
+def example(config: FastmaxConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random tokens of length 13."""
+    return {"x": torch.randn(batch_size, 13, config.dim, generator=torch.Generator().manual_seed(seed))}
+
+
+def replay(
+    component: str,
+    config: Mapping[str, Any],
+    call: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Components ``fastmax`` (scaled scores, with gradients) and ``fastmax-maxnorm``; every degree and order."""
+    if component == "fastmax":
+        kernels = {
+            f"_nt{term}": partial(FastmaxKernelConfig, normalize_term=float(term)) for term in config["normalize_term"]
+        }
+    elif component == "fastmax-maxnorm":
+        names = ("normalize", "a0", "a1", "a2", "lim")
+        kernels = {"": partial(FastmaxKernelConfig, **{name: config[name] for name in names})}
+    else:
+        raise InputError(f"no component {component!r}; there are: fastmax, fastmax-maxnorm")
+    outputs: dict[str, Tensor] = {}
+    for suffix, kernel in kernels.items():
+        for degree in config.get("p", (1, 2)):
+            for causal in config.get("mask", (False, True)):
+                name = f"p{degree}_{'causal' if causal else 'full'}{suffix}"
+                outputs |= _replay_one(name, kernel(p=degree), causal, inputs)
+    return outputs
+
+
+def _replay_one(
+    name: str, config: FastmaxKernelConfig, causal: bool, inputs: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    with torch.enable_grad():
+        query, key, value = sources = [inputs[letter].clone().requires_grad_() for letter in "qkv"]
+        output = fastmax(query, key, value, config, causal=causal)
+        if "grad_out" not in inputs:
+            return {name: output}
+        grads = torch.autograd.grad((output * inputs["grad_out"]).sum(), sources)
+    return {name: output} | {f"grad_{letter}_{name}": grad for letter, grad in zip("qkv", grads, strict=True)}

@@ -1,0 +1,117 @@
+"""The authors' tensor names to ours, and recorded reference runs through them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+import zoo
+from zoo.errors import InputError
+from zoo_sequence.skim_attention.config import DocumentConfig, SkimformerConfig, SkimmingMaskConfig
+from zoo_sequence.skim_attention.heads import build_skimformer, build_skimming_mask
+
+_RENAMES = (
+    (r"^(skimformer|backbone)\.", ""),
+    (r"^two_dim_pos_embeddings\.([xyhw])_position_embeddings\.", r"skim.layout_embeddings.tables.\1."),
+    (r"^two_dim_pos_embeddings\.", "skim.layout_embeddings."),
+    (r"^layout_encoder\.", "skim.layout_encoder."),
+    (r"^skim_attention\.(query|key)\.", r"skim.\1."),
+)
+# In the layers of SkimmingMask, which are BERT's, the name stays.
+_SKIMFORMER_RENAMES = (*_RENAMES, (r"^(encoder\.layer\.\d+\.attention)\.self\.value\.", r"\1.value."))
+_HEADS = {"cls.": "mlm", "classifier.": "token-classification"}
+
+
+def convert(state: Mapping[str, Tensor], config: DocumentConfig) -> dict[str, Tensor]:
+    """The authors' names of Skimformer and SkimmingMask to ours; ours stay.
+
+    A pooler, a head or tables of widths and heights that the config does not ask for are left out, so that a published
+    masked language model also fills a bare backbone. The MLM decoder's matrix and bias stand under two names each.
+    """
+    renames = _SKIMFORMER_RENAMES if isinstance(config, SkimformerConfig) else _RENAMES
+    converted = {}
+    for name, tensor in state.items():
+        for pattern, replacement in renames:
+            name = re.sub(pattern, replacement, name)
+        if _asked_for(name, config):
+            of_head = name.startswith(tuple(_HEADS))
+            converted[name if of_head or config.head == "none" else f"backbone.{name}"] = tensor
+    return converted
+
+
+def _asked_for(name: str, config: DocumentConfig) -> bool:
+    if name.endswith(".position_ids"):
+        return False
+    if name.startswith("pooler."):
+        return config.pooler
+    if getattr(config, "degrade_2d_positions", False) and re.match(r"skim\.layout_embeddings\.tables\.[hw]\.", name):
+        return False
+    return all(config.head == head for prefix, head in _HEADS.items() if name.startswith(prefix))
+
+
+def replay(
+    component: str,
+    config: Mapping[str, Any],
+    call: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Components ``skimformer`` and ``skimming-mask``; head and pooler are there when their tensors are."""
+    if component not in _COMPONENTS:
+        raise InputError(f"no component {component!r}; there are: {', '.join(_COMPONENTS)}")
+    schema, build, attention = _COMPONENTS[component]
+    instance = schema(**_sizes(config, state) | _OWN[component](config))
+    output = zoo.fill(build(instance), convert(state, instance)).eval()(**inputs)
+    found = {
+        "last_hidden_state": output.last_hidden_state,
+        attention: output.attention,
+        "pooler_output": output.pooler_output,
+        "mlm_logits" if instance.head == "mlm" else "logits": output.logits,
+    }
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+def _sizes(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
+    contextualised = config.get("contextualize_2d_positions", False)
+    bare = {re.sub(r"^skimformer\.", "", name): tensor for name, tensor in state.items()}
+    sizes = {
+        "vocab_size": config["vocab_size"],
+        "dim": config["hidden_size"],
+        "layout_dim": config["hidden_layout_size"],
+        "num_layers": config["num_hidden_layers"],
+        "num_heads": config["num_attention_heads"],
+        "skim_head_dim": config["skim_attention_head_size"],
+        "hidden_dim": config["intermediate_size"],
+        "num_layout_layers": config.get("num_hidden_layers_layout_encoder", 2) if contextualised else 0,
+        "num_layout_heads": config.get("num_attention_heads_layout_encoder", 12),
+        "head": next((head for prefix, head in _HEADS.items() if any(n.startswith(prefix) for n in bare)), "none"),
+        "pooler": "pooler.dense.weight" in bare,
+    }
+    optional = {
+        "max_position_embeddings": "max_length",
+        "max_2d_position_embeddings": "max_2d_positions",
+        "layer_norm_eps": "eps",
+        "type_vocab_size": "type_vocab_size",
+        "degrade_2d_positions": "degrade_2d_positions",
+        "use_1d_positions": "use_1d_positions",
+    }
+    sizes |= {ours: config[theirs] for theirs, ours in optional.items() if theirs in config}
+    for name, tensor in bare.items():
+        if name.endswith("token_type_embeddings.weight"):
+            sizes["type_vocab_size"] = tensor.shape[0]
+        if name == "classifier.weight":
+            sizes["num_classes"] = tensor.shape[0]
+    return sizes
+
+
+_COMPONENTS: Mapping[str, tuple[type, Callable[[Any], nn.Module], str]] = {
+    "skimformer": (SkimformerConfig, build_skimformer, "attentions"),
+    "skimming-mask": (SkimmingMaskConfig, build_skimming_mask, "skim_attention"),
+}
+_OWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
+    "skimformer": lambda config: {"head_dim": config.get("attention_head_size")},
+    "skimming-mask": lambda config: {"core": config.get("core_model_type", "bert"), "top_k": config["top_k"]},
+}
