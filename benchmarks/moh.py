@@ -6,11 +6,14 @@ against plain multi-head attention of the same shape, and against the same layer
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from benchmarks.measuring import table
+from zoo.evidence.measuring import quickest
 from zoo_sequence.moh import MoHAttention, MoHConfig
-from zoo_sequence.moh.claims import head_time_ratio, quickest
+from zoo_sequence.moh.claims import head_time_ratio
 
 HEADS, HEAD_DIM = 16, 64
 LENGTHS = (512, 1024, 2048, 4096)
@@ -25,7 +28,7 @@ def layer_ratios(length: int, causal: bool) -> tuple[float, float, float]:
     layers = [
         MoHAttention(MoHConfig(**shape, **options)) for options in ({"gated": False}, {"skip": True}, {"skip": False})
     ]
-    plain, skipping, whole = quickest([lambda layer=layer: layer(x) for layer in layers])
+    plain, skipping, whole = (quickest(torch.no_grad()(partial(layer, x)), 5) for layer in layers)
     return plain, skipping / plain, whole / plain
 
 

@@ -217,7 +217,21 @@ def test_cards_are_rendered_and_found_stale(run, acme, tmp_path):
     assert card_problems(path.read_text()) == []
 
 
-def test_bench_compares_with_dense_attention(run, tmp_path):
+@pytest.fixture
+def bench_here(monkeypatch):
+    """Measures in this process: quicker, and what only this process knows is found."""
+    from zoo.evidence import bench
+
+    def here(what, job):
+        try:
+            return float(bench._measure(what, job))
+        except ValueError as error:
+            raise RuntimeError(f"ValueError: {error}") from error
+
+    monkeypatch.setattr(bench, "_in_process", here)
+
+
+def test_bench_compares_with_dense_attention(run, tmp_path, bench_here):
     out_file = tmp_path / "plot.png"
     code, out, _ = run("bench", "moba", "--lengths", "64,128", "--dim", "32", "--out", out_file, "--json")
     assert code == 0
@@ -228,6 +242,61 @@ def test_bench_compares_with_dense_attention(run, tmp_path):
     assert all(r["seconds"] > 0 for r in results)
     assert out_file.stat().st_size > 1000
     assert run("bench", "no-such-layer")[0] == 1
+
+
+def test_bench_goes_on_where_one_layer_cannot(run, install, bench_here):
+    code = """
+        import torch, zoo
+        from dataclasses import dataclass
+
+        @dataclass
+        class Config:
+            dim: int = zoo.field(8, "width", minimum=1)
+            causal: bool = zoo.field(False, "causal")
+
+        @dataclass
+        class Picky(Config):
+            def __post_init__(self):
+                raise zoo.ConfigError("never fits", field="dim")
+
+        class Short(torch.nn.Module):
+            def __init__(self, config):
+                super().__init__()
+
+            def forward(self, x, attn_mask=None):
+                if x.shape[1] > 100:
+                    raise ValueError("too long for me")
+                return x
+    """
+    catalogue = """
+        from zoo import Entry, Paper, hookimpl
+        @hookimpl
+        def zoo_papers():
+            yield Paper(id="frail", title="Frail", year=2024, entries=tuple(
+                Entry(id=name, kind="attention", summary="frail", build="PKG.code:Short", config=f"PKG.code:{schema}")
+                for name, schema in (("frail", "Config"), ("frail-picky", "Picky"))))
+    """
+    install("frail", catalogue=catalogue, code=code)
+    code, out, err = run("bench", "frail", "frail-picky", "moba", "--lengths", "64,128", "--dim", "32", "--markdown")
+    assert code == 1
+    assert "frail at length 128: ValueError: too long for me" in err
+    assert "frail-picky at length 64" in err
+    assert "never fits" in err
+    assert "frail-picky" not in out
+    head, _, frail, moba = out.strip().splitlines()
+    assert head == "| layer | causal | 64 | 128 | memory at 64 |"
+    assert [cell.strip() for cell in frail.split("|")][4] == "-"
+    assert float(moba.split("|")[4]) > 0
+
+
+def test_bench_counts_the_memory_that_a_pass_adds():
+    from zoo.evidence import bench
+
+    job = {"name": bench.BASELINE, "causal": True, "length": 4096, "dim": 64, "heads": 2, "device": "cpu"}
+    # Queries, keys, values, outputs of the heads and of the layer: five times 1 MiB, and what the kernels need.
+    assert 4.5 * 2**20 < bench._in_process("bytes", job) < 10 * 2**20
+    with pytest.raises(RuntimeError, match="no-such-layer"):
+        bench._in_process("seconds", job | {"name": "no-such-layer"})
 
 
 def test_doctor_names_broken_plugins_with_their_traceback(run, acme, install):

@@ -9,9 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
 from zoo.building import build_on_meta
+from zoo.testing.conformance import tensors
 from zoo_sequence.dual_attention import (
     DATConfig,
     DATLanguageModel,
@@ -25,10 +27,12 @@ from zoo_sequence.dual_attention import (
     ViDATConfig,
     attention,
     convert,
+    replay,
 )
 from zoo_sequence.dual_attention.attention import RELATION_ACTIVATIONS, rotate_pairs
 from zoo_sequence.dual_attention.networks import to_patches
 from zoo_sequence.dual_attention.relational_games import CELL, GAMES, GRID, OBJECTS, draw, masks
+from zoo_sequence.dual_attention.symbols import RETRIEVALS
 from zoo_sequence.dual_attention.training import count, twin
 
 
@@ -75,15 +79,35 @@ class TestRelations:
             heads.append(message)
         torch.testing.assert_close(layer(x, symbols)[0], layer.wo(torch.cat(heads, -1)))
 
-    @pytest.mark.parametrize("causal", [False, True])
-    def test_blocks_of_receivers(self, causal, monkeypatch):
-        layer = zoo.load("dual-attention", causal=causal, symbol_retrieval="position_relative")
+    @pytest.mark.parametrize(
+        ("causal", "activation"), [(False, "softmax"), (False, "identity"), (True, "identity"), (True, "sigmoid")]
+    )
+    def test_blocks_of_receivers(self, causal, activation, monkeypatch):
+        options = {"symbol_retrieval": "position_relative", "relation_activation": activation}
+        layer = zoo.load("dual-attention", causal=causal, **options)
         x = torch.randn(2, 23, 64)
         for mask in (None, torch.rand(2, 23) < 0.7, torch.rand(2, 4, 23, 23)[:, :1] < 0.7):
             whole = layer(x, mask)
             with monkeypatch.context() as patch:
-                patch.setattr(attention, "_BLOCK", 5)
+                patch.setattr(attention, "_HELD", {"cpu": 0})
+                patch.setattr(attention, "_SMALLEST_BLOCK", 5)
                 torch.testing.assert_close(layer(x, mask), whole)
+
+    @pytest.mark.parametrize("causal", [False, True])
+    def test_memory_grows_with_the_length_and_not_with_its_square(self, causal):
+        class Largest(TorchDispatchMode):
+            numel = 0
+
+            def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+                result = func(*args, **(kwargs or {}))
+                self.numel = max([self.numel, *(tensor.numel() for tensor in tensors(result))])
+                return result
+
+        layer = RelationalAttention(16, 2, 8, causal=causal)
+        x = torch.randn(1, 4096, 16)
+        with torch.no_grad(), Largest() as seen:
+            layer(x, x)
+        assert 64 * 4096 < seen.numel < 4096**2 / 20
 
     def test_symbols_of_pairs(self):
         torch.manual_seed(0)
@@ -196,6 +220,25 @@ class TestLanguageModel:
         config = DATConfig(num_relational_heads=0)
         unread = {"layers.symbol_retrievers.0.q_proj.bias": torch.zeros(1), "layers.norm.weight": torch.zeros(1)}
         assert convert(unread, config).keys() == {"norm.weight"}
+
+    @pytest.mark.parametrize("retrieval", RETRIEVALS)
+    def test_a_plain_transformer_replays_whatever_its_symbols_say(self, retrieval):
+        options = {"vocab_size": 11, "dim": 8, "num_layers": 1, "num_heads": 2, "num_relational_heads": 0}
+        model = zoo.load("dat-lm", **options, hidden_dim=12, activation="relu")
+        config = {
+            "vocab_size": 11,
+            "d_model": 8,
+            "n_layers": 1,
+            "n_heads_sa": 2,
+            "n_heads_ra": 0,
+            "dff": 12,
+            "activation": "relu",
+            "max_block_size": 16,
+            "symbol_retrieval": retrieval,
+            "symbol_retrieval_kwargs": None,
+        }
+        ids = torch.randint(11, (2, 5))
+        torch.testing.assert_close(replay("dat-lm", config, {}, model.state_dict(), {"idx": ids})["logits"], model(ids))
 
     def test_initial_weights(self):
         torch.manual_seed(0)

@@ -31,6 +31,7 @@ from zoo_sequence.moh import (
     gated_heads,
     query_norm_attention,
 )
+from zoo_sequence.moh.conversion import replay
 from zoo_sequence.moh.dit import grid_positions
 from zoo_sequence.moh.llama import query_norm_routing
 from zoo_sequence.moh.routing import choose, softmax_heads
@@ -428,6 +429,33 @@ class TestViT:
         zoo.load("moh-vit/tiny")(torch.randn(1, 3, 64, 64), routings=routings)
         assert [routing.gates.shape[-1] for routing in routings] == [2, 3, 4, 6]
         assert bool(balance_loss(routings).isfinite())
+
+
+@pytest.mark.parametrize("unread", [{"shared_head": 0, "routed_head": 0}, {"shared_head": [1, 2], "routed_head": 9}])
+def test_a_plain_diffusion_transformer_replays_whatever_its_head_counts_say(unread):
+    config = {
+        "input_size": 4,
+        "patch_size": 2,
+        "in_channels": 4,
+        "hidden_size": 8,
+        "depth": 2,
+        "num_heads": 2,
+        "head_dim": None,
+        "mlp_ratio": 2.0,
+        "num_classes": 3,
+        "learn_sigma": False,
+        "moh": False,
+        **unread,
+    }
+    model = zoo.load(
+        "moh-dit", input_size=4, dim=8, num_layers=2, num_heads=[2], mlp_ratio=2, num_classes=3, learn_sigma=False,
+        gated=False,
+    )  # fmt: skip
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    inputs = {"x": torch.randn(2, 4, 4, 4), "t": torch.tensor([3.0, 999.0]), "y": torch.tensor([0, 3])}
+    replayed = replay("moh-dit", config, {}, model.state_dict(), inputs)
+    torch.testing.assert_close(replayed["out"], model(**inputs))
 
 
 def test_conversion_is_one_to_one():

@@ -101,7 +101,7 @@ def _lengths(ctx: click.Context, param: click.Parameter, text: str) -> list[int]
 @click.option("--kind", default="attention", show_default=True, type=click.Choice(["attention"]))
 @click.option(
     "--lengths",
-    default="512,1024,2048,4096,8192",
+    default="512,2048,8192,32768",
     show_default=True,
     callback=_lengths,
     help="Sequence lengths, in tokens.",
@@ -111,6 +111,7 @@ def _lengths(ctx: click.Context, param: click.Parameter, text: str) -> list[int]
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--limit", default=20.0, show_default=True, help="Seconds after which a layer gets no longer sequence.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a PNG plot.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print one row of ratios per layer, in Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench_command(
     names: tuple[str, ...],
@@ -121,6 +122,7 @@ def bench_command(
     device: str,
     limit: float,
     out: Path | None,
+    as_markdown: bool,
     as_json: bool,
 ) -> None:
     """Time and peak memory of drop-in layers (all, or NAMES) against scaled_dot_product_attention."""
@@ -129,11 +131,17 @@ def bench_command(
     results = bench.run(names, lengths, dim=dim, heads=heads, device=device, limit=limit)
     if as_json:
         echo_json([asdict(result) for result in results])
+    elif as_markdown:
+        click.echo(bench.markdown(results))
     else:
         echo_table(bench.COLUMNS, bench.rows(results))
     if out is not None:
         bench.plot(results, out)
         click.echo(f"wrote {out}", err=True)
+    problems = [result for result in results if result.problem]
+    for result in problems:
+        click.echo(f"{result.name} at length {result.length}: {result.problem}", err=True)
+    sys.exit(bool(problems))
 
 
 @click.command("card")

@@ -1,38 +1,46 @@
 """Drop-in attention layers against ``scaled_dot_product_attention``: time and memory over sequence lengths.
 
-Every measurement runs in a process of its own, so that its peak memory is its own: the growth of the process's
-high-water mark during forward passes of one layer on one sequence. A layer that takes longer than the limit gets no
-longer sequence.
+Time is that of the quickest forward pass of one layer on one sequence, of three at least and of as many as fit into
+half a second. Memory is the growth of the process at its peak during one such pass; it has a process to itself, in
+which what a tensor gives back goes back to the system, so that nothing but what the pass holds at one time is counted.
+A layer that takes longer than the limit, or fails, gets no longer sequence; the others go on.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from zoo import catalogue
-from zoo.errors import ConfigError, InputError
+from zoo.errors import ConfigError
 from zoo.targets import require
 
 BASELINE = "scaled_dot_product_attention"
+# Seconds that passes are repeated for, and of one pass after which it is not repeated.
+_ENOUGH, _PATIENCE = 0.5, 5.0
 COLUMNS = ("layer", "causal", "length", "seconds", "ratio to dense", "peak MB", "ratio to dense")
 
 
 @dataclass(frozen=True)
 class Result:
-    """One layer at one length; ratios are to the dense layer of the same kind (causal or not)."""
+    """One layer at one length, or the problem it had; ratios are to the dense layer, causal or not like this one."""
 
     name: str
     causal: bool
     length: int
     seconds: float
     peak_bytes: int
-    time_ratio: float = float("nan")
-    memory_ratio: float = float("nan")
+    time_ratio: float = math.nan
+    memory_ratio: float = math.nan
+    problem: str = ""
 
 
 def run(
@@ -54,8 +62,13 @@ def run(
         limit: seconds of one forward pass after which a layer is stopped.
     """
     chosen = list(names) or drop_in_layers()
-    kinds = {name: _causal(name, dim, heads, max(lengths)) for name in chosen}
     results: list[Result] = []
+    kinds: dict[str, bool] = {}
+    for name in chosen:
+        try:
+            kinds[name] = _causal(name, dim, heads, max(lengths))
+        except ConfigError as error:
+            results.append(Result(name, False, min(lengths), math.nan, 0, problem=str(error)))
     dense: dict[tuple[bool, int], Result] = {}
     for causal in sorted(set(kinds.values())):
         for result in _series(BASELINE, causal, lengths, dim, heads, device, limit):
@@ -81,7 +94,11 @@ def drop_in_layers() -> list[str]:
 
 
 def _causal(name: str, dim: int, heads: int, length: int) -> bool:
-    """Causal where the mechanism allows it, else bidirectional."""
+    """Causal where the mechanism allows it, else bidirectional.
+
+    Raises:
+        ConfigError: it allows neither.
+    """
     from zoo.building import attention_layer, on_meta
 
     for causal in (True, False):
@@ -92,7 +109,7 @@ def _causal(name: str, dim: int, heads: int, length: int) -> bool:
             refusal = error
         else:
             return causal
-    raise InputError(f"{name} cannot be benched at dim={dim}, num_heads={heads}: {refusal}")
+    raise refusal
 
 
 def _series(
@@ -101,31 +118,38 @@ def _series(
     found: list[Result] = []
     for length in lengths:
         job = {"name": name, "causal": causal, "length": length, "dim": dim, "heads": heads, "device": device}
-        done = subprocess.run(
-            [sys.executable, "-m", "zoo.evidence.bench", json.dumps(job)], capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            raise InputError(f"{name} failed at length {length}: {done.stderr.strip().splitlines()[-1]}")
-        measured = json.loads(done.stdout.splitlines()[-1])
-        found.append(Result(name, causal, length, measured["seconds"], measured["peak_bytes"]))
-        if measured["seconds"] > limit:
+        try:
+            seconds, peak = _in_process("seconds", job), _in_process("bytes", job)
+        except RuntimeError as error:
+            found.append(Result(name, causal, length, math.nan, 0, problem=str(error)))
+            break
+        found.append(Result(name, causal, length, seconds, round(peak)))
+        if seconds > limit:
             break
     return found
 
 
+def _in_process(what: str, job: dict[str, object]) -> float:
+    """One figure from a process of its own.
+
+    Raises:
+        RuntimeError: the process failed; the last line that it wrote, or the signal that ended it.
+    """
+    # glibc keeps what tensors give back, in pieces that may fit no other; where memory is measured it returns them.
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"} if what == "bytes" else None
+    command = [sys.executable, "-m", "zoo.evidence.bench", what, json.dumps(job)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise RuntimeError(lines[-1] if lines else f"ended with code {done.returncode}; killed for its memory?")
+    return float(done.stdout.splitlines()[-1])
+
+
 def _compared(result: Result, dense: Result | None) -> Result:
-    if dense is None:
+    if dense is None or dense.problem or result.problem:
         return result
-    memory = result.peak_bytes / dense.peak_bytes if dense.peak_bytes else float("nan")
-    return Result(
-        result.name,
-        result.causal,
-        result.length,
-        result.seconds,
-        result.peak_bytes,
-        result.seconds / dense.seconds,
-        memory,
-    )
+    memory = result.peak_bytes / dense.peak_bytes if dense.peak_bytes else math.nan
+    return replace(result, time_ratio=result.seconds / dense.seconds, memory_ratio=memory)
 
 
 def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
@@ -141,7 +165,25 @@ def rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
             f"{result.memory_ratio:.2f}",
         )
         for result in results
+        if not result.problem
     ]
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """One row per layer: its time over dense attention's by length, and its memory at the longest that all reached."""
+    measured = {(result.name, result.length): result for result in results if not result.problem}
+    layers = {result.name: result.causal for result in measured.values() if result.name != BASELINE}
+    lengths = sorted({length for _, length in measured})
+    common = max((length for length in lengths if all((name, length) in measured for name in layers)), default=None)
+    heads = ["layer", "causal", *map(str, lengths)] + ([f"memory at {common}"] if common else [])
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for name, causal in layers.items():
+        figures = [measured[name, length].time_ratio if (name, length) in measured else math.nan for length in lengths]
+        figures += [measured[name, common].memory_ratio] if common else []
+        cells = [f"`{name.rpartition(':')[2]}`", "yes" if causal else "no"]
+        cells += ["-" if math.isnan(figure) else f"{figure:.2f}" for figure in figures]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def plot(results: Sequence[Result], path: Path) -> None:
@@ -150,7 +192,8 @@ def plot(results: Sequence[Result], path: Path) -> None:
     left, right = figure.subplots(1, 2)
     series: dict[tuple[str, bool], list[Result]] = {}
     for result in results:
-        series.setdefault((result.name, result.causal), []).append(result)
+        if not result.problem:
+            series.setdefault((result.name, result.causal), []).append(result)
     for (name, causal), points in series.items():
         label = f"{name}{'' if causal else ' (bidirectional)'}"
         style = {"color": "black", "linewidth": 2.5} if name == BASELINE else {}
@@ -165,50 +208,68 @@ def plot(results: Sequence[Result], path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _measure(job: dict[str, object]) -> dict[str, float]:
-    """In a process of its own: the best of three forward passes, and the growth of peak memory."""
-    import time
-
+def _measure(what: str, job: dict[str, Any]) -> float:
+    """In a process of its own: seconds of the quickest forward pass, or bytes of memory that one adds."""
     import torch
 
     from zoo.building import attention_layer
     from zoo.nn.attention import MultiHeadAttention
 
     torch.manual_seed(0)
-    dim, heads, length = int(str(job["dim"])), int(str(job["heads"])), int(str(job["length"]))
-    causal, device = bool(job["causal"]), str(job["device"])
+    dim, heads, length, causal = job["dim"], job["heads"], job["length"], job["causal"]
     if job["name"] == BASELINE:
         layer: torch.nn.Module = MultiHeadAttention(dim, heads, causal=causal)
     else:
-        layer = attention_layer(str(job["name"]), dim=dim, num_heads=heads, causal=causal, max_length=length)
-    layer = layer.to(device).eval()
-    small = torch.randn(1, min(length, 64), dim, device=device)
-    x = torch.randn(1, length, dim, device=device)
-    cuda = x.is_cuda
-    seconds = []
+        layer = attention_layer(job["name"], dim=dim, num_heads=heads, causal=causal, max_length=length)
+    layer = layer.to(job["device"]).eval()
+    x = torch.randn(1, length, dim, device=job["device"])
     with torch.no_grad():
-        if min(length, 64) == length or not hasattr(layer, "max_length"):
-            layer(small)
+        layer(x[:, :64])  # what torch loads and starts at first use is not the layer's
+        return _seconds(lambda: layer(x), x.is_cuda) if what == "seconds" else _bytes(lambda: layer(x), x.is_cuda)
+
+
+def _seconds(run: Callable[[], object], cuda: bool) -> float:
+    import time
+
+    import torch
+
+    seconds: list[float] = []
+    while (len(seconds) < 3 or sum(seconds) < _ENOUGH) and max(seconds, default=0.0) < _PATIENCE:
+        start = time.perf_counter()
+        run()
         if cuda:
-            torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated() if cuda else _high_water()
-        for _ in range(3):
-            start = time.perf_counter()
-            layer(x)
-            if cuda:
-                torch.cuda.synchronize()
-            seconds.append(time.perf_counter() - start)
-            if seconds[-1] > 5:
-                break
-    peak = torch.cuda.max_memory_allocated() if cuda else _high_water()
-    return {"seconds": min(seconds), "peak_bytes": peak - before}
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
 
 
-def _high_water() -> int:
+def _bytes(run: Callable[[], object], cuda: bool) -> int:
+    import torch
+
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run()
+        return torch.cuda.max_memory_allocated() - before
+    before = _high_water(reset=True)
+    run()
+    return _high_water() - before
+
+
+def _high_water(reset: bool = False) -> int:
+    """Bytes that this process had in memory at its peak, since the last reset where the system can."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        if reset:
+            # Not every container may; growth below an earlier peak, that of importing torch, is then not seen.
+            with suppress(OSError):
+                Path("/proc/self/clear_refs").write_text("5")
+        # Unlike getrusage's figure this one is not inherited from the parent process.
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) * 1024
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(json.loads(sys.argv[1]))))
+    print(_measure(sys.argv[1], json.loads(sys.argv[2])))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +17,11 @@ from zoo.nn.masks import expand_mask, masked_softmax
 from zoo.nn.rotary import apply_rotary, rotary_tables
 from zoo_sequence.dual_attention.symbols import RETRIEVALS, PairSymbols, symbol_retriever
 
-# Receivers whose attention weights and relations are held at once.
-_BLOCK = 512
+# Weights and relations that are held at once: on a processor about what its caches hold, elsewhere what keeps a device
+# busy. Fewer receivers than the smallest block would slow the products down.
+_HELD = {"cpu": 2**19}
+_HELD_ELSEWHERE = 2**26
+_SMALLEST_BLOCK = 64
 
 RELATION_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda relations: relations,
@@ -225,7 +229,8 @@ class RelationalAttention(nn.Module):
     def forward(self, x: Tensor, symbols: Tensor | PairSymbols, attn_mask: Tensor | None = None) -> Tensor:
         """Every object receives, from those it attends to, their relations to it and their symbols.
 
-        Receivers are taken in blocks, so that memory grows with the length and not with its square.
+        Receivers are taken in blocks, so that memory grows with the length and not with its square, and a causal
+        layer leaves out the senders after a block.
 
         Args:
             x: (batch, tokens, dim).
@@ -237,26 +242,41 @@ class RelationalAttention(nn.Module):
         value = self._symbol_values(symbols)
         mask = self._expand(attn_mask, x)
         messages = []
-        for start in range(0, x.shape[1], _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            weights = self._weights(query[:, :, rows], key, mask, start)
+        for rows in self._blocks(x):
+            senders = slice(rows.stop if self.causal else None)
+            seen = mask if mask is None or mask.shape[2] == 1 else mask[:, :, rows]
+            weights = self._weights(query[:, :, rows], key[:, :, senders], seen, rows.start)
+            # A softmax is over all objects, whoever attends to them.
+            related_to = rel_key if self.activation == "softmax" else rel_key[:, :, senders]
+            relations = self._relate(rel_query[:, :, rows], related_to)[..., senders]
             # Aggregated before it is projected by wr: R numbers per pair instead of d.
-            related = torch.einsum("bhij,blij->bihl", weights, self._relate(rel_query[:, :, rows], rel_key))
+            related = torch.einsum("bhij,blij->bihl", weights, relations)
             if isinstance(symbols, PairSymbols):
-                weights = symbols.gather_weights(weights, rows)
-            messages.append(torch.einsum("bihl,hdl->bihd", related, self.wr) + (weights @ value).transpose(1, 2))
+                spoken = symbols.gather_weights(weights, rows) @ value
+            else:
+                spoken = weights @ value[:, :, senders]
+            messages.append(torch.einsum("bihl,hdl->bihd", related, self.wr) + spoken.transpose(1, 2))
         return self.wo(torch.cat(messages, 1).flatten(2))
 
+    def _blocks(self, x: Tensor) -> Iterator[slice]:
+        """Receivers that are taken together."""
+        batch, length, _ = x.shape
+        numbers = max(batch * length * (self.num_heads + self.num_relations), 1)
+        size = max(_HELD.get(x.device.type, _HELD_ELSEWHERE) // numbers, _SMALLEST_BLOCK)
+        for start in range(0, length, size):
+            yield slice(start, min(start + size, length))
+
     def _attention_vectors(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Queries and keys (batch, heads, tokens, d)."""
+        """Scaled queries, and keys (batch, heads, tokens, d)."""
         query, key = split_heads(self.wq_attn(x), self.num_heads), split_heads(self.wk_attn(x), self.num_kv_heads)
         if self.rope:
             query, key = rotate_pairs(query), rotate_pairs(key)
-        return query, self._repeat(key)
+        return query * query.shape[-1] ** -0.5, self._repeat(key)
 
     def _relation_vectors(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Both sides of the relations (batch, relations, tokens, p)."""
-        return split_heads(self.wq_rel(x), self.num_relations), split_heads(self.wk_rel(x), self.num_relations)
+        """Both sides of the relations (batch, relations, tokens, p), the receiver's scaled."""
+        query, key = (split_heads(project(x), self.num_relations) for project in (self.wq_rel, self.wk_rel))
+        return query * query.shape[-1] ** -0.5, key
 
     def _symbol_values(self, symbols: Tensor | PairSymbols) -> Tensor:
         """wv s: (batch, heads, tokens, d), or (heads, entries, d) of the table of pairs."""
@@ -272,18 +292,16 @@ class RelationalAttention(nn.Module):
         return expand_mask(attn_mask, batch=batch, heads=self.num_heads, queries=length, keys=length)
 
     def _weights(self, query: Tensor, key: Tensor, mask: Tensor | None, start: int) -> Tensor:
-        """Attention weights of a block of queries that begins at position ``start``."""
-        stop = start + query.shape[2]
-        if mask is not None and mask.shape[2] > 1:
-            mask = mask[:, :, start:stop]
+        """Attention weights of receivers from position ``start`` on; a causal layer's senders end with the last."""
+        scores = query @ key.transpose(-1, -2)
         if self.causal:
-            positions = torch.arange(key.shape[2], device=key.device)
-            past = positions <= positions[start:stop, None]
-            mask = past if mask is None else mask & past
-        return masked_softmax(query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5, mask)
+            rows = query.shape[2]
+            later = torch.ones(rows, rows, dtype=torch.bool, device=scores.device).triu(1)
+            scores[..., start:].masked_fill_(later, -math.inf)
+        return masked_softmax(scores, mask if mask is None else mask[..., : key.shape[2]])
 
     def _relate(self, query: Tensor, key: Tensor) -> Tensor:
-        return RELATION_ACTIVATIONS[self.activation](query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5)
+        return RELATION_ACTIVATIONS[self.activation](query @ key.transpose(-1, -2))
 
 
 class DualAttention(nn.Module):

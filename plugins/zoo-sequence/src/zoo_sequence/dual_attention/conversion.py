@@ -113,6 +113,8 @@ def _common(config: Mapping[str, Any]) -> dict[str, Any]:
         "pre_norm": config.get("norm_first", True),
         "dropout": config.get("dropout_rate", 0.0),
     }
+    if not config["n_heads_ra"]:
+        return fields  # nothing reads symbols
     if retrieval == "symbolic_attention":
         fields |= {
             "symbol_heads": symbols.get("n_heads"),

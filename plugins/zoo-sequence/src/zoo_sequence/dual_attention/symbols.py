@@ -42,9 +42,13 @@ class PairSymbols:
         return cls(symbols.flatten(0, 1), torch.arange(count, device=symbols.device).view(symbols.shape[:2]))
 
     def gather_weights(self, weights: Tensor, rows: slice) -> Tensor:
-        """Weights (batch, heads, i, j) of the receivers ``rows``, added up per entry: (batch, heads, i, entries)."""
+        """Weights (batch, heads, i, j) of receivers ``rows`` for the first senders j, added up per entry.
+
+        Returns:
+            (batch, heads, i, entries).
+        """
         total = weights.new_zeros(*weights.shape[:3], len(self.table))
-        return total.scatter_add(-1, self.index[rows].expand_as(weights), weights)
+        return total.scatter_add(-1, self.index[rows, : weights.shape[-1]].expand_as(weights), weights)
 
 
 class SymbolicAttention(nn.Module):

@@ -31,7 +31,8 @@ class MoHConfig:
     def __post_init__(self) -> None:
         if self.head_dim is None and self.dim % self.num_heads:
             raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
-        check_head_counts(self.num_heads, self.shared, self.routed)
+        if self.gated:
+            check_head_counts(self.num_heads, self.shared, self.routed)
 
     @property
     def shared(self) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from torch import Tensor
 import zoo
 from zoo import Measurement
 from zoo.building import build_on_meta
+from zoo.evidence.measuring import quickest
 from zoo.nn.attention import dense_attention
 from zoo_sequence.moh.attention import MoHAttention, MoHConfig
 from zoo_sequence.moh.llama import head_counts
@@ -79,12 +79,13 @@ def check_skipping_is_exact() -> Measurement:
 
 def check_head_time() -> Measurement:
     """Time of the heads with 8 of 16 on, over the time of all 16."""
-    ratios = {name: head_time_ratio(2048, causal=causal) for name, causal in (("full", False), ("causal", True))}
+    ratios = {name: head_time_ratio(4096, causal=causal) for name, causal in (("full", False), ("causal", True))}
     listing = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
     return Measurement(
-        f"time ratio {listing} at 2048 tokens, 16 heads of 64",
-        ratios["full"] < 0.6,
-        "one thread, float32; causal attention skips half of the keys in both forms, in blocks of queries here",
+        f"time ratio {listing} at 4096 tokens, 16 heads of 64",
+        ratios["full"] < 0.6 and ratios["causal"] < 0.7,
+        "one thread, float32; causal attention leaves out half of the keys in both forms, but torch's fused kernel has "
+        "no causal order of scattered queries: here they are taken in blocks, at about two thirds of its speed",
     )
 
 
@@ -105,26 +106,7 @@ def head_time_ratio(
     def dense() -> Tensor:
         return dense_attention(query, key, value, causal=causal)
 
-    skipped, whole = quickest((skipping, dense))
-    return skipped / whole
-
-
-def quickest(runs: Sequence[Callable[[], object]], repeat: int = 5) -> list[float]:
-    """Smallest seconds of each run, measured in turns on one thread after a warm-up."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    best = [float("inf")] * len(runs)
-    try:
-        with torch.no_grad():
-            for turn in range(repeat + 1):
-                for index, run in enumerate(runs):
-                    start = time.perf_counter()
-                    run()
-                    if turn:
-                        best[index] = min(best[index], time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
-    return best
+    return quickest(skipping, 5) / quickest(dense, 5)
 
 
 def check_vit_heads() -> Measurement:

@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from zoo.nn.attention import dense_attention
-from zoo.nn.masks import expand_mask
+from zoo.nn.masks import expand_mask, masked_softmax
 
-# Queries of a causal head that share one key range: small enough that few keys beyond a query are computed.
+# Queries of a causal head that share one key range: few enough that not many keys beyond a query are computed.
 _CAUSAL_BLOCK = 64
 
 
@@ -174,20 +174,23 @@ def _attend_rows(
         mask = _pick_rows(mask, rows, queries)
     if not causal:
         return dense_attention(picked, key, value, mask, scale=scale)
+    if not rows.shape[1]:
+        return picked
+    picked = picked * (query.shape[-1] ** -0.5 if scale is None else scale)
+    # The fused kernel knows no causal order of scattered queries, and is slow where a mask spells it out.
+    last = rows + (keys - queries)
+    parts = last.split(_CAUSAL_BLOCK, 1)
+    edges = torch.stack([torch.stack((part.min(), part.max())) + 1 for part in parts]).tolist()
     outputs = []
-    for start in range(0, rows.shape[1], _CAUSAL_BLOCK):
-        block = slice(start, start + _CAUSAL_BLOCK)
-        last = rows[:, None, block, None] + (keys - queries)
-        reach = int(last.max()) + 1
-        visible = torch.arange(reach, device=rows.device) <= last
-        part = picked[:, :, block], key[:, :, :reach], value[:, :, :reach]
-        if mask is None:
-            # Every query sees itself, so no row is blind and the fused kernel may be called directly.
-            outputs.append(functional.scaled_dot_product_attention(*part, visible, scale=scale))
-        else:
-            seen = mask[:, :, block] if mask.shape[2] > 1 else mask
-            outputs.append(dense_attention(*part, visible & seen[..., :reach], scale=scale))
-    return torch.cat(outputs, 2) if outputs else picked
+    for index, (everyone, someone) in enumerate(edges):
+        block = slice(index * _CAUSAL_BLOCK, (index + 1) * _CAUSAL_BLOCK)
+        scores = picked[:, :, block] @ key[:, :, :someone].transpose(-1, -2)
+        later = torch.arange(everyone, someone, device=rows.device) > parts[index][:, None, :, None]
+        scores[..., everyone:].masked_fill_(later, -math.inf)
+        seen = mask if mask is None or mask.shape[2] == 1 else mask[:, :, block]
+        weights = masked_softmax(scores, seen if seen is None else seen[..., :someone])
+        outputs.append(weights @ value[:, :, :someone])
+    return torch.cat(outputs, 2)
 
 
 def _pick_rows(mask: Tensor, rows: Tensor, queries: int) -> Tensor:
