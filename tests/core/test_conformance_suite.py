@@ -33,6 +33,10 @@ CODE = """
         causal: bool = True
 
     @dataclass
+    class Bidirectional(Config):
+        causal: bool = zoo.field(False, "whether to look back only")
+
+    @dataclass
     class Untyped:
         dim: Any = 8
         causal: bool = True
@@ -175,6 +179,7 @@ ENTRIES: dict[str, tuple[str, dict[str, str], set[str]]] = {
     "TakesAnyMask": ("attention", {}, {"masks"}),
     "NotANumberWhereBlind": ("attention", {}, {"masks"}),
     "LooksAhead": ("attention", {}, {"causality"}),
+    "LooksAhead-unasked": ("attention", {"config": "Bidirectional"}, {"causality"}),
     "MixesTheBatch": ("attention", {}, {"masks", "causality", "batch_independence"}),
     "Rolls": ("attention", {}, {"determinism", "masks", "causality", "batch_independence", "save_and_load"}),
     "Forgets": ("attention", {}, {"save_and_load"}),

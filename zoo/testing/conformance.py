@@ -16,7 +16,7 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
@@ -238,13 +238,27 @@ def check_dtypes(offer: catalogue.Offer) -> None:
             assert narrow.isfinite().all()
 
 
+def _forms(entry: Entry) -> Iterator[tuple[bool, nn.Module]]:
+    """The causal and the bidirectional form of a drop-in layer, those that its mechanism has."""
+    if "causal" not in configuration.schema_of(entry).__dataclass_fields__:  # type: ignore[attr-defined]
+        yield False, build_small(entry)
+        return
+    for causal in (False, True):
+        try:
+            built = build_small(entry, causal=causal)
+        except ConfigError as error:
+            if error.field != "causal":
+                raise
+        else:
+            yield causal, built
+
+
 def check_masks(offer: catalogue.Offer) -> None:
     """Changing what a mask hides changes nothing that is visible; a mask of the wrong shape is an error."""
     entry = offer.entry
     if entry.kind != "attention":
         return
-    instance, built = small_instance(entry), build_small(entry)
-    inputs = example_of(entry, instance)
+    inputs = example_of(entry, small_instance(entry))
     x = inputs.get("x")
     if set(inputs) != {"x"} or not isinstance(x, Tensor) or x.ndim != 3:
         return
@@ -253,29 +267,32 @@ def check_masks(offer: catalogue.Offer) -> None:
     mask[0, -3:] = False
     mask[1, :2] = False
     changed = torch.where(mask[..., None], x, x + 5.0)
-    with torch.no_grad():
-        plain, other = built(x, attn_mask=mask), built(changed, attn_mask=mask)
-        torch.testing.assert_close(plain[mask], other[mask], atol=1e-5, rtol=1e-4)
-        blind = built(x, attn_mask=torch.zeros_like(mask))
-        assert blind.isfinite().all(), "a batch without a visible token gave NaN"
-        single = built(x[:, :1])
-        assert single.isfinite().all(), "length 1 gave NaN"
-        for wrong in (mask[:, :-1], mask[:1].expand(x.shape[0] + 1, -1), mask.float()):
-            with pytest.raises(MaskError):
-                built(x, attn_mask=wrong)
+    for _, built in _forms(entry):
+        with torch.no_grad():
+            plain, other = built(x, attn_mask=mask), built(changed, attn_mask=mask)
+            torch.testing.assert_close(plain[mask], other[mask], atol=1e-5, rtol=1e-4)
+            blind = built(x, attn_mask=torch.zeros_like(mask))
+            assert blind.isfinite().all(), "a batch without a visible token gave NaN"
+            single = built(x[:, :1])
+            assert single.isfinite().all(), "length 1 gave NaN"
+            for wrong in (mask[:, :-1], mask[:1].expand(x.shape[0] + 1, -1), mask.float()):
+                with pytest.raises(MaskError):
+                    built(x, attn_mask=wrong)
 
 
 def check_causality(offer: catalogue.Offer) -> None:
     """A causal layer does not look ahead."""
     entry = offer.entry
-    if entry.kind != "attention" or not getattr(small_instance(entry), "causal", False):
+    if entry.kind != "attention":
         return
-    built, inputs = build_small(entry), example_of(entry, small_instance(entry))
-    x = inputs["x"]
-    half = x.shape[1] // 2
-    changed = torch.cat((x[:, :half], x[:, half:] + 3.0), 1)
-    with torch.no_grad():
-        torch.testing.assert_close(built(x)[:, :half], built(changed)[:, :half], atol=1e-5, rtol=1e-4)
+    inputs = example_of(entry, small_instance(entry))
+    for causal, built in _forms(entry):
+        if causal:
+            x = inputs["x"]
+            half = x.shape[1] // 2
+            changed = torch.cat((x[:, :half], x[:, half:] + 3.0), 1)
+            with torch.no_grad():
+                torch.testing.assert_close(built(x)[:, :half], built(changed)[:, :half], atol=1e-5, rtol=1e-4)
 
 
 def check_method(offer: catalogue.Offer) -> None:
