@@ -19,8 +19,8 @@ from zoo_sequence.transformer_wave_function import (
     log_cosh,
     log_derivatives,
     metropolis,
-    run_sampled,
     replay,
+    run_sampled,
     sector,
 )
 

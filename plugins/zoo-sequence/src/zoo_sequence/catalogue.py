@@ -30,11 +30,23 @@ ATTENTION_RANK = Paper(
             config="zoo_sequence.attention_rank:NearestPointConfig",
             example="zoo_sequence.attention_rank:benchmark_example",
             requires=("scipy",),
+            presets={
+                "fig1": {"dim": 64, "num_points": 16, "num_queries": -1},
+                "figN": {"dim": 64, "num_points": 4, "num_queries": -1},
+                "fig-d": {"dim": 16, "num_points": 16, "num_queries": -1},
+                "posn": {"dim": 64, "num_points": 16, "num_queries": -1},
+                "tiny": {"dim": 8, "num_points": 6, "num_queries": -1},
+            },
             claims=(
                 Claim(
                     "rank-1 heads need exponentially many in d: best combination of H random rank-1 hard heads",
                     figure="d=2: 0.25, 0.080, 0.033 for H = 8, 64, 512; d=8, H=64: 0.39",
                     check="zoo_sequence.attention_rank:check_rank_one_heads",
+                ),
+                Claim(
+                    "lower bound: an error below a constant needs exponentially many rank-1 heads, whatever they are",
+                    figure="exp(Omega(d)) heads even at N = 2",
+                    check="zoo_sequence.attention_rank:check_lower_bound",
                 ),
             ),
         ),
@@ -50,7 +62,26 @@ ATTENTION_RANK = Paper(
             presets={
                 "tiny": {"dim": 8, "rank": 2, "num_heads": 4},
                 "full-rank": {"dim": 8, "rank": 8, "num_heads": 1},
+                "low-rank": {"dim": 8, "rank": 2, "num_heads": 4},
                 "exact": {"dim": 8, "rank": 8, "num_heads": 1, "hard": True, "construction": "exact"},
+            },
+            weights={
+                "full-rank": Weights(
+                    "package://zoo_sequence/weights/attention-rank-heads-full-rank.safetensors",
+                    sha256="c3e02b82c9adfa42b4ceda81ef0fcf0eff031e397eaf72f7a33cf47abc662a34",
+                    size=960,
+                    license="apache-2.0",
+                    metric="error 0.026 on the nearest of four points, d = 8; right point in 99.7%",
+                    command="zoo train attention-rank-heads/full-rank",
+                ),
+                "low-rank": Weights(
+                    "package://zoo_sequence/weights/attention-rank-heads-low-rank.safetensors",
+                    sha256="aee34f7036b3a9263d6423bf97fc12898b7d64b8ea7176a077de55a79185d1d4",
+                    size=1728,
+                    license="apache-2.0",
+                    metric="error 0.45 on the nearest of four points, d = 8; right point in 72.4%",
+                    command="zoo train attention-rank-heads/low-rank",
+                ),
             },
             claims=(
                 Claim(
@@ -79,6 +110,7 @@ ATTENTION_RANK = Paper(
             build="zoo_sequence.attention_rank:RankEncoder",
             config="zoo_sequence.attention_rank:RankEncoderConfig",
             example="zoo_sequence.attention_rank:encoder_example",
+            train="zoo_sequence.attention_rank:train_preset_encoder",
             presets={
                 "fig1": {"dim": 64, "num_points": 16, "num_layers": 1, "num_heads": 2, "width_multiplier": 1},
                 "figN": {"dim": 64, "num_points": 4, "num_layers": 2, "num_heads": 1, "width_multiplier": 64},
@@ -99,6 +131,24 @@ ATTENTION_RANK = Paper(
                     "width_multiplier": 3,
                     "hidden_dim": 24,
                 },
+                "farthest": {
+                    "dim": 8,
+                    "num_points": 6,
+                    "num_layers": 2,
+                    "num_heads": 2,
+                    "width_multiplier": 3,
+                    "hidden_dim": 24,
+                },
+            },
+            weights={
+                "farthest": Weights(
+                    "package://zoo_sequence/weights/attention-rank-encoder-farthest.safetensors",
+                    sha256="bdf83ab872005d1c128558968ca2cbc642e7f4f1768fa8c194496bef53204ac3",
+                    size=13960,
+                    license="apache-2.0",
+                    metric="error 0.34 on the farthest of six points, d = 8; right point in 82.6%",
+                    command="zoo train attention-rank-encoder/farthest",
+                ),
             },
             claims=(
                 Claim(
