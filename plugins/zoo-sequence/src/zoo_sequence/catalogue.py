@@ -1334,7 +1334,8 @@ SOFTMAX_LIMITS = Paper(
     ),
     ours=(
         "The triangle bound and the random-set identity replace theorems whose constants were not available.",
-        "The library of alternative normalisers.",
+        "The alternative normalisers, all divided by their sum (the published self-adjusted softmax is not), "
+        "and the attention layer that offers them.",
     ),
     entries=(
         Entry(
@@ -1376,6 +1377,30 @@ SOFTMAX_LIMITS = Paper(
                     "the gradient norm grows like 1/T at low temperature",
                     figure="log-log slope about -1 for T in 1..0.1 on logits with near ties",
                     check="zoo_sequence.softmax_limits:check_low_temperature_gradient",
+                ),
+            ),
+        ),
+        Entry(
+            id="softmax-limits-attention",
+            kind="attention",
+            summary="standard attention with the normalisers that are recommended instead of softmax",
+            tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "sparse", "normalisation"),
+            build="zoo_sequence.softmax_limits:NormalisedAttention",
+            config="zoo_sequence.softmax_limits:NormalisedAttentionConfig",
+            example="zoo_sequence.softmax_limits:attention_example",
+            functional="zoo_sequence.softmax_limits:normalised_attention",
+            presets={
+                "scalable-softmax": {"normaliser": "scalable-softmax"},
+                "self-adjusted-softmax": {"normaliser": "self-adjusted-softmax"},
+                "sparsemax": {"normaliser": "sparsemax"},
+                "entmax15": {"normaliser": "entmax15"},
+                "sigmoid": {"normaliser": "sigmoid"},
+            },
+            claims=(
+                Claim(
+                    "length-aware and sparse normalisers stay sharp where softmax vanishes",
+                    figure="softmax at most exp(2 Delta/T)/L; scalable softmax, sparsemax and entmax near 1",
+                    check="zoo_sequence.softmax_limits:check_alternatives",
                 ),
             ),
         ),
