@@ -19,8 +19,9 @@ beta, and the radius d whose fitted beta is nearest says which memory the head r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -34,7 +35,7 @@ import zoo
 from zoo import Measurement
 from zoo.errors import ConfigError, InputError
 from zoo.targets import require
-from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
+from zoo_sequence.model_maps import attention_maps, queries_keys_values, tiny_gpt2
 
 FORMS = ("neurons", "intersection", "attention")
 ESTIMATORS = ("reference", "least-squares")
@@ -60,6 +61,10 @@ class MemoryConfig:
     def __post_init__(self) -> None:
         if self.radius >= self.n:
             raise ConfigError(f"radius={self.radius} must be below n={self.n}", field="radius")
+        if self.continuous and 2 * self.radius > self.n:
+            raise ConfigError(f"radius={self.radius} makes caps of more than half of the sphere", field="radius")
+        if self.form == "attention" and self.radius < 2:
+            raise ConfigError("radius=1 leaves no two distances to fit beta to", field="radius")
         if self.continuous and self.form == "neurons":
             raise ConfigError("neurons have binary addresses; take form intersection or attention", field="form")
 
@@ -74,47 +79,41 @@ class ProbeConfig:
 
 @lru_cache(maxsize=256)
 def ball_intersections(n: int, radius: int) -> tuple[int, ...]:
-    """Exact number of addresses within ``radius`` of two points, for their distances 0..n."""
-    return tuple(_intersection(n, radius, distance) for distance in range(n + 1))
-
-
-def _intersection(n: int, radius: int, distance: int) -> int:
-    below = [0]
-    for j in range(n - distance + 1):
-        below.append(below[-1] + math.comb(n - distance, j))
-    total = 0
-    for i in range(distance + 1):
-        # i differing bits point to the one, distance - i to the other.
-        room = min(radius - i, radius - (distance - i), n - distance)
-        if room >= 0:
-            total += math.comb(distance, i) * below[room + 1]
-    return total
+    """Exact number of addresses within ``radius`` of two points, for their distances 0..n: a ball minus its lunes."""
+    counts = [sum(math.comb(n, i) for i in range(radius + 1))]
+    for distance in range(1, n + 1):
+        half = (distance - 1) // 2
+        lune = 0
+        if distance % 2 and half <= radius:
+            lune = math.comb(distance - 1, half) * math.comb(n - distance, radius - half)
+        counts.append(counts[-1] - lune)
+    return tuple(counts)
 
 
 def expected_intersection(n: int, radius: int, neurons: float, distances: Tensor) -> Tensor:
-    """I(v) for integer distances (...), float64."""
-    table = torch.tensor([float(count * neurons / 2**n) for count in _scaled(n, radius)], dtype=torch.float64)
+    """I(v) for integer distances (...), float64; r / 2^n is applied before anything is rounded."""
+    density = Fraction(neurons) / 2**n
+    table = torch.tensor([float(count * density) for count in ball_intersections(n, radius)], dtype=torch.float64)
     return table[distances.long()]
-
-
-def _scaled(n: int, radius: int) -> list[Any]:
-    """Exact counts as fractions, so that r / 2^n is applied before rounding."""
-    from fractions import Fraction
-
-    return [Fraction(count) for count in ball_intersections(n, radius)]
 
 
 def cap_intersection(n: int, radius: int, neurons: float, cosines: Tensor) -> Tensor:
     """Expected neurons in two caps of the sphere in R^n whose axes enclose arccos(cosines); float64.
 
     The caps have the angle arccos(1 - 2 radius / n).
+
+    Raises:
+        InputError: caps of more than half of the sphere.
     """
+    if 2 * radius > n:
+        raise InputError(f"radius={radius} makes caps of more than half of the sphere; at most {n // 2} for n={n}")
     angle = math.acos(1 - 2 * radius / n)
     log_area = (n - 1) / 2 * math.log(math.pi) - special.gammaln((n - 1) / 2)
     log_sphere = math.log(2) + n / 2 * math.log(math.pi) - special.gammaln(n / 2)
     factor = 2 * neurons * math.exp(log_area - log_sphere)
-    values = [factor * _cap_integral(n, angle, math.acos(min(1.0, max(-1.0, float(c))))) for c in cosines]
-    return torch.tensor(values, dtype=torch.float64)
+    distinct, places = cosines.double().clamp(-1, 1).unique(return_inverse=True)
+    values = [factor * _cap_integral(n, angle, math.acos(cosine)) for cosine in distinct.tolist()]
+    return torch.tensor(values, dtype=torch.float64)[places]
 
 
 def _cap_integral(n: int, angle: float, between: float) -> float:
@@ -141,7 +140,12 @@ def fit_beta(
 
     Returns:
         beta, bias and R^2 of the fit.
+
+    Raises:
+        InputError: a radius below 2 leaves one distance, and no slope.
     """
+    if radius < 2:
+        raise InputError(f"radius={radius} leaves no two distances to fit a slope to; take 2 or more")
     distances = np.arange(radius)
     x = 1 - 2 * distances / n
     if continuous:
@@ -180,7 +184,13 @@ def optimal_fraction(patterns: float, neurons: float) -> float:
 
 
 def radius_of_beta(beta: float, n: int, *, estimator: str = "least-squares") -> int:
-    """The radius, 2 to n/2 - 1, whose fitted binary beta is nearest."""
+    """The radius, 2 to n/2 - 1, whose fitted binary beta is nearest.
+
+    Raises:
+        InputError: n is too small for any radius.
+    """
+    if n < 6:
+        raise InputError(f"n={n} is too small for a memory: radii go from 2 to n/2 - 1")
     return min(_betas(n, estimator), key=lambda item: abs(item[1] - beta))[0]
 
 
@@ -221,8 +231,7 @@ class SparseDistributedMemory(nn.Module):
     @property
     def beta(self) -> float:
         """The fitted beta of the memory's radius."""
-        fit = fit_beta(self.config.n, self.config.radius, continuous=False, estimator=self.config.estimator)
-        return fit[0]
+        return fit_beta(self.config.n, self.config.radius, estimator=self.config.estimator)[0]
 
     def write(self, patterns: Tensor) -> None:
         """Store patterns (n, m).
@@ -254,7 +263,7 @@ class SparseDistributedMemory(nn.Module):
             return softmax_weights(_signs(patterns), _signs(queries), self.beta)
         if config.continuous:
             cosines = (patterns.T @ queries).clamp(-1, 1)
-            counts = cap_intersection(config.n, config.radius, config.neurons, cosines.flatten()).view_as(cosines)
+            counts = cap_intersection(config.n, config.radius, config.neurons, cosines)
         else:
             distances = patterns.sum(0)[:, None] + queries.sum(0) - 2 * patterns.T @ queries
             counts = expected_intersection(config.n, config.radius, config.neurons, distances)
@@ -291,22 +300,6 @@ class SparseDistributedMemory(nn.Module):
                 queries = functional.normalize(queries, dim=0)
         return queries.T
 
-    def critical_distance(self, pattern: int = 0, *, trials: int = 8, seed: int = 0) -> int:
-        """Largest number of flipped bits from which one update moves closer to a stored pattern, on average."""
-        if self.config.continuous:
-            raise InputError("the critical distance is counted in bits: take a binary memory")
-        generator = torch.Generator().manual_seed(seed)
-        original = self.patterns[:, pattern]
-        reached = 0
-        for flips in range(1, self.config.n // 2):
-            queries = torch.stack([_flipped(original, flips, generator) for _ in range(trials)], 1)
-            after = (self.step(queries) != original[:, None]).float().sum(0).mean()
-            if float(after) < flips:
-                reached = flips
-            else:
-                break
-        return reached
-
 
 def _signs(bits: Tensor) -> Tensor:
     """Bits to unit vectors: 1 - 2v/n is their inner product."""
@@ -318,18 +311,101 @@ def _flipped(bits: Tensor, count: int, generator: torch.Generator) -> Tensor:
     return bits.index_put((chosen,), 1 - bits[chosen])
 
 
+@dataclass
+class CriticalDistanceConfig:
+    """Config of the critical-distance experiment."""
+
+    n: int = zoo.field(64, "address bits", unit="bits", minimum=4)
+    num_patterns: int = zoo.field(40, "patterns m", minimum=1)
+    step: int = zoo.field(1, "distance between cases", unit="bits", minimum=1)
+    trials: int = zoo.field(100, "queries of a case", minimum=1)
+    seed: int = zoo.field(0, "of patterns and perturbations", minimum=0)
+
+
+@dataclass(frozen=True)
+class CriticalDistanceCase:
+    """Stored patterns (n, m), queries (n, trials) with ``flips`` bits of their targets (n, trials) changed."""
+
+    flips: int
+    patterns: Tensor
+    queries: Tensor
+    targets: Tensor
+
+
+class CriticalDistance:
+    """Benchmark of a memory: from how far does one update still move closer to the stored pattern?
+
+    A system maps patterns (n, m) and queries (n, B) of bits to retrieved bits (n, B); ``retrieval`` makes one of any
+    memory's config.
+    """
+
+    def __init__(self, config: CriticalDistanceConfig) -> None:
+        self.config = config
+
+    def cases(self) -> Iterator[CriticalDistanceCase]:
+        """One per distance, up to half of the bits."""
+        config, generator = self.config, torch.Generator().manual_seed(self.config.seed)
+        patterns = torch.randint(2, (config.n, config.num_patterns), generator=generator).float()
+        for flips in range(config.step, config.n // 2, config.step):
+            targets = patterns[:, torch.randint(config.num_patterns, (config.trials,), generator=generator)]
+            queries = torch.stack([_flipped(target, flips, generator) for target in targets.T], 1)
+            yield CriticalDistanceCase(flips, patterns, queries, targets)
+
+    def curve(self, answers: Sequence[Tensor]) -> dict[int, float]:
+        """Mean Hamming distance from the target after the update, by the distance before it."""
+        cases = list(self.cases())
+        if len(answers) != len(cases):
+            raise InputError(f"{len(answers)} answers for {len(cases)} cases")
+        return {
+            case.flips: float((answer != case.targets).sum(0).double().mean())
+            for case, answer in zip(cases, answers, strict=True)
+        }
+
+    def score(self, answers: Sequence[Tensor]) -> dict[str, float]:
+        """The critical distance, and the mean distance after an update from half of it."""
+        curve = self.curve(answers)
+        beyond = next((flips for flips, after in curve.items() if after >= flips), max(curve) + self.config.step)
+        return {"critical_distance": beyond - self.config.step, "mean distance after": sum(curve.values()) / len(curve)}
+
+    def run(self, system: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:
+        """Score a system."""
+        return self.score([system(case.patterns, case.queries) for case in self.cases()])
+
+
+def retrieval(config: MemoryConfig) -> Callable[[Tensor, Tensor], Tensor]:
+    """One update of a memory as a system of ``CriticalDistance``; a continuous memory sees bits as unit vectors."""
+
+    def system(patterns: Tensor, queries: Tensor) -> Tensor:
+        memory = SparseDistributedMemory(config)
+        if config.continuous:
+            memory.write(_signs(patterns))
+            return (memory.step(_signs(queries)) > 0).to(queries.dtype)
+        memory.write(patterns)
+        return memory.step(queries)
+
+    return system
+
+
+def critical_distance_example(config: CriticalDistanceConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
+    """The exact memory, of a radius that holds a thousandth of the space or more."""
+    radius = max(2, radius_of_fraction(config.n, 1e-3))
+    return {"system": retrieval(MemoryConfig(config.n, 1_000_000, radius))}
+
+
 @dataclass(frozen=True)
 class BetaResult:
     """Effective betas of a model's heads.
 
     Args:
         mean, largest: tables (layers, heads).
+        largest_logit: table (layers, heads), a lower bound of ``largest``: the logit is beta cos.
         radius: integer table of the Hamming radii whose fitted beta is nearest to the mean, at n = head_dim.
         head_dim: n.
     """
 
     mean: Tensor
     largest: Tensor
+    largest_logit: Tensor
     radius: Tensor
     head_dim: int
 
@@ -338,6 +414,7 @@ class BetaResult:
         return {
             "mean": self.mean.tolist(),
             "largest": self.largest.tolist(),
+            "largest_logit": self.largest_logit.tolist(),
             "radius": self.radius.tolist(),
             "head_dim": self.head_dim,
         }
@@ -364,10 +441,17 @@ class BetaProbe:
         """Measure.
 
         Args:
-            model: any model with query and key projections.
+            model: any model with query and key projections; rotary positions turn queries and keys, and leave
+                their lengths.
             inputs: keyword arguments of its forward, without padding.
+
+        Raises:
+            InputError: padded inputs, or heads of fewer than 6 features.
         """
-        means, largest, head_dim = [], [], 0
+        padding = inputs.get("attention_mask")
+        if padding is not None and not bool(padding.all()):
+            raise InputError("the inputs are padded: measure sequences of one length at a time")
+        means, largest, logits, head_dim = [], [], [], 0
         for query, key, _ in queries_keys_values(model, inputs):
             head_dim = query.shape[-1]
             key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
@@ -376,11 +460,12 @@ class BetaProbe:
             betas = query.norm(dim=-1)[..., None] * key.norm(dim=-1)[:, :, None] / math.sqrt(head_dim)
             means.append(betas.mean((0, 2, 3)))
             largest.append(betas.amax((0, 2, 3)))
+            logits.append((query @ key.transpose(-1, -2)).amax((0, 2, 3)) / math.sqrt(head_dim))
         mean = torch.stack(means)
         radius = [
             [radius_of_beta(beta, head_dim, estimator=self.config.estimator) for beta in row] for row in mean.tolist()
         ]
-        return BetaResult(mean, torch.stack(largest), torch.tensor(radius), head_dim)
+        return BetaResult(mean, torch.stack(largest), torch.stack(logits), torch.tensor(radius), head_dim)
 
 
 class RetrievalProjection(nn.Module):
@@ -428,6 +513,8 @@ def replay(
     inputs: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """Component ``sdm``: intersections, fits and one update of each form."""
+    if component != "sdm":
+        raise InputError(f"no component {component!r}; there is: sdm")
     n, neurons, radii = config["n"], config["r"], config["radii"]
     outputs = {
         f"intersection_d{radius}": expected_intersection(n, radius, neurons, inputs["distances"]) for radius in radii
@@ -511,4 +598,39 @@ def check_optimal_radius() -> Measurement:
     return Measurement(
         f"n=64: p* = {small:.2e}, radius {radii[0]}; n=1000: radius {radii[1]}",
         radii == (11, 447) and abs(small / 2.98e-8 - 1) < 0.01,
+    )
+
+
+def check_heads_are_memories() -> Measurement:
+    """Attention maps of a GPT-2 against softmax(beta cos) with the probe's beta, query by query."""
+    case = probe_example(ProbeConfig())
+    maps, _ = attention_maps(**case)
+    worst = 0.0
+    for alpha, (query, key, _) in zip(maps, queries_keys_values(**case), strict=True):
+        beta = query.norm(dim=-1)[..., None] * key.norm(dim=-1)[..., None, :] / math.sqrt(query.shape[-1])
+        cosine = functional.normalize(query, dim=-1) @ functional.normalize(key, dim=-1).transpose(-1, -2)
+        later = torch.ones(alpha.shape[-2:], dtype=torch.bool).triu(1)
+        worst = max(worst, float((alpha - (beta * cosine).masked_fill(later, -math.inf).softmax(-1)).abs().max()))
+    return Measurement(f"largest difference {worst:.1e}", worst < 1e-6, "a random GPT-2 of 2 layers and 4 heads")
+
+
+def check_critical_distances() -> Measurement:
+    """Critical distances of the binary memory, the continuous one and attention with the fitted beta."""
+    task = CriticalDistance(CriticalDistanceConfig(num_patterns=1024, trials=400))
+    forms = (("intersection", False), ("intersection", True), ("attention", False))
+    texts, spread, apart = [], 0.0, 0.0
+    for radius in (9, 11, 15):
+        systems = [retrieval(MemoryConfig(64, 2**64, radius, form=form, continuous=kind)) for form, kind in forms]
+        answers = [[system(case.patterns, case.queries) for case in task.cases()] for system in systems]
+        found = [task.score(answer)["critical_distance"] for answer in answers]
+        curves = torch.tensor([list(task.curve(answer).values()) for answer in answers])
+        spread = max(spread, max(found) - min(found))
+        apart = max(apart, float((curves - curves[0]).abs().mean(1).max()))
+        texts.append(f"d={radius}: " + ", ".join(f"{value:.0f}" for value in found))
+    listing = "; ".join(texts)
+    return Measurement(
+        f"{listing} bits (binary, continuous, attention); curves differ by {apart:.1f} bits at most on average",
+        # Five hundredths of the 64 bits.
+        spread <= 3,
+        "n = 64, m = 1024 random patterns, r = 2^64",
     )

@@ -182,6 +182,7 @@ ATTENTION_SDM = Paper(
         Entry(
             id="attention-sdm",
             kind="probe",
+            aliases=("attention-sdm-probe",),
             summary="the effective beta of every head, and the memory radius it corresponds to",
             tags=("theory", "interpretability", "softmax", "scaled-dot", "memory-network"),
             build="zoo_sequence.attention_sdm:BetaProbe",
@@ -200,6 +201,11 @@ ATTENTION_SDM = Paper(
                     check="zoo_sequence.attention_sdm:check_fitted_beta",
                 ),
                 Claim(
+                    "a head of GPT-2 computes softmax(beta cos) with beta = |q||k|/sqrt(d_k)",
+                    figure="identity",
+                    check="zoo_sequence.attention_sdm:check_heads_are_memories",
+                ),
+                Claim(
                     "effective betas of GPT-2 heads lie between those of the optimal radii",
                     needs="the pre-trained GPT-2",
                 ),
@@ -208,6 +214,7 @@ ATTENTION_SDM = Paper(
         Entry(
             id="attention-sdm-memory",
             kind="model",
+            aliases=("sdm",),
             summary="sparse distributed memory: real neurons, exact intersections, or attention",
             tags=("theory", "memory-network", "retrieval", "softmax"),
             build="zoo_sequence.attention_sdm:SparseDistributedMemory",
@@ -234,6 +241,28 @@ ATTENTION_SDM = Paper(
                     "signal-to-noise optimum p* = (2 m r)^(-1/3)",
                     figure="n=64, m=1024, r=2^64: 2.98e-8, radius 11; n=1000, m=1e4, r=1e6: radius 447",
                     check="zoo_sequence.attention_sdm:check_optimal_radius",
+                ),
+            ),
+        ),
+        Entry(
+            id="attention-sdm-critical-distance",
+            kind="benchmark",
+            summary="from how many flipped bits a memory still moves closer to what it stores",
+            tags=("theory", "memory-network", "retrieval"),
+            build="zoo_sequence.attention_sdm:CriticalDistance",
+            config="zoo_sequence.attention_sdm:CriticalDistanceConfig",
+            example="zoo_sequence.attention_sdm:critical_distance_example",
+            presets={
+                "canonical": {"n": 1000, "num_patterns": 10_000, "step": 10},
+                "attention-like": {"n": 64, "num_patterns": 1024},
+                "mnist": {"n": 784, "num_patterns": 100, "step": 8},
+                "tiny": {"n": 64, "num_patterns": 40},
+            },
+            claims=(
+                Claim(
+                    "binary memory, continuous memory and attention have almost the same critical distance",
+                    figure="almost identical curves",
+                    check="zoo_sequence.attention_sdm:check_critical_distances",
                 ),
             ),
         ),
