@@ -290,7 +290,7 @@ class SparseDistributedMemory(nn.Module):
         queries = queries.T
         for index in range(self.config.max_steps):
             updated = self.step(queries)
-            settled = float((updated.double() - queries.double()).abs().max()) <= (
+            settled = float((updated.double() - queries.double()).detach().abs().max()) <= (
                 self.config.epsilon if self.config.continuous else 0.0
             )
             queries = updated

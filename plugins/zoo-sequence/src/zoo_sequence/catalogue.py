@@ -1306,6 +1306,7 @@ PAVLOVIAN_ATTENTION = Paper(
         Entry(
             id="pavlovian-attention-lm",
             kind="model",
+            aliases=("pavlovian-lm",),
             summary="language model whose attention layers are conditioning experiments",
             tags=("self", "causal", "linear", "language-model", "transformer"),
             build="zoo_sequence.pavlovian_attention:PavlovianLanguageModel",
@@ -1320,11 +1321,21 @@ PAVLOVIAN_ATTENTION = Paper(
         Entry(
             id="pavlovian-attention-memory",
             kind="model",
+            aliases=("associative-memory",),
             summary="associative memory of one head: write, read, and the theory of its capacity",
             tags=("memory-network", "linear", "theory"),
             build="zoo_sequence.pavlovian_attention:AssociativeMemory",
             config="zoo_sequence.pavlovian_attention:MemoryConfig",
             example="zoo_sequence.pavlovian_attention:memory_example",
+        ),
+        Entry(
+            id="pavlovian-attention-capacity",
+            kind="benchmark",
+            summary="how many associations a memory holds: error and recall against the number of pairs",
+            tags=("theory", "memory-network", "retrieval"),
+            build="zoo_sequence.pavlovian_attention:Capacity",
+            config="zoo_sequence.pavlovian_attention:CapacityConfig",
+            example="zoo_sequence.pavlovian_attention:capacity_example",
             claims=(
                 Claim(
                     "average-case capacity O(d_k): mean squared retrieval error (n-1)/d_k",
@@ -1341,7 +1352,8 @@ PAVLOVIAN_ATTENTION = Paper(
         Entry(
             id="pavlovian-attention-conditioning",
             kind="benchmark",
-            summary="acquisition, extinction, blocking, overshadowing and recall as a benchmark of memories",
+            aliases=("conditioning",),
+            summary="acquisition, extinction, blocking and overshadowing as a benchmark of memories",
             tags=("theory", "memory-network"),
             build="zoo_sequence.pavlovian_attention:Conditioning",
             config="zoo_sequence.pavlovian_attention:ConditioningConfig",
