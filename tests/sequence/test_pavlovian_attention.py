@@ -115,14 +115,14 @@ def test_a_memory_remembers_until_it_forgets(tmp_path):
 
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_the_capacity_experiment_measures_what_theory_says(noise):
-    task = Capacity(CapacityConfig(pairs=[4, 16, 64], query_noise=noise, trials=100))
+    task = Capacity(CapacityConfig(pairs=[4, 16, 64], query_noise=noise, trials=40))
     hebb = task.run(memory_system(Plasticity("hebb")))
     for pairs in (4, 16, 64):
         assert hebb[f"error at {pairs}"] == pytest.approx(hebb[f"theory at {pairs}"], rel=0.1)
     assert hebb["recall at 4"] > 0.95
     assert hebb["recall at 4"] >= hebb["recall at 64"]
-    delta = task.run(memory_system(Plasticity("delta", 1.0), presentations=20))
-    assert delta["error at 4"] < (1e-6 if noise == 0 else hebb["error at 4"])
+    delta = task.run(memory_system(Plasticity("delta", 1.0), presentations=10))
+    assert delta["error at 4"] < (1e-4 if noise == 0 else hebb["error at 4"])
     with pytest.raises(zoo.InputError, match="answers for 3 cases"):
         task.score([])
     with pytest.raises(zoo.InputError, match="responses of shape"):

@@ -45,7 +45,7 @@ def test_marshall_signs_do_not_change_the_spectrum():
     assert plain == pytest.approx(signed, abs=1e-9)
 
 
-@pytest.mark.parametrize(("size", "j1", "j2", "total_sz"), [(2, 1.0, 0.4, 0), (2, 0.7, 0.0, 1), (4, -1.0, 0.2, 3)])
+@pytest.mark.parametrize(("size", "j1", "j2", "total_sz"), [(2, 1.0, 0.4, 0), (2, 0.7, 0.0, 1), (4, -1.0, 0.2, 5)])
 def test_energies_are_the_lowest_of_the_dense_matrix_degenerate_ones_counted(size, j1, j2, total_sz):
     hamiltonian = Hamiltonian(size, j1, j2, total_sz=total_sz)
     dense = torch.linalg.eigvalsh(torch.from_numpy(hamiltonian.matrix().toarray()))

@@ -41,12 +41,12 @@ ATTENTION_RANK = Paper(
                 Claim(
                     "rank-1 heads need exponentially many in d: best combination of H random rank-1 hard heads",
                     figure="d=2: 0.25, 0.080, 0.033 for H = 8, 64, 512; d=8, H=64: 0.39",
-                    check="zoo_sequence.attention_rank:check_rank_one_heads",
+                    check="zoo_sequence.attention_rank.claims:check_rank_one_heads",
                 ),
                 Claim(
                     "lower bound: an error below a constant needs exponentially many rank-1 heads, whatever they are",
                     figure="exp(Omega(d)) heads even at N = 2",
-                    check="zoo_sequence.attention_rank:check_lower_bound",
+                    check="zoo_sequence.attention_rank.claims:check_lower_bound",
                 ),
             ),
         ),
@@ -87,17 +87,17 @@ ATTENTION_RANK = Paper(
                 Claim(
                     "one full-rank hard head represents the nearest point exactly for any number of points",
                     figure="error 0",
-                    check="zoo_sequence.attention_rank:check_exact_construction",
+                    check="zoo_sequence.attention_rank.claims:check_exact_construction",
                 ),
                 Claim(
                     "a full-rank softmax head approaches the target as its temperature grows",
                     figure="below 1e-2 on separated points at 1e3",
-                    check="zoo_sequence.attention_rank:check_temperature",
+                    check="zoo_sequence.attention_rank.claims:check_temperature",
                 ),
                 Claim(
                     "with r H = d one full-rank head wins clearly, and 4x more rank-1 heads do not repair it",
                     figure="N=2: 0.04, 0.20, 0.28, 0.20, 0.18; N=8: 0.08, 0.43, 0.48, 0.49, 0.45",
-                    check="zoo_sequence.attention_rank:check_rank_against_heads",
+                    check="zoo_sequence.attention_rank.claims:check_rank_against_heads",
                     slow=True,
                 ),
             ),
@@ -154,7 +154,7 @@ ATTENTION_RANK = Paper(
                 Claim(
                     "depth helps low rank at short context",
                     figure="2 layers below 1 layer at N = 2",
-                    check="zoo_sequence.attention_rank:check_depth",
+                    check="zoo_sequence.attention_rank.claims:check_depth",
                     slow=True,
                 ),
             ),
@@ -193,17 +193,17 @@ ATTENTION_SDM = Paper(
                 Claim(
                     "the intersection of two Hamming balls decays nearly exponentially with their distance",
                     figure="R^2 0.960, 0.972, 0.984, 0.988 for d = 9, 11, 15, 20 at n = 64",
-                    check="zoo_sequence.attention_sdm:check_exponential_decay",
+                    check="zoo_sequence.attention_sdm.claims:check_exponential_decay",
                 ),
                 Claim(
                     "the fitted beta depends on the radius",
                     figure="20.04, 15.85, 10.11, 5.60 for d = 9, 11, 15, 20 at n = 64",
-                    check="zoo_sequence.attention_sdm:check_fitted_beta",
+                    check="zoo_sequence.attention_sdm.claims:check_fitted_beta",
                 ),
                 Claim(
                     "a head of GPT-2 computes softmax(beta cos) with beta = |q||k|/sqrt(d_k)",
                     figure="identity",
-                    check="zoo_sequence.attention_sdm:check_heads_are_memories",
+                    check="zoo_sequence.attention_sdm.claims:check_heads_are_memories",
                 ),
                 Claim(
                     "effective betas of GPT-2 heads lie between those of the optimal radii",
@@ -230,17 +230,17 @@ ATTENTION_SDM = Paper(
                 Claim(
                     "retrieval by the memory and by attention with the fitted beta agree",
                     figure="total variation 0.14, 0.12, 0.09, 0.06; both clean up 5 of 64 bits with 40 patterns",
-                    check="zoo_sequence.attention_sdm:check_agreement",
+                    check="zoo_sequence.attention_sdm.claims:check_agreement",
                 ),
                 Claim(
                     "softmax(beta cos) is attention with beta in place of 1/sqrt(d_k)",
                     figure="identity",
-                    check="zoo_sequence.attention_sdm:check_hopfield_identity",
+                    check="zoo_sequence.attention_sdm.claims:check_hopfield_identity",
                 ),
                 Claim(
                     "signal-to-noise optimum p* = (2 m r)^(-1/3)",
                     figure="n=64, m=1024, r=2^64: 2.98e-8, radius 11; n=1000, m=1e4, r=1e6: radius 447",
-                    check="zoo_sequence.attention_sdm:check_optimal_radius",
+                    check="zoo_sequence.attention_sdm.claims:check_optimal_radius",
                 ),
             ),
         ),
@@ -262,7 +262,7 @@ ATTENTION_SDM = Paper(
                 Claim(
                     "binary memory, continuous memory and attention have almost the same critical distance",
                     figure="almost identical curves",
-                    check="zoo_sequence.attention_sdm:check_critical_distances",
+                    check="zoo_sequence.attention_sdm.claims:check_critical_distances",
                 ),
             ),
         ),
@@ -1294,12 +1294,12 @@ PAVLOVIAN_ATTENTION = Paper(
                 Claim(
                     "linear attention without normalisation is Hebbian storage followed by retrieval",
                     figure="difference < 1e-5",
-                    check="zoo_sequence.pavlovian_attention:check_hebbian_identity",
+                    check="zoo_sequence.pavlovian_attention.claims:check_hebbian_identity",
                 ),
                 Claim(
                     "redundant heads suppress independent errors exponentially",
                     figure="majority of H heads errs at most exp(-2H(1/2-e)^2)",
-                    check="zoo_sequence.pavlovian_attention:check_redundant_heads",
+                    check="zoo_sequence.pavlovian_attention.claims:check_redundant_heads",
                 ),
             ),
         ),
@@ -1340,12 +1340,12 @@ PAVLOVIAN_ATTENTION = Paper(
                 Claim(
                     "average-case capacity O(d_k): mean squared retrieval error (n-1)/d_k",
                     figure="ratio 1.00 within 3% for n >= 8, within 10% for n = 4",
-                    check="zoo_sequence.pavlovian_attention:check_average_capacity",
+                    check="zoo_sequence.pavlovian_attention.claims:check_average_capacity",
                 ),
                 Claim(
                     "worst-case capacity O(sqrt d_k): interference can add up coherently",
                     figure="4.4, 7.6, 15.8, 31.2 for d_k = 64, 256, 1024, 4096; exponent 0.4 to 0.6",
-                    check="zoo_sequence.pavlovian_attention:check_worst_case_capacity",
+                    check="zoo_sequence.pavlovian_attention.claims:check_worst_case_capacity",
                 ),
             ),
         ),
@@ -1362,7 +1362,7 @@ PAVLOVIAN_ATTENTION = Paper(
                 Claim(
                     "a delta rule stores up to d_k associations exactly and shows blocking; the Hebb rule does not",
                     figure="error < 1e-6; blocked cue 0.006 (delta) against 4.0 (Hebb)",
-                    check="zoo_sequence.pavlovian_attention:check_blocking",
+                    check="zoo_sequence.pavlovian_attention.claims:check_blocking",
                 ),
             ),
         ),
@@ -1400,22 +1400,22 @@ SOFTMAX_LIMITS = Paper(
                 Claim(
                     "vanishing attention: bounded logits give weights between C1/L and C2/L",
                     figure="exp(-2 Delta/T)/L <= alpha <= exp(2 Delta/T)/L on every row",
-                    check="zoo_sequence.softmax_limits:check_vanishing_attention",
+                    check="zoo_sequence.softmax_limits.claims:check_vanishing_attention",
                 ),
                 Claim(
                     "the softmax gradient is of order 1/T",
                     figure="entries <= 1/(4T), spectral norm <= 1/(2T), attained by two equal tokens",
-                    check="zoo_sequence.softmax_limits:check_gradient_bounds",
+                    check="zoo_sequence.softmax_limits.claims:check_gradient_bounds",
                 ),
                 Claim(
                     "distance collapse: with N proportional to L selected and rest come closer",
                     figure="0.26, 0.14, 0.070, 0.051 for L = 32, 128, 512, 1024 (random unit vectors)",
-                    check="zoo_sequence.softmax_limits:check_distance_collapse",
+                    check="zoo_sequence.softmax_limits.claims:check_distance_collapse",
                 ),
                 Claim(
                     "geometric separability of random unit vectors falls with the length",
                     figure="0.97, 0.58, 0.28, 0.20 for L = 32, 128, 512, 1024",
-                    check="zoo_sequence.softmax_limits:check_separability",
+                    check="zoo_sequence.softmax_limits.claims:check_separability",
                 ),
                 Claim(
                     "geometric separability saturates on a trained model",
@@ -1425,7 +1425,7 @@ SOFTMAX_LIMITS = Paper(
                 Claim(
                     "the gradient norm grows like 1/T at low temperature",
                     figure="log-log slope about -1 for T in 1..0.1 on logits with near ties",
-                    check="zoo_sequence.softmax_limits:check_low_temperature_gradient",
+                    check="zoo_sequence.softmax_limits.claims:check_low_temperature_gradient",
                 ),
             ),
         ),
@@ -1449,7 +1449,7 @@ SOFTMAX_LIMITS = Paper(
                 Claim(
                     "length-aware and sparse normalisers stay sharp where softmax vanishes",
                     figure="softmax at most exp(2 Delta/T)/L; scalable softmax, sparsemax and entmax near 1",
-                    check="zoo_sequence.softmax_limits:check_alternatives",
+                    check="zoo_sequence.softmax_limits.claims:check_alternatives",
                 ),
             ),
         ),
@@ -1519,34 +1519,34 @@ TRANSFORMER_WAVE_FUNCTION = Paper(
                 Claim(
                     "factored attention reaches the energy of query-key attention at equal steps",
                     figure="no worse on 4x4 (J2=0, 100 steps: 5e-4 against 1e-1)",
-                    check="zoo_sequence.transformer_wave_function:check_factored_against_standard",
+                    check="zoo_sequence.transformer_wave_function.claims:check_factored_against_standard",
                     slow=True,
                 ),
                 Claim(
                     "the factored network learns the frustrated model too",
                     figure="relative error 2.9e-2 at J2 = 0.5 after 120 steps (an independent run of the recipe)",
-                    check="zoo_sequence.transformer_wave_function:check_frustrated",
+                    check="zoo_sequence.transformer_wave_function.claims:check_frustrated",
                     slow=True,
                 ),
                 Claim(
                     "the variational energy never falls below the exact one",
                     figure="E >= E0",
-                    check="zoo_sequence.transformer_wave_function:check_variational_bound",
+                    check="zoo_sequence.transformer_wave_function.claims:check_variational_bound",
                 ),
                 Claim(
                     "query-key maps become independent of the input during training",
                     figure="relative variance over configurations falls",
-                    check="zoo_sequence.transformer_wave_function:check_input_independence",
+                    check="zoo_sequence.transformer_wave_function.claims:check_input_independence",
                 ),
                 Claim(
                     "translation-invariant attention makes psi invariant under shifts by whole patches",
                     figure="log psi equal to 1e-10 in float64",
-                    check="zoo_sequence.transformer_wave_function:check_translation_invariance",
+                    check="zoo_sequence.transformer_wave_function.claims:check_translation_invariance",
                 ),
                 Claim(
                     "factored attention costs h n parameters (or h n^2) a layer instead of 2 d^2 + 2 d",
                     figure="closed form",
-                    check="zoo_sequence.transformer_wave_function:check_parameter_cost",
+                    check="zoo_sequence.transformer_wave_function.claims:check_parameter_cost",
                 ),
             ),
         ),
@@ -1563,7 +1563,7 @@ TRANSFORMER_WAVE_FUNCTION = Paper(
                 Claim(
                     "exact ground-state energies on 4 x 4 sites",
                     figure="-11.228483, -9.917983, -8.457923 for J2 = 0, 0.2, 0.5",
-                    check="zoo_sequence.transformer_wave_function:check_exact_energies",
+                    check="zoo_sequence.transformer_wave_function.claims:check_exact_energies",
                 ),
             ),
         ),

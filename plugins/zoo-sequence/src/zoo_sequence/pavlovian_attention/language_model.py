@@ -1,0 +1,150 @@
+"""A language model of such layers, and the associative recall it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from zoo.errors import ConfigError, InputError
+from zoo.nn.mlp import MLP
+from zoo_sequence.pavlovian_attention.layer import PavlovianAttention, PavlovianConfig
+from zoo_sequence.pavlovian_attention.rules import FEATURES, RULES
+
+
+@dataclass
+class PavlovianLanguageModelConfig:
+    """Config of the language model."""
+
+    vocab_size: int = zoo.field(64, "tokens of the vocabulary", minimum=1)
+    dim: int = zoo.field(32, "model width", unit="features", minimum=1)
+    num_layers: int = zoo.field(2, "blocks", minimum=1)
+    num_heads: int = zoo.field(2, "heads", minimum=1)
+    head_dim: int = zoo.field(0, "key size d_k of a head; 0 means dim / num_heads", unit="features", minimum=0)
+    max_length: int = zoo.field(128, "context", unit="tokens", minimum=1)
+    mlp_ratio: float = zoo.field(4.0, "feed-forward width over model width", minimum=0.0)
+    rules: list[str] = zoo.field(["hebb"], "one rule for all layers, or one per layer", choices=(*RULES, "softmax"))
+    features: str = zoo.field("identity", "feature map of keys and queries", choices=tuple(FEATURES))
+    normalize: bool = zoo.field(True, "whether keys and queries have unit length")
+    normalizer: bool = zoo.field(False, "whether reads are normalised")
+    homeostatic: float = zoo.field(0.0, "norm that every row of S is rescaled to after a write; 0: never", minimum=0.0)
+    read_first: bool = zoo.field(False, "whether o_t reads S_{t-1} instead of S_t")
+    eta: float = zoo.field(0.0, "learning rate at initialisation; 0 means 0.5 for delta and 1 otherwise", minimum=0.0)
+    decay: float = zoo.field(0.9, "lambda of the decay rule at initialisation", minimum=0.0, maximum=1.0)
+    oja_alpha: float = zoo.field(0.5, "alpha of Oja's rule", minimum=0.0)
+    bcm_rho: float = zoo.field(0.2, "rho of the sliding threshold", minimum=0.0, maximum=1.0)
+
+    def __post_init__(self) -> None:
+        if len(self.rules) not in (1, self.num_layers):
+            raise ConfigError(
+                f"{len(self.rules)} rules for {self.num_layers} layers; give one, or one each", field="rules"
+            )
+        for index in range(self.num_layers):
+            self.layer(index)
+
+    def layer(self, index: int) -> PavlovianConfig:
+        """Config of the attention of one block; what needs a state is left to the layers that have one."""
+        shared = {name: getattr(self, name) for name in ("dim", "num_heads", "head_dim", "normalize")}
+        rule = self.rules[index % len(self.rules)]
+        if rule != "softmax":
+            names = ("features", "normalizer", "homeostatic", "read_first", "eta", "decay", "oja_alpha", "bcm_rho")
+            shared |= {name: getattr(self, name) for name in names}
+        return PavlovianConfig(**shared, rule=rule)
+
+
+class PavlovianBlock(nn.Module):
+    """Pre-norm block of conditioning and an MLP."""
+
+    def __init__(self, config: PavlovianLanguageModelConfig, index: int) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.dim)
+        self.attn = PavlovianAttention(config.layer(index))
+        self.norm2 = nn.LayerNorm(config.dim)
+        self.mlp = MLP(config.dim, int(config.dim * config.mlp_ratio))
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """(batch, length, dim) to the same shape."""
+        x = x + self.attn(self.norm1(x), attn_mask)
+        return x + self.mlp(self.norm2(x))
+
+
+class PavlovianLanguageModel(nn.Module):
+    """Ids (batch, length) int64 to logits (batch, length, vocab_size); learned positions, untied head."""
+
+    def __init__(self, config: PavlovianLanguageModelConfig) -> None:
+        super().__init__()
+        self.max_length = config.max_length
+        self.token_embedding = nn.Embedding(config.vocab_size, config.dim)
+        self.position_embedding = nn.Embedding(config.max_length, config.dim)
+        self.blocks = nn.ModuleList(PavlovianBlock(config, index) for index in range(config.num_layers))
+        self.norm = nn.LayerNorm(config.dim)
+        self.head = nn.Linear(config.dim, config.vocab_size, bias=False)
+
+    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """Next-token logits.
+
+        Raises:
+            InputError: the sequence is longer than the learned positions.
+        """
+        length = input_ids.shape[1]
+        if length > self.max_length:
+            raise InputError(f"{length} tokens, but positions end at max_length={self.max_length}")
+        x = self.token_embedding(input_ids) + self.position_embedding.weight[:length]
+        for block in self.blocks:
+            x = block(x, attn_mask)
+        return self.head(self.norm(x))
+
+
+def language_model_example(
+    config: PavlovianLanguageModelConfig, batch_size: int = 2, seed: int = 0
+) -> dict[str, Tensor]:
+    """Random ids of length 12."""
+    generator = torch.Generator().manual_seed(seed)
+    length = min(12, config.max_length)
+    return {"input_ids": torch.randint(config.vocab_size, (batch_size, length), generator=generator)}
+
+
+def train(
+    config: PavlovianLanguageModelConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
+) -> tuple[nn.Module, dict[str, float]]:
+    """Associative recall: n key-value pairs, then one key whose value must follow.
+
+    Returns:
+        The trained model, with its accuracy on held-out sequences beside that of chance.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    model = PavlovianLanguageModel(config)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for step in range(1500):
+        ids, answers = recall_batch(config, 64, generator)
+        loss = functional.cross_entropy(model(ids)[:, -1], answers)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 300 == 0:
+            log(f"step {step}: loss {float(loss):.3f}")
+    model.eval()
+    with torch.no_grad():
+        ids, answers = recall_batch(config, 2000, generator)
+        accuracy = float((model(ids)[:, -1].argmax(-1) == answers).float().mean())
+    return model, {"recall accuracy": accuracy, "chance": 2 / config.vocab_size}
+
+
+def recall_batch(
+    config: PavlovianLanguageModelConfig, batch: int, generator: torch.Generator, pairs: int = 4
+) -> tuple[Tensor, Tensor]:
+    """Sequences k1 v1 ... kn vn k_i of ids (batch, 2 n + 1) and the answers v_i (batch,).
+
+    Keys come from the first half of the vocabulary and differ within a sequence, values from the second half.
+    """
+    half = config.vocab_size // 2
+    keys = torch.rand(batch, half, generator=generator).argsort(1)[:, :pairs]
+    values = torch.randint(half, config.vocab_size, (batch, pairs), generator=generator)
+    asked = torch.randint(pairs, (batch, 1), generator=generator)
+    sequence = torch.stack((keys, values), -1).flatten(1)
+    return torch.cat((sequence, keys.gather(1, asked)), 1), values.gather(1, asked)[:, 0]
