@@ -81,7 +81,7 @@ def test_quantities_are_their_definitions(seed, count, temperature):
     assert bool((chosen.sum(-1) == count).all())
     context = (weighted * chosen[..., None]).sum(1)
     gaps = (weighted - context[:, None]).norm(dim=-1)
-    close = {"atol": 1e-7, "rtol": 1e-7}
+    close = {"atol": 1e-6, "rtol": 1e-6}
     torch.testing.assert_close(selection.gaps[:, 0], gaps, **close)
     torch.testing.assert_close(selection.distance()[:, 0], (weighted.sum(1) - 2 * context).norm(dim=-1), **close)
     torch.testing.assert_close(selection.distance("sum")[:, 0], (gaps * ~chosen).sum(-1), **close)
@@ -158,7 +158,7 @@ def test_critical_n_by_its_definition_on_long_rows():
     changes = [abs(after - before) / before for before, after in itertools.pairwise(curve)]
     runs = [max(changes[n : n + 3]) for n in range(147)]
     # Steady for the first time beyond the first 64 tokens, if at all.
-    tolerance = min(runs[:80])
+    tolerance = 0.999 * min(runs[:80])
     expected = next((n + 1 for n, run in enumerate(runs) if run < tolerance), 150)
     assert int(critical_n(alpha, x, tolerance=tolerance)[1, 2, 37]) == expected > 64
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -12,34 +12,23 @@ from torch.nn import functional
 import zoo
 from zoo.errors import ConfigError, InputError
 from zoo.nn.mlp import MLP
-from zoo_sequence.pavlovian_attention.layer import PavlovianAttention, PavlovianConfig
-from zoo_sequence.pavlovian_attention.rules import FEATURES, RULES
+from zoo_sequence.pavlovian_attention.layer import STATEFUL, PavlovianAttention, PavlovianConfig
+from zoo_sequence.pavlovian_attention.rules import RULES
 
 
 @dataclass
-class PavlovianLanguageModelConfig:
-    """Config of the language model."""
+class PavlovianLanguageModelConfig(PavlovianConfig):
+    """Config of the language model: that of its layers, and their number, host and rules."""
 
     vocab_size: int = zoo.field(64, "tokens of the vocabulary", minimum=1)
-    dim: int = zoo.field(32, "model width", unit="features", minimum=1)
     num_layers: int = zoo.field(2, "blocks", minimum=1)
-    num_heads: int = zoo.field(2, "heads", minimum=1)
-    head_dim: int = zoo.field(0, "key size d_k of a head; 0 means dim / num_heads", unit="features", minimum=0)
     max_length: int = zoo.field(128, "context", unit="tokens", minimum=1)
     mlp_ratio: float = zoo.field(4.0, "feed-forward width over model width", minimum=0.0)
-    rules: list[str] = zoo.field(["hebb"], "one rule for all layers, or one per layer", choices=(*RULES, "softmax"))
-    features: str = zoo.field("identity", "feature map of keys and queries", choices=tuple(FEATURES))
-    normalize: bool = zoo.field(True, "whether keys and queries have unit length")
-    normalizer: bool = zoo.field(False, "whether reads are normalised")
-    homeostatic: float = zoo.field(0.0, "norm that every row of S is rescaled to after a write; 0: never", minimum=0.0)
-    read_first: bool = zoo.field(False, "whether o_t reads S_{t-1} instead of S_t")
-    eta: float = zoo.field(0.0, "learning rate at initialisation; 0 means 0.5 for delta and 1 otherwise", minimum=0.0)
-    decay: float = zoo.field(0.9, "lambda of the decay rule at initialisation", minimum=0.0, maximum=1.0)
-    oja_alpha: float = zoo.field(0.5, "alpha of Oja's rule", minimum=0.0)
-    bcm_rho: float = zoo.field(0.2, "rho of the sliding threshold", minimum=0.0, maximum=1.0)
+    rules: list[str] = zoo.field([], "one rule per layer instead of the same for all", choices=(*RULES, "softmax"))
 
     def __post_init__(self) -> None:
-        if len(self.rules) not in (1, self.num_layers):
+        super().__post_init__()
+        if len(self.rules) not in (0, 1, self.num_layers):
             raise ConfigError(
                 f"{len(self.rules)} rules for {self.num_layers} layers; give one, or one each", field="rules"
             )
@@ -48,12 +37,10 @@ class PavlovianLanguageModelConfig:
 
     def layer(self, index: int) -> PavlovianConfig:
         """Config of the attention of one block; what needs a state is left to the layers that have one."""
-        shared = {name: getattr(self, name) for name in ("dim", "num_heads", "head_dim", "normalize")}
-        rule = self.rules[index % len(self.rules)]
-        if rule != "softmax":
-            names = ("features", "normalizer", "homeostatic", "read_first", "eta", "decay", "oja_alpha", "bcm_rho")
-            shared |= {name: getattr(self, name) for name in names}
-        return PavlovianConfig(**shared, rule=rule)
+        rule = self.rules[index % len(self.rules)] if self.rules else self.rule
+        stateless = STATEFUL if rule == "softmax" else {}
+        shared = {item.name: getattr(self, item.name) for item in fields(PavlovianConfig)}
+        return PavlovianConfig(**{**shared, **stateless, "rule": rule})
 
 
 class PavlovianBlock(nn.Module):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +23,9 @@ from zoo_sequence.pavlovian_attention.rules import (
     hebbian_parallel,
     recurrent,
 )
+
+# Options that act on a state, and their values for a rule that keeps none.
+STATEFUL: Mapping[str, Any] = {"features": "identity", "normalizer": False, "homeostatic": 0.0, "read_first": False}
 
 
 @dataclass
@@ -47,8 +52,7 @@ class PavlovianConfig:
             raise ConfigError("a conditioned response depends on what came before: causal must be True", field="causal")
         if not self.head_dim and self.dim % self.num_heads:
             raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
-        stateful = {"features": "identity", "normalizer": False, "homeostatic": 0.0, "read_first": False}
-        for name, plain in stateful.items():
+        for name, plain in STATEFUL.items():
             if self.rule == "softmax" and getattr(self, name) != plain:
                 raise ConfigError(
                     f"rule 'softmax' keeps no state, so {name}={getattr(self, name)!r} means nothing; leave it out",
