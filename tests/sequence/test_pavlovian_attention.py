@@ -16,6 +16,7 @@ from zoo_sequence.pavlovian_attention import (
     MemoryConfig,
     PavlovianAttention,
     PavlovianConfig,
+    PavlovianLanguageModelConfig,
     Plasticity,
     capacity,
     error_through_depth,
@@ -26,6 +27,7 @@ from zoo_sequence.pavlovian_attention import (
     replay,
     required_heads,
 )
+from zoo_sequence.pavlovian_attention.language_model import recall_accuracy, recall_batch
 
 
 def projected(length: int, seed: int = 0):
@@ -182,6 +184,19 @@ def test_sizes_of_the_language_models():
     assert zoo.info("pavlovian-lm/small").parameters == count(6, 384, 6, 64)
     mixed = zoo.info("pavlovian-lm/tiny", head_dim=8, rules=["decay", "hebb"])
     assert mixed.parameters == count(2, 32, 2, 8, decays=1)
+
+
+def test_the_bundled_language_model_recalls():
+    model = zoo.load("pavlovian-attention-lm/recall")
+    config = PavlovianLanguageModelConfig()
+    found = recall_accuracy(model, config, torch.Generator().manual_seed(1))
+    assert found["recall of 2"] > 0.95
+    assert found["recall of 4"] > 0.9
+    assert found["recall of 8"] > 0.75
+    # Beyond the key size of a head there is only what fits.
+    assert found["recall of 32"] < found["recall of 16"] < found["recall of 8"]
+    with pytest.raises(zoo.InputError, match="33 pairs"):
+        recall_batch(config, 1, torch.Generator(), 33)
 
 
 def test_options_without_a_state_to_act_on_are_refused():

@@ -1289,7 +1289,11 @@ PAVLOVIAN_ATTENTION = Paper(
             build="zoo_sequence.pavlovian_attention:PavlovianAttention",
             config="zoo_sequence.pavlovian_attention:PavlovianConfig",
             example="zoo_sequence.pavlovian_attention:example",
-            presets={"tiny": {"dim": 16, "num_heads": 2}, "delta": {"rule": "delta"}},
+            presets={
+                "tiny": {"dim": 32, "num_heads": 2},
+                "small": {"dim": 384, "num_heads": 6},
+                "delta": {"rule": "delta"},
+            },
             claims=(
                 Claim(
                     "linear attention without normalisation is Hebbian storage followed by retrieval",
@@ -1316,6 +1320,17 @@ PAVLOVIAN_ATTENTION = Paper(
             presets={
                 "tiny": {},
                 "small": {"num_layers": 6, "dim": 384, "num_heads": 6},
+                "recall": {},
+            },
+            weights={
+                "recall": Weights(
+                    "package://zoo_sequence/weights/pavlovian-attention-lm-recall.safetensors",
+                    sha256="828ae415a517cd70454f2e34b10b41da48d66555a222bcb787111f20d1d92300",
+                    size=136288,
+                    license="apache-2.0",
+                    metric="recalls 100%, 99%, 94%, 73%, 34% of 2, 4, 8, 16, 32 pairs; a head has d_k = 16",
+                    command="zoo train pavlovian-attention-lm/recall",
+                ),
             },
         ),
         Entry(
