@@ -263,6 +263,7 @@ ATTENTION_SDM = Paper(
                     "binary memory, continuous memory and attention have almost the same critical distance",
                     figure="almost identical curves",
                     check="zoo_sequence.attention_sdm.claims:check_critical_distances",
+                    slow=True,
                 ),
             ),
         ),
