@@ -9,13 +9,18 @@ import zoo
 from zoo_sequence.attention_rank import (
     NearestPoint,
     NearestPointConfig,
+    RankEncoder,
     RankEncoderConfig,
     RankHeads,
     RankHeadsConfig,
     farthest_self,
+    harmonic_shares,
     head_inner_products,
+    heads_needed,
     nearest,
+    rank_one_bound,
     rank_one_error,
+    replay,
     sample_points,
     target_inner_products,
 )
@@ -55,6 +60,92 @@ def test_inner_products_by_monte_carlo(dim):
 def test_more_heads_help_and_more_dimensions_hurt():
     assert rank_one_error(2, 8) > rank_one_error(2, 64) > rank_one_error(2, 512)
     assert rank_one_error(16, 64) > rank_one_error(4, 64)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5, 9])
+def test_the_lower_bound_of_rank_one_heads(dim):
+    shares = harmonic_shares(dim)
+    assert sum(share for _, share in shares) == pytest.approx(1, abs=0.03)
+    # Degree 1 alone: E|y_1| is the cosine that d linear functions of the query catch.
+    assert shares[0][0] == dim
+    heads = heads_needed(dim, 0.05)
+    assert rank_one_bound(dim, heads) <= 0.05 < rank_one_bound(dim, heads - 1)
+    assert rank_one_bound(dim, 0) == 0.5
+    for count in (4, 32):
+        assert rank_one_error(dim, count) > rank_one_bound(dim, count)
+    with pytest.raises(zoo.InputError, match="leave over"):
+        heads_needed(dim, 1e-6)
+
+
+def test_the_bound_is_the_singular_values_of_the_target():
+    angles = torch.arange(400, dtype=torch.float64) * (2 * torch.pi / 400)
+    signs = (angles[:, None] - angles + torch.pi / 400).cos().sign()
+    spectrum = torch.linalg.svdvals(signs).square()
+    spectrum = spectrum / spectrum.sum()
+    for heads in (0, 1, 2, 4, 6):
+        assert rank_one_bound(2, heads) == pytest.approx(float(spectrum[heads:].sum() / 2), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("rank", "heads", "dtype"), [(1, 3, torch.float32), (5, 1, torch.float64), (7, 2, torch.float32)]
+)
+def test_mechanisms_of_other_shapes_replay(rank, heads, dtype):
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        "Q": torch.randn(heads, rank, 5, generator=generator, dtype=dtype),
+        "K": torch.randn(heads, rank, 5, generator=generator, dtype=dtype),
+        "VO": torch.randn(heads, 5, 5, generator=generator, dtype=dtype),
+    }
+    points, queries = (torch.randn(2, 5, count, generator=generator, dtype=dtype) for count in (1, 4))
+    config = {"dim": 5, "rank": rank, "nheads": heads}
+    found = replay("mechanism", config, {}, state, {"X": points, "Y": queries})
+    # With one point every head looks at it.
+    expected = torch.einsum("bd,hde->be", points[:, :, 0], state["VO"])[:, :, None].expand(2, 5, 4)
+    torch.testing.assert_close(found["soft"], expected)
+    torch.testing.assert_close(found["hard"], expected)
+    torch.testing.assert_close(found["perfect_full_rank"], points.expand(2, 5, 4))
+    with pytest.raises(zoo.InputError, match="there are: mechanism"):
+        replay("layer", config, {}, state, {})
+
+
+@pytest.mark.parametrize(("bias", "appended", "added"), [(False, 0, False), (True, 4, True), (False, 2, False)])
+def test_encoders_of_every_kind_replay(bias, appended, added):
+    own = RankEncoderConfig(
+        6,
+        9,
+        num_heads=2,
+        width_multiplier=2,
+        hidden_dim=5,
+        bias=bias,
+        positional_dim=appended,
+        additive_positional=added,
+    )
+    model = RankEncoder(own).eval()
+    state = dict(model.state_dict())
+    state.setdefault("positional_encodings", torch.empty(0, 9))
+    state["encoder.layers.0.self_attn.in_proj_weight"] = torch.empty(3, 1)
+    config = {"dim": 6, "nheads": 2, "dim_feedforward": 5, "num_layers": 1, "width_multiplier": 2, "bias": bias}
+    config |= {"positional_dim": appended, "additive_positional": added, "maxN": 9 if appended or added else 0}
+    points = torch.randn(2, 6, 7, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(replay("encoder", config, {}, state, {"X": points})["out"], model(points))
+
+
+def test_gradients_are_right_in_float64():
+    heads = RankHeads(RankHeadsConfig(3, 2, 2)).double()
+    points, queries = (torch.randn(1, 3, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    assert torch.autograd.gradcheck(heads, (points, queries))
+    with pytest.raises(zoo.InputError, match="expected"):
+        heads(torch.randn(1, 4, 2), torch.randn(1, 3, 2))
+
+
+def test_bundled_weights_reach_what_their_cards_say():
+    errors = {
+        preset: NearestPoint(NearestPointConfig()).run(zoo.load(f"attention-rank-heads/{preset}"))["error"]
+        for preset in ("full-rank", "low-rank")
+    }
+    assert errors["full-rank"] < 0.03 < 0.4 < errors["low-rank"]
+    encoder = zoo.load("attention-rank-encoder/farthest")
+    assert zoo.load("attention-rank/tiny").run(lambda points, queries: encoder(points))["error"] < 0.36
 
 
 def test_samplers():

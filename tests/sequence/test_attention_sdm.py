@@ -8,6 +8,8 @@ import torch
 import zoo
 from zoo_sequence.attention_sdm import (
     BetaProbe,
+    CriticalDistance,
+    CriticalDistanceConfig,
     MemoryConfig,
     ProbeConfig,
     RetrievalProjection,
@@ -20,7 +22,10 @@ from zoo_sequence.attention_sdm import (
     probe_example,
     radius_of_beta,
     radius_of_fraction,
+    replay,
+    retrieval,
 )
+from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
 
 
 @pytest.mark.parametrize(("n", "radius"), [(8, 3), (9, 4), (10, 2)])
@@ -68,7 +73,11 @@ def test_every_form_cleans_up_noise(form):
     noisy = patterns.clone()
     noisy[:4] = 1 - noisy[:4]
     assert float((memory(noisy.T) == patterns.T).float().mean()) > 0.99
-    assert memory.critical_distance() > 6
+    task = CriticalDistance(CriticalDistanceConfig(num_patterns=8, trials=8))
+    assert task.run(retrieval(memory.config))["critical_distance"] > 6
+    assert task.run(lambda patterns, queries: queries)["critical_distance"] == 0
+    with pytest.raises(zoo.InputError, match="answers for 31 cases"):
+        task.score([])
 
 
 def test_a_query_out_of_reach_comes_back_unchanged():
@@ -99,6 +108,66 @@ def test_the_probe_measures_norms():
     last = BetaProbe(ProbeConfig(positions="last"))(**case)
     assert bool((last.largest <= result.largest + 1e-6).all())
     assert result.head_dim == 16
+    assert bool((result.largest_logit <= result.largest).all())
+    query, key, _ = queries_keys_values(**case)[1]
+    beta = query[:, 2].norm(dim=-1)[:, :, None] * key[:, 2].norm(dim=-1)[:, None] / 4
+    assert float(result.mean[1, 2]) == pytest.approx(float(beta.mean()), rel=1e-5)
+    assert float(result.largest[1, 2]) == pytest.approx(float(beta.max()), rel=1e-5)
+    padded = {**case["inputs"], "attention_mask": torch.zeros(2, 20, dtype=torch.long)}
+    with pytest.raises(zoo.InputError, match="padded"):
+        BetaProbe(ProbeConfig())(case["model"], padded)
+    with pytest.raises(zoo.InputError, match="too small"):
+        BetaProbe(ProbeConfig())(tiny_gpt2(n_embd=16), {"input_ids": torch.arange(6)[None]})
+
+
+def test_the_learned_scale_of_normalised_queries_and_keys_is_beta():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.Qwen3Config(
+        vocab_size=50,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+    )
+    model = transformers.Qwen3Model(config).eval()
+    attention = model.layers[0].self_attn
+    torch.nn.init.constant_(attention.q_norm.weight, 3.0)
+    torch.nn.init.constant_(attention.k_norm.weight, 2.0)
+    result = BetaProbe(ProbeConfig())(model, {"input_ids": torch.arange(10)[None]})
+    # Root mean square 3 and 2 over 8 features: |q| |k| / sqrt(8) = 3 sqrt(8).
+    torch.testing.assert_close(result.mean, torch.full((1, 4), 6 * 8**0.5), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize(("n", "neurons", "radii", "step"), [(24, 5e5, [4, 7], 7), (1100, 10**6, [430], 470)])
+def test_recordings_of_other_sizes_replay(n, neurons, radii, step):
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.randint(2, (n, 5), generator=generator)
+    inputs = {
+        "distances": torch.arange(n + 1),
+        "cosines": torch.tensor([1.0, 0.5, -1.0]).double(),
+        "patterns": patterns,
+        "queries": patterns[:, :2],
+    }
+    config = {"n": n, "r": neurons, "radii": radii, "step_radius": step}
+    found = replay("sdm", config, {}, {}, inputs)
+    assert bool(found[f"intersection_d{radii[0]}"].isfinite().all())
+    assert torch.equal(found["binary_sdm_step"], patterns[:, :2].int())
+    assert "continuous_attention_step" not in found
+    with pytest.raises(zoo.InputError, match="there is: sdm"):
+        replay("memory", config, {}, {}, inputs)
+
+
+def test_fits_that_do_not_exist_are_refused():
+    with pytest.raises(zoo.InputError, match="no two distances"):
+        fit_beta(64, 1)
+    with pytest.raises(zoo.ConfigError, match="no two distances"):
+        zoo.load("sdm", radius=1, form="attention")
+    with pytest.raises(zoo.ConfigError, match="half of the sphere"):
+        zoo.load("sdm", radius=40, continuous=True)
+    with pytest.raises(zoo.InputError, match="half of the sphere"):
+        cap_intersection(64, 40, 1.0, torch.ones(1))
 
 
 def test_a_learned_projection_trains():

@@ -9,19 +9,25 @@ import zoo
 from zoo_sequence.pavlovian_attention import (
     RULES,
     AssociativeMemory,
+    Capacity,
+    CapacityConfig,
     Conditioning,
     ConditioningConfig,
     MemoryConfig,
     PavlovianAttention,
     PavlovianConfig,
+    PavlovianLanguageModelConfig,
     Plasticity,
     capacity,
     error_through_depth,
     majority_error,
+    memory_system,
     recurrent,
     reliability,
+    replay,
     required_heads,
 )
+from zoo_sequence.pavlovian_attention.language_model import recall_accuracy, recall_batch
 
 
 def projected(length: int, seed: int = 0):
@@ -105,9 +111,100 @@ def test_a_memory_remembers_until_it_forgets(tmp_path):
     torch.testing.assert_close(memory.read(keys), values)
     memory.reset()
     assert not memory.read(keys).any()
-    assert Conditioning(ConditioningConfig()).associative_recall(AssociativeMemory(MemoryConfig(64, 16)), 4) > 0.9
     with pytest.raises(zoo.InputError, match="expected"):
         memory.write(keys, values[:, :2])
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_the_capacity_experiment_measures_what_theory_says(noise):
+    task = Capacity(CapacityConfig(pairs=[4, 16, 64], query_noise=noise, trials=40))
+    hebb = task.run(memory_system(Plasticity("hebb")))
+    for pairs in (4, 16, 64):
+        assert hebb[f"error at {pairs}"] == pytest.approx(hebb[f"theory at {pairs}"], rel=0.1)
+    assert hebb["recall at 4"] > 0.95
+    assert hebb["recall at 4"] >= hebb["recall at 64"]
+    delta = task.run(memory_system(Plasticity("delta", 1.0), presentations=10))
+    assert delta["error at 4"] < (1e-4 if noise == 0 else hebb["error at 4"])
+    with pytest.raises(zoo.InputError, match="answers for 3 cases"):
+        task.score([])
+    with pytest.raises(zoo.InputError, match="responses of shape"):
+        task.run(lambda keys, values, queries: queries[:, :1])
+
+
+def test_the_delta_rule_overwrites_whatever_the_size_of_keys():
+    layer = PavlovianAttention(PavlovianConfig(6, 1, rule="delta", normalize=False, eta=1.0)).double()
+    query, key, value = (tensor[:1, :1] for tensor in projected(30))
+    # Just written and asked for: the response to k_t is v_t, however long k_t.
+    torch.testing.assert_close(layer.respond(7 * key, 7 * key, value, None), value)
+    long = layer.respond(query, 1000 * key, value, None)
+    torch.testing.assert_close(long, layer.respond(query / 1000, key, value, None))
+
+
+@settings(max_examples=30, deadline=None)
+@given(rule=st.sampled_from(["hebb", "decay", "delta"]), read_first=st.booleans(), seed=st.integers(0, 50))
+def test_chunks_with_hidden_tokens_are_the_recurrence(rule, read_first, seed):
+    layer = PavlovianAttention(PavlovianConfig(12, 2, rule=rule, read_first=read_first)).double()
+    query, key, value = projected(150, seed)
+    visible = torch.rand(2, 150, generator=torch.Generator().manual_seed(seed)) < 0.6
+    found = layer.respond(query, key, value, visible)
+    expected, _ = recurrent(
+        Plasticity(rule, layer.log_eta.exp(), 0.0 if layer.decay_logit is None else layer.decay_logit.sigmoid()),
+        torch.nn.functional.normalize(query, dim=-1),
+        torch.nn.functional.normalize(key, dim=-1),
+        value,
+        visible=visible[:, None].expand(2, 2, 150),
+        read_first=read_first,
+    )
+    torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 13])
+def test_recordings_of_other_sizes_replay(steps):
+    generator = torch.Generator().manual_seed(0)
+    inputs = {name: torch.randn(steps, 3, generator=generator, dtype=torch.float64) / 3 for name in ("k", "q")}
+    inputs["v"] = torch.randn(steps, 7, generator=generator, dtype=torch.float64)
+    config = {"eta": 0.7, "decay": 0.5, "oja_alpha": 1.2, "bcm_rho": 0.9}
+    found = replay("rules", config, {}, {}, inputs)
+    key, value = inputs["k"][0], inputs["v"][0]
+    if steps == 1:
+        for rule in ("hebb", "decay", "oja", "delta"):
+            torch.testing.assert_close(found[f"{rule}_state"], 0.7 * value[:, None] * key)
+        active = 0.7 * value * (value - 0.9 * value.square())
+        torch.testing.assert_close(found["bcm_state"], active[:, None] * key)
+    assert all(tensor.isfinite().all() for tensor in found.values())
+
+
+def test_sizes_of_the_language_models():
+    def count(layers, dim, heads, head_dim, *, decays=0):
+        inner = heads * head_dim
+        block = 4 * dim * inner + heads + 4 * dim + 2 * 4 * dim**2 + 5 * dim
+        return (64 + 128 + 64) * dim + layers * block + decays * heads + 2 * dim
+
+    assert zoo.info("pavlovian-lm/tiny").parameters == count(2, 32, 2, 16)
+    assert zoo.info("pavlovian-lm/small").parameters == count(6, 384, 6, 64)
+    mixed = zoo.info("pavlovian-lm/tiny", head_dim=8, rules=["decay", "hebb"])
+    assert mixed.parameters == count(2, 32, 2, 8, decays=1)
+
+
+def test_the_bundled_language_model_recalls():
+    model = zoo.load("pavlovian-attention-lm/recall")
+    config = PavlovianLanguageModelConfig()
+    found = recall_accuracy(model, config, torch.Generator().manual_seed(1))
+    assert found["recall of 2"] > 0.95
+    assert found["recall of 4"] > 0.9
+    assert found["recall of 8"] > 0.75
+    # Beyond the key size of a head there is only what fits.
+    assert found["recall of 32"] < found["recall of 16"] < found["recall of 8"]
+    with pytest.raises(zoo.InputError, match="33 pairs"):
+        recall_batch(config, 1, torch.Generator(), 33)
+
+
+def test_options_without_a_state_to_act_on_are_refused():
+    with pytest.raises(zoo.ConfigError, match="keeps no state"):
+        zoo.load("pavlovian-attention", rule="softmax", read_first=True)
+    layers = zoo.load("pavlovian-lm/tiny", rules=["softmax", "delta"], features="elu+1", eta=0.3, weights=None).blocks
+    assert [block.attn.config.features for block in layers] == ["identity", "elu+1"]
+    assert float(layers[1].attn.log_eta[0].detach().exp()) == pytest.approx(0.3)
 
 
 def test_bidirectional_use_is_refused():

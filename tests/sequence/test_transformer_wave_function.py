@@ -19,6 +19,7 @@ from zoo_sequence.transformer_wave_function import (
     log_cosh,
     log_derivatives,
     metropolis,
+    replay,
     run_sampled,
     sector,
 )
@@ -42,6 +43,38 @@ def test_bonds_are_two_per_site_of_each_kind():
 def test_marshall_signs_do_not_change_the_spectrum():
     plain, signed = (exact_energies(Hamiltonian(4, j2=0.3, marshall=marshall), 2) for marshall in (False, True))
     assert plain == pytest.approx(signed, abs=1e-9)
+
+
+@pytest.mark.parametrize(("size", "j1", "j2", "total_sz"), [(2, 1.0, 0.4, 0), (2, 0.7, 0.0, 1), (4, -1.0, 0.2, 5)])
+def test_energies_are_the_lowest_of_the_dense_matrix_degenerate_ones_counted(size, j1, j2, total_sz):
+    hamiltonian = Hamiltonian(size, j1, j2, total_sz=total_sz)
+    dense = torch.linalg.eigvalsh(torch.from_numpy(hamiltonian.matrix().toarray()))
+    assert exact_energies(hamiltonian, 3) == pytest.approx(dense[:3].tolist(), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("size", "patch", "dim", "heads", "invariant"), [(4, 2, 12, 3, False), (6, 3, 8, 2, True), (3, 1, 6, 1, True)]
+)
+def test_recordings_of_other_shapes_replay(size, patch, dim, heads, invariant):
+    own = WaveFunctionConfig(size, patch, 1, dim, heads, translation_invariant=invariant)
+    recorded = {
+        "embed.weight": "Embed_0.embed.kernel",
+        "embed.bias": "Embed_0.embed.bias",
+        "layers.0.attn.alpha": "Encoder_0.layers_0.attn.alpha",
+    }
+    wave, state = WaveFunction(own), {}
+    for name, tensor in wave.state_dict().items():
+        flax = name.replace("layers.0", "Encoder_0.layers_0").replace("head.", "OuputHead_0.")
+        flax = flax.replace(".ff.0", ".ff.layers_0").replace(".ff.2", ".ff.layers_2")
+        kind = "scale" if "norm" in name else "kernel"
+        flax = recorded.get(name, flax.replace(".weight", f".{kind}"))
+        state[flax] = tensor.T if flax.endswith(".kernel") else tensor
+    config = {"num_layers": 1, "d_model": dim, "n_heads": heads, "patch_size": patch, "L": size}
+    spins = 2 * torch.randint(2, (4, size**2), generator=torch.Generator().manual_seed(0)) - 1
+    outputs = replay("vit-factored", {**config, "transl_invariant": invariant}, {}, state, {"spins": spins})
+    torch.testing.assert_close(outputs["log_psi_imag"], wave(spins).imag)
+    with pytest.raises(zoo.InputError, match="there are: vit-factored"):
+        replay("vit", {}, {}, {}, {})
 
 
 def test_local_energies_average_to_the_expectation():

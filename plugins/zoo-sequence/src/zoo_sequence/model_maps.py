@@ -59,7 +59,10 @@ def attention_modules(model: nn.Module) -> list[nn.Module]:
 
 
 def split_projections(module: Any, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values (batch, heads, N, head_dim) of states (batch, N, width), before any positions."""
+    """Queries, keys and values (batch, heads, N, head_dim) of states (batch, N, width), before any positions.
+
+    Where a module normalises queries and keys (``q_norm``, ``k_norm``), of a head or of all heads, so does this.
+    """
     if hasattr(module, "c_attn"):
         width = module.split_size
         parts = module.c_attn(states).split(width, dim=-1)
@@ -70,8 +73,17 @@ def split_projections(module: Any, states: Tensor) -> tuple[Tensor, Tensor, Tens
     else:
         parts = tuple(getattr(module, name)(states) for name in ("query", "key", "value"))
         head_dim = module.attention_head_size
-    query, key, value = (part.unflatten(-1, (-1, head_dim)).transpose(1, 2) for part in parts)
+    norms = (getattr(module, "q_norm", None), getattr(module, "k_norm", None), None)
+    query, key, value = (_heads(part, norm, head_dim) for part, norm in zip(parts, norms, strict=True))
     return query, key, value
+
+
+def _heads(part: Tensor, norm: Any, head_dim: int) -> Tensor:
+    """(batch, N, width) to (batch, heads, N, head_dim), normalised over a head or over all of them."""
+    heads = part.unflatten(-1, (-1, head_dim))
+    if norm is not None:
+        heads = norm(heads) if norm.weight.shape[-1] == head_dim else norm(part).view_as(heads)
+    return heads.transpose(1, 2)
 
 
 @contextmanager

@@ -1,0 +1,116 @@
+"""The task: points, queries, and the nearest (or, among themselves, farthest) point as target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+import zoo
+from zoo.errors import ConfigError, InputError
+
+SAMPLERS = ("unif", "ortho", "doubled")
+
+
+@dataclass
+class NearestPointConfig:
+    """Config of the benchmark."""
+
+    dim: int = zoo.field(8, "dimension d of points", unit="features", minimum=2)
+    num_points: int = zoo.field(4, "points N", minimum=1)
+    num_queries: int = zoo.field(4, "queries M; -1: the points themselves, and the farthest as target", minimum=-1)
+    sampler: str = zoo.field("unif", "how points are drawn", choices=SAMPLERS)
+    batch_size: int = zoo.field(256, "sets of points in a case", minimum=1)
+    num_cases: int = zoo.field(8, "cases in an evaluation", minimum=1)
+    seed: int = zoo.field(0, "of the data", minimum=0)
+
+    def __post_init__(self) -> None:
+        if self.sampler == "ortho" and self.num_points > self.dim:
+            raise ConfigError(f"at most dim={self.dim} orthogonal points", field="num_points")
+        if self.sampler == "doubled" and self.num_points % 2:
+            raise ConfigError("doubled points come in pairs", field="num_points")
+
+
+def nearest(points: Tensor, queries: Tensor) -> Tensor:
+    """f: for each query (batch, d, M) the point of (batch, d, N) with the largest inner product; (batch, d, M)."""
+    best = (queries.transpose(1, 2) @ points).argmax(-1)
+    return points.gather(2, best[:, None].expand(-1, points.shape[1], -1))
+
+
+def farthest_self(points: Tensor) -> Tensor:
+    """For each point of (batch, d, N) the point with the smallest inner product; the same shape."""
+    return nearest(points, -points)
+
+
+def sample_points(config: NearestPointConfig, generator: torch.Generator) -> Tensor:
+    """Unit points (batch, d, N) as columns."""
+    batch, dim, count = config.batch_size, config.dim, config.num_points
+    if config.sampler == "ortho":
+        rotation = torch.linalg.qr(torch.randn(batch, dim, dim, generator=generator)).Q
+        return rotation[:, :, :count]
+    if config.sampler == "doubled":
+        half = functional.normalize(torch.randn(batch, dim, count // 2, generator=generator), dim=1)
+        return torch.cat((half, -half), 2)
+    return functional.normalize(torch.randn(batch, dim, count, generator=generator), dim=1)
+
+
+@dataclass(frozen=True)
+class NearestPointCase:
+    """Points (batch, d, N) and queries (batch, d, M)."""
+
+    points: Tensor
+    queries: Tensor
+
+
+class NearestPoint:
+    """The benchmark: cases of points and queries, scored by the mean squared distance from the target."""
+
+    def __init__(self, config: NearestPointConfig) -> None:
+        self.config = config
+
+    def stream(self, generator: torch.Generator) -> Iterator[NearestPointCase]:
+        """Endless random cases, for training."""
+        while True:
+            points = sample_points(self.config, generator)
+            if self.config.num_queries < 0:
+                yield NearestPointCase(points, points)
+            else:
+                shape = (self.config.batch_size, self.config.dim, self.config.num_queries)
+                yield NearestPointCase(points, functional.normalize(torch.randn(shape, generator=generator), dim=1))
+
+    def cases(self) -> list[NearestPointCase]:
+        """The evaluation's cases, the same for the same seed."""
+        stream = self.stream(torch.Generator().manual_seed(self.config.seed))
+        return [next(stream) for _ in range(self.config.num_cases)]
+
+    def target(self, case: NearestPointCase) -> Tensor:
+        """(batch, d, M): the nearest point, or the farthest where points query themselves."""
+        return farthest_self(case.points) if self.config.num_queries < 0 else nearest(case.points, case.queries)
+
+    def score(self, answers: list[Tensor]) -> dict[str, float]:
+        """Error of answers (batch, d, M), one per case, and the share of queries whose nearest point is right."""
+        cases = self.cases()
+        if len(answers) != len(cases):
+            raise InputError(f"{len(answers)} answers for {len(cases)} cases")
+        errors, right = [], []
+        for case, answer in zip(cases, answers, strict=True):
+            target = self.target(case)
+            if answer.shape != target.shape:
+                raise InputError(f"answer of shape {tuple(answer.shape)}; expected {tuple(target.shape)}")
+            errors.append((answer - target).square().sum(1).mean())
+            right.append((nearest(case.points, answer) == target).all(1).float().mean())
+        return {"error": float(torch.stack(errors).mean()), "accuracy": float(torch.stack(right).mean())}
+
+    def run(self, system: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:
+        """Score a system (points, queries) -> (batch, d, M)."""
+        with torch.no_grad():
+            return self.score([system(case.points, case.queries) for case in self.cases()])
+
+
+def benchmark_example(config: NearestPointConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
+    """The exact solution as the system."""
+    return {"system": nearest if config.num_queries >= 0 else (lambda points, queries: farthest_self(points))}

@@ -1,0 +1,101 @@
+"""Attention with heads of a chosen rank, trainable or by construction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from zoo.errors import ConfigError, InputError
+
+
+@dataclass
+class RankHeadsConfig:
+    """Config of the attention with heads of a chosen rank."""
+
+    dim: int = zoo.field(8, "dimension d of points", unit="features", minimum=1)
+    rank: int = zoo.field(8, "rank r of a head", unit="features", minimum=1)
+    num_heads: int = zoo.field(1, "heads H", minimum=1)
+    hard: bool = zoo.field(False, "argmax instead of softmax")
+    construction: str = zoo.field(
+        "random",
+        "initial weights: trainable uniform, the exact full-rank solution, orthonormal frames, or equal spacing in 2-D",
+        choices=("random", "exact", "frames", "equal-spacing"),
+    )
+    temperature: float = zoo.field(1.0, "factor on Q of the constructions", minimum=0.0)
+
+    def __post_init__(self) -> None:
+        if self.construction == "exact" and (self.num_heads != 1 or self.rank != self.dim):
+            raise ConfigError("the exact construction is one head of rank d", field="construction")
+        if self.construction == "equal-spacing" and (self.dim != 2 or self.rank != 1):
+            raise ConfigError("equal spacing is for d = 2 and rank 1", field="construction")
+        if self.construction == "frames" and self.rank > self.dim:
+            raise ConfigError(f"rank={self.rank} exceeds dim={self.dim}", field="rank")
+
+
+class RankHeads(nn.Module):
+    """H heads of rank r: points (batch, d, N) and queries (batch, d, M) to (batch, d, M)."""
+
+    def __init__(self, config: RankHeadsConfig) -> None:
+        super().__init__()
+        self.config = config
+        shape = (config.num_heads, config.rank, config.dim)
+        self.Q = nn.Parameter(torch.empty(shape))
+        self.K = nn.Parameter(torch.empty(shape))
+        self.VO = nn.Parameter(torch.empty(config.num_heads, config.dim, config.dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As ``config.construction`` says."""
+        heads, rank, dim = self.Q.shape
+        with torch.no_grad():
+            if self.config.construction == "random":
+                for tensor, fan in ((self.Q, rank + dim), (self.K, rank + dim), (self.VO, heads * dim + dim)):
+                    bound = math.sqrt(6 / fan)
+                    nn.init.uniform_(tensor, -bound, bound)
+                return
+            if self.config.construction == "exact":
+                frame = torch.eye(dim)[None]
+            elif self.config.construction == "frames":
+                frame = torch.linalg.qr(torch.randn(heads, dim, rank)).Q.transpose(1, 2)
+            else:
+                angles = torch.linspace(0, math.pi * (1 - 1 / heads), heads)
+                frame = torch.stack((angles.cos(), angles.sin()), -1)[:, None]
+            # Q alone carries the temperature.
+            self.Q.copy_(frame * self.config.temperature)
+            self.K.copy_(frame)
+            self.VO.copy_(torch.eye(dim) / heads)
+
+    def forward(self, points: Tensor, queries: Tensor) -> Tensor:
+        """Attend from queries to points.
+
+        Raises:
+            InputError: points or queries of another dimension.
+        """
+        dim = self.config.dim
+        if points.shape[1] != dim or queries.shape[1] != dim:
+            raise InputError(
+                f"points {tuple(points.shape)} and queries {tuple(queries.shape)}; expected (batch, {dim}, count)"
+            )
+        query = torch.einsum("hrd,bdm->bhmr", self.Q, queries)
+        key = torch.einsum("hrd,bdn->bhrn", self.K, points)
+        scores = query @ key / math.sqrt(self.config.rank)
+        if self.config.hard:
+            weights = functional.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores)
+        else:
+            weights = scores.softmax(-1)
+        return torch.einsum("bhmd,hde->bem", weights @ points[:, None].transpose(-1, -2), self.VO)
+
+
+def heads_example(config: RankHeadsConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Five random points and three queries."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (batch_size, config.dim)
+    return {
+        "points": functional.normalize(torch.randn(*shape, 5, generator=generator), dim=1),
+        "queries": functional.normalize(torch.randn(*shape, 3, generator=generator), dim=1),
+    }

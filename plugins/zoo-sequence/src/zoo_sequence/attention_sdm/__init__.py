@@ -1,0 +1,58 @@
+"""Sparse distributed memory as a lens on attention: softmax weights are intersections of Hamming balls.
+
+Source: "Attention Approximates Sparse Distributed Memory" (NeurIPS 2021), arXiv 2111.05498; Kanerva (1988).
+
+In Kanerva's memory r neurons have random addresses in {0,1}^n. A pattern is written to the neurons within Hamming
+distance d of it; a query reads the summed patterns of the neurons within d of itself and takes the majority. The
+expected weight of a pattern at distance v from the query is the intersection of two balls,
+
+    I(v) = r / 2^n * sum_{i=0..v} C(v, i) sum_{j, i+j<=d, v-i+j<=d} C(n-v, j),
+
+which falls nearly exponentially in v. With cos = 1 - 2v/n that makes reading the memory an attention,
+softmax(beta cos), whose beta follows from n and d by a log-linear fit. The continuous version replaces balls by caps
+of the hypersphere.
+
+The probe turns this around: a head computes softmax(|q||k| cos / sqrt(d_k)), so |q||k| / sqrt(d_k) is its effective
+beta, and the radius d whose fitted beta is nearest says which memory the head resembles.
+"""
+
+from zoo_sequence.attention_sdm.critical_distance import (
+    CriticalDistance,
+    CriticalDistanceConfig,
+    critical_distance_example,
+    retrieval,
+)
+from zoo_sequence.attention_sdm.intersections import (
+    ball_intersections,
+    cap_intersection,
+    fit_beta,
+    fraction_of_radius,
+    hamming_from_cosine,
+    radius_of_beta,
+    radius_of_fraction,
+)
+from zoo_sequence.attention_sdm.memory import MemoryConfig, RetrievalProjection, SparseDistributedMemory, example
+from zoo_sequence.attention_sdm.probe import BetaProbe, ProbeConfig, probe_example
+from zoo_sequence.attention_sdm.replaying import replay
+
+__all__ = [
+    "BetaProbe",
+    "CriticalDistance",
+    "CriticalDistanceConfig",
+    "MemoryConfig",
+    "ProbeConfig",
+    "RetrievalProjection",
+    "SparseDistributedMemory",
+    "ball_intersections",
+    "cap_intersection",
+    "critical_distance_example",
+    "example",
+    "fit_beta",
+    "fraction_of_radius",
+    "hamming_from_cosine",
+    "probe_example",
+    "radius_of_beta",
+    "radius_of_fraction",
+    "replay",
+    "retrieval",
+]

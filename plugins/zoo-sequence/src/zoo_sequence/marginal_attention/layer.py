@@ -1,0 +1,118 @@
+"""The layer: projections around the posterior over edges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import ConfigError, InputError
+from zoo.nn.masks import expand_mask
+from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
+from zoo_sequence.marginal_attention.edges import Edges
+
+LEARNED_PRIORS = ("t5", "table", "null-parent")
+
+
+class StructuralAttention(nn.Module):
+    """The layer, (batch, length, dim) to the same shape, from ``context`` where it is given."""
+
+    def __init__(self, config: StructuralAttentionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.q_proj = nn.Linear(config.dim, config.dim, bias=config.bias)
+        self.k_proj = nn.Linear(config.dim, config.dim, bias=config.bias)
+        self.v_proj = nn.Linear(config.dim, config.dim, bias=config.bias)
+        self.v2_proj = nn.Linear(config.dim, config.dim, bias=config.bias) if config.value == "multihop" else None
+        self.out_proj = nn.Linear(config.dim, config.dim, bias=config.bias)
+        heads, reach = config.num_heads, config.max_length
+        shapes = {"t5": (heads, 2 * reach + 1), "table": (heads, reach, reach), "null-parent": (heads, 1, 1)}
+        shape = shapes.get(config.prior)
+        self.log_prior = nn.Parameter(torch.empty(shape)) if shape else None
+        if self.log_prior is not None:
+            nn.init.zeros_(self.log_prior)
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether the prior tells positions apart."""
+        return self.config.prior in ("alibi", "t5", "table", "expanding")
+
+    def forward(
+        self,
+        x: Tensor,
+        attn_mask: Tensor | None = None,
+        context: Tensor | None = None,
+        return_posterior: bool = False,
+    ) -> Any:
+        """Attend.
+
+        Args:
+            x: (batch, length, dim).
+            attn_mask: see ``zoo.nn.masks``: where the prior over edges is not zero (a graph's adjacency, padding).
+            context: parents (batch, M, dim); ``x`` by default.
+            return_posterior: also return a (batch, heads, length, M).
+
+        Raises:
+            InputError: grandparents with a context, or more tokens than a learned table has.
+        """
+        parents = x if context is None else context
+        query, key, value = (
+            self._split(projection(tokens))
+            for projection, tokens in ((self.q_proj, x), (self.k_proj, parents), (self.v_proj, parents))
+        )
+        config, (batch, heads, queries, width) = self.config, query.shape
+        mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=key.shape[2])
+        edges = Edges(query, key, mask, config.causal, width**-0.5, config, self.log_prior)
+        if self.v2_proj is None:
+            output = edges.expectation(value)
+        elif context is not None:
+            raise InputError("grandparents need parents among the queries: multihop takes no context")
+        else:
+            output = edges.expectation_of_two_hops(value, self._split(self.v2_proj(x)), config.multihop_lambda)
+        output = self.out_proj(output.to(x.dtype).transpose(1, 2).flatten(2))
+        return (output, edges.matrix()) if return_posterior else output
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.config.num_heads, -1)).transpose(1, 2)
+
+
+def structural_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *,
+    causal: bool,
+    scale: float,
+    config: StructuralAttentionConfig,
+) -> Tensor:
+    """The mechanism as a function of queries, keys and values, for priors that are not learned.
+
+    Args:
+        query: (batch, heads, queries, head_dim).
+        key, value: (batch, kv heads, keys, head_dim).
+        attn_mask: see ``zoo.nn.masks``.
+        causal: parents after the query have prior zero.
+        scale: of the dot potential.
+
+    Raises:
+        ConfigError: learned priors, two hops, or a window that needs causality where there is none.
+    """
+    if config.prior in LEARNED_PRIORS or config.value == "multihop":
+        raise ConfigError(
+            f"prior={config.prior!r} with value={config.value!r} has parameters of its own: only the layer has them",
+            field="prior",
+        )
+    (batch, heads, queries, _), keys = query.shape, key.shape[2]
+    bidirectional = not causal and queries > 1 and (attn_mask is None or attn_mask.shape[-2] == 1)
+    if config.prior == "expanding" and bidirectional:
+        raise ConfigError("the distance to an earlier parent needs causal attention", field="prior")
+    mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=keys)
+    key, value = (tensor.repeat_interleave(heads // tensor.shape[1], 1) for tensor in (key, value))
+    return Edges(query, key, mask, causal, scale, config).expectation(value).to(value.dtype)
+
+
+def example(config: StructuralAttentionConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random tokens of length 9."""
+    return {"x": torch.randn(batch_size, 9, config.dim, generator=torch.Generator().manual_seed(seed))}

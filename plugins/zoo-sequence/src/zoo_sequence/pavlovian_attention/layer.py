@@ -1,0 +1,171 @@
+"""The drop-in layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import zoo
+from zoo.errors import ConfigError
+from zoo.nn.attention import dense_attention
+from zoo.nn.masks import padding_mask
+from zoo_sequence.pavlovian_attention.rules import (
+    FEATURES,
+    RULES,
+    Plasticity,
+    delta_parallel,
+    hebbian_parallel,
+    recurrent,
+)
+
+# Options that act on a state, and their values for a rule that keeps none.
+STATEFUL: Mapping[str, Any] = {"features": "identity", "normalizer": False, "homeostatic": 0.0, "read_first": False}
+
+
+@dataclass
+class PavlovianConfig:
+    """Config of one layer."""
+
+    dim: int = zoo.field(32, "model width", unit="features", minimum=1)
+    num_heads: int = zoo.field(2, "heads", minimum=1)
+    head_dim: int = zoo.field(0, "key size d_k of a head; 0 means dim / num_heads", unit="features", minimum=0)
+    causal: bool = zoo.field(True, "always: a memory is written in order")
+    rule: str = zoo.field("hebb", "plasticity rule, or softmax attention", choices=(*RULES, "softmax"))
+    features: str = zoo.field("identity", "feature map of keys and queries", choices=tuple(FEATURES))
+    normalize: bool = zoo.field(True, "whether keys and queries have unit length")
+    normalizer: bool = zoo.field(False, "whether reads are divided by f(q_t) . sum_s f(k_s)")
+    homeostatic: float = zoo.field(0.0, "norm that every row of S is rescaled to after a write; 0: never", minimum=0.0)
+    read_first: bool = zoo.field(False, "whether o_t reads S_{t-1} instead of S_t")
+    eta: float = zoo.field(0.0, "learning rate at initialisation; 0 means 0.5 for delta and 1 otherwise", minimum=0.0)
+    decay: float = zoo.field(0.9, "lambda of the decay rule at initialisation", minimum=0.0, maximum=1.0)
+    oja_alpha: float = zoo.field(0.5, "alpha of Oja's rule", minimum=0.0)
+    bcm_rho: float = zoo.field(0.2, "rho of the sliding threshold", minimum=0.0, maximum=1.0)
+
+    def __post_init__(self) -> None:
+        if not self.causal:
+            raise ConfigError("a conditioned response depends on what came before: causal must be True", field="causal")
+        if not self.head_dim and self.dim % self.num_heads:
+            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        for name, plain in STATEFUL.items():
+            if self.rule == "softmax" and getattr(self, name) != plain:
+                raise ConfigError(
+                    f"rule 'softmax' keeps no state, so {name}={getattr(self, name)!r} means nothing; leave it out",
+                    field=name,
+                )
+        if self.rule == "decay" and not 0 < self.decay < 1:
+            raise ConfigError(f"decay={self.decay} must lie strictly between 0 and 1 for rule 'decay'", field="decay")
+
+    @property
+    def key_dim(self) -> int:
+        """Key size of a head."""
+        return self.head_dim or self.dim // self.num_heads
+
+    @property
+    def rate(self) -> float:
+        """Learning rate at initialisation."""
+        return self.eta or (0.5 if self.rule == "delta" else 1.0)
+
+
+class PavlovianAttention(nn.Module):
+    """A drop-in causal layer, (batch, length, dim) to the same shape, with a chosen plasticity rule.
+
+    Hebb, decay and delta run in chunks (linear in length); oja, bcm and homeostatic scaling one token at a time.
+    """
+
+    has_positions = False
+
+    def __init__(self, config: PavlovianConfig) -> None:
+        super().__init__()
+        self.config = config
+        inner = config.num_heads * config.key_dim
+        self.q_proj = nn.Linear(config.dim, inner, bias=False)
+        self.k_proj = nn.Linear(config.dim, inner, bias=False)
+        self.v_proj = nn.Linear(config.dim, inner, bias=False)
+        self.out_proj = nn.Linear(inner, config.dim, bias=False)
+        self.log_eta = nn.Parameter(torch.empty(config.num_heads))
+        self.decay_logit = nn.Parameter(torch.empty(config.num_heads)) if config.rule == "decay" else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Learning rate and decay as configured; the projections keep torch's default."""
+        nn.init.constant_(self.log_eta, math.log(self.config.rate))
+        if self.decay_logit is not None:
+            nn.init.constant_(self.decay_logit, math.log(self.config.decay / (1 - self.config.decay)))
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """Attend.
+
+        Args:
+            x: (batch, length, dim).
+            attn_mask: padding (batch, length), True for real tokens; the others are not written.
+        """
+        batch, length, _ = x.shape
+        config = self.config
+        visible = padding_mask(attn_mask, batch=batch, keys=length, mechanism="a plastic memory")
+        heads = (batch, length, config.num_heads, config.key_dim)
+        query, key, value = (
+            projection(x).view(heads).transpose(1, 2) for projection in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        output = self.respond(query, key, value, visible)
+        return self.out_proj(output.to(x.dtype).transpose(1, 2).reshape(batch, length, -1))
+
+    def respond(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+        """Conditioned responses (batch, heads, length, d_k) of projected queries, keys and values."""
+        config = self.config
+        if config.normalize:
+            query, key = functional.normalize(query, dim=-1), functional.normalize(key, dim=-1)
+        if config.rule == "softmax":
+            return dense_attention(query, key, value, visible, causal=True)
+        work = torch.float64 if query.dtype == torch.float64 else torch.float32
+        features = FEATURES[config.features]
+        query, key, value = features(query.to(work)), features(key.to(work)), value.to(work)
+        if visible is not None:
+            seen = visible[:, None, :, None].to(work)
+            key, value = key * seen, value * seen
+        if config.rule == "delta":
+            # A rate of eta / |k|^2, so that eta = 1 overwrites whatever the size of keys, is unit keys and v / |k|.
+            size = key.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+            output = self._memory(query, key / size, value / size, visible)
+        else:
+            output = self._memory(query, key, value, visible)
+        if config.normalizer:
+            total = hebbian_parallel(query, key, torch.ones_like(key[..., :1]), strict=config.read_first)
+            output = torch.where(total.abs() > 1e-12, output / total, torch.zeros_like(output))
+        return output
+
+    def _memory(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
+        config = self.config
+        eta = self.log_eta.to(value.dtype).exp()[:, None]
+        decay = None if self.decay_logit is None else self.decay_logit.to(value.dtype).sigmoid()[:, None]
+        if not config.homeostatic and config.rule in ("hebb", "decay"):
+            log_decay = None if decay is None else decay.log()
+            output = hebbian_parallel(query, key, value * eta[..., None], log_decay, visible, strict=config.read_first)
+            if decay is None or not config.read_first:
+                return output
+            # A read before the write misses the token's own decay as well: S_{t-1}, not lambda S_{t-1}.
+            passed = output / decay[..., None]
+            return passed if visible is None else torch.where(visible[:, None, :, None], passed, output)
+        if not config.homeostatic and config.rule == "delta":
+            return delta_parallel(query, key, value, eta, strict=config.read_first)
+        plasticity = Plasticity(
+            config.rule,
+            eta[:, 0],
+            0.0 if decay is None else decay[:, 0],
+            config.oja_alpha,
+            config.bcm_rho,
+            config.homeostatic,
+        )
+        seen = None if visible is None else visible[:, None].expand(-1, config.num_heads, -1)
+        return recurrent(plasticity, query, key, value, visible=seen, read_first=config.read_first)[0]
+
+
+def example(config: PavlovianConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random tokens of length 10."""
+    generator = torch.Generator().manual_seed(seed)
+    return {"x": torch.randn(batch_size, 10, config.dim, generator=generator)}

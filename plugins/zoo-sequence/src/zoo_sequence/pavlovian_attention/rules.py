@@ -1,0 +1,197 @@
+"""Plasticity rules: one presentation, the recurrence over a sequence, and parallel forms in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo.errors import InputError
+
+RULES = ("hebb", "decay", "oja", "delta", "bcm")
+FEATURES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "elu+1": lambda x: functional.elu(x) + 1,
+    "relu": functional.relu,
+    "softmax": lambda x: x.softmax(-1),
+}
+
+
+@dataclass(frozen=True)
+class Plasticity:
+    """A rule and its constants; ``eta`` and ``decay`` are numbers or tensors that broadcast over heads."""
+
+    rule: str
+    eta: Tensor | float = 1.0
+    decay: Tensor | float = 0.9
+    oja_alpha: float = 0.5
+    bcm_rho: float = 0.2
+    homeostatic: float = 0.0
+
+    def write(self, state: Tensor, key: Tensor, value: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """One presentation.
+
+        Args:
+            state: S (..., d_v, d_k).
+            key: (..., d_k).
+            value: (..., d_v).
+            theta: sliding threshold (..., d_v); only bcm changes it.
+
+        Returns:
+            The new state and threshold.
+        """
+        eta = self._per_unit(self.eta, state)
+        post, carried = value, state
+        if self.rule == "decay":
+            carried = self._per_unit(self.decay, state)[..., None] * state
+        elif self.rule == "oja":
+            carried = state - eta[..., None] * self.oja_alpha * value.square()[..., None] * state
+        elif self.rule == "delta":
+            post = value - (state @ key[..., None])[..., 0]
+        elif self.rule == "bcm":
+            active = (state @ key[..., None])[..., 0] + value
+            theta = (1 - self.bcm_rho) * theta + self.bcm_rho * active.square()
+            post = active * (active - theta)
+        state = carried + eta[..., None] * post[..., None] * key[..., None, :]
+        if self.homeostatic:
+            state = functional.normalize(state, dim=-1) * self.homeostatic
+        return state, theta
+
+    @staticmethod
+    def _per_unit(constant: Tensor | float, like: Tensor) -> Tensor:
+        return torch.as_tensor(constant, dtype=like.dtype, device=like.device)[..., None]
+
+
+def recurrent(
+    plasticity: Plasticity,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    visible: Tensor | None = None,
+    read_first: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Write and read one token after the other: the definition of every rule.
+
+    Args:
+        query, key: (..., length, d_k).
+        value: (..., length, d_v).
+        visible: boolean (..., length); a token that is not visible is not written.
+        read_first: whether o_t reads the state before the write of token t.
+
+    Returns:
+        Reads (..., length, d_v) and the final state (..., d_v, d_k).
+    """
+    state = value.new_zeros(*value.shape[:-2], value.shape[-1], key.shape[-1])
+    theta = value.new_zeros(*value.shape[:-2], value.shape[-1])
+    reads = []
+    for step in range(key.shape[-2]):
+        new_state, new_theta = plasticity.write(state, key[..., step, :], value[..., step, :], theta)
+        if visible is not None:
+            seen = visible[..., step, None]
+            new_state = torch.where(seen[..., None], new_state, state)
+            new_theta = torch.where(seen, new_theta, theta)
+        source = state if read_first else new_state
+        reads.append((source @ query[..., step, :, None])[..., 0])
+        state, theta = new_state, new_theta
+    return torch.stack(reads, -2), state
+
+
+def hebbian_parallel(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    log_decay: Tensor | None = None,
+    visible: Tensor | None = None,
+    *,
+    chunk: int = 128,
+    strict: bool = False,
+) -> Tensor:
+    """sum_{s<=t} lambda^(t-s) (q_t . k_s) v_s, in chunks: linear in length, no (length, length) matrix.
+
+    Args:
+        query, key: (batch, heads, length, d_k).
+        value: (batch, heads, length, d_v), already times eta.
+        log_decay: log lambda (heads, 1), or None for lambda = 1.
+        visible: boolean (batch, length), tokens that let time pass; all by default. The others must have keys of zero.
+        chunk: tokens that are compared directly; earlier ones come through the carried state.
+        strict: leave out the token itself (s < t).
+
+    Returns:
+        (batch, heads, length, d_v).
+    """
+    length = query.shape[2]
+    state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
+    ticks = torch.ones(1, length, dtype=torch.bool, device=query.device) if visible is None else visible
+    outputs = []
+    for start in range(0, length, chunk):
+        q, k, v, ticking = (
+            *(tensor[:, :, start : start + chunk] for tensor in (query, key, value)),
+            ticks[:, start : start + chunk],
+        )
+        scores = (q @ k.transpose(-1, -2)).tril(-int(strict))
+        if log_decay is None:
+            outputs.append(scores @ v + q @ state)
+            state = state + k.transpose(-1, -2) @ v
+            continue
+        # (batch, 1, tokens): time within the chunk, after each token.
+        time = ticking.cumsum(-1)[:, None]
+        lag = (time[..., :, None] - time[..., None, :]).clamp(min=0)
+        scores = scores * torch.exp(log_decay[..., None] * lag)
+        outputs.append(scores @ v + (q * torch.exp(log_decay * time)[..., None]) @ state)
+        remaining = torch.exp(log_decay * (time[..., -1:] - time))[..., None]
+        whole = torch.exp(log_decay * time[..., -1:])[..., None]
+        state = whole * state + (k * remaining).transpose(-1, -2) @ v
+    return torch.cat(outputs, 2)
+
+
+def delta_parallel(
+    query: Tensor, key: Tensor, value: Tensor, eta: Tensor, *, chunk: int = 64, strict: bool = False
+) -> Tensor:
+    """The delta rule in chunks: inside a chunk the corrected values solve a triangular system.
+
+    With state S before the chunk the written corrections u_t = v_t - S_{t-1} k_t satisfy
+    (I + eta tril(K K', -1)) U = V - K S', so that O = Q S' + eta tril(Q K') U.
+
+    Args:
+        query, key: (batch, heads, length, d_k).
+        value: (batch, heads, length, d_v).
+        eta: (heads, 1).
+        strict: leave out the token itself in the read.
+
+    Returns:
+        (batch, heads, length, d_v).
+    """
+    state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
+    rate = eta[..., None]
+    outputs = []
+    for start in range(0, query.shape[2], chunk):
+        q, k, v = (tensor[:, :, start : start + chunk] for tensor in (query, key, value))
+        system = rate * (k @ k.transpose(-1, -2)).tril(-1)
+        corrected = torch.linalg.solve_triangular(system, v - k @ state, upper=False, unitriangular=True)
+        scores = rate * (q @ k.transpose(-1, -2)).tril(-int(strict))
+        outputs.append(q @ state + scores @ corrected)
+        state = state + rate * k.transpose(-1, -2) @ corrected
+    return torch.cat(outputs, 2)
+
+
+def replay(
+    component: str,
+    config: Mapping[str, Any],
+    call: Mapping[str, Any],
+    state: Mapping[str, Tensor],
+    inputs: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Component ``rules``: one head, keys as given, every rule."""
+    if component != "rules":
+        raise InputError(f"no component {component!r}; there is: rules")
+    outputs: dict[str, Tensor] = {}
+    for rule in RULES:
+        plasticity = Plasticity(rule, config["eta"], config["decay"], config["oja_alpha"], config["bcm_rho"])
+        reads, final = recurrent(plasticity, inputs["q"], inputs["k"], inputs["v"])
+        outputs |= {rule: reads, f"{rule}_state": final}
+    return outputs
