@@ -243,7 +243,8 @@ def _seconds(run: Callable[[], object], cuda: bool) -> float:
     import torch
 
     seconds: list[float] = []
-    while (len(seconds) < 3 or sum(seconds) < _ENOUGH) and max(seconds, default=0.0) < _PATIENCE:
+    begun = time.perf_counter()
+    while (len(seconds) < 3 or time.perf_counter() - begun < _ENOUGH) and (not seconds or seconds[-1] < _PATIENCE):
         start = time.perf_counter()
         run()
         if cuda:
