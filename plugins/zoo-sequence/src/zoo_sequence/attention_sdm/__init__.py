@@ -33,7 +33,7 @@ from zoo_sequence.attention_sdm.intersections import (
 )
 from zoo_sequence.attention_sdm.memory import MemoryConfig, RetrievalProjection, SparseDistributedMemory, example
 from zoo_sequence.attention_sdm.probe import BetaProbe, ProbeConfig, probe_example
-from zoo_sequence.attention_sdm.replaying import replay
+from zoo_sequence.attention_sdm.recordings import replay
 
 __all__ = [
     "BetaProbe",

@@ -26,6 +26,7 @@ only when it is asked for.
 """
 
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
+from zoo_sequence.marginal_attention.conversion import convert, replay
 from zoo_sequence.marginal_attention.edges import Edges, expanding, multihop, posterior
 from zoo_sequence.marginal_attention.iterative import IterativeAttention, IterativeAttentionConfig, iterative_example
 from zoo_sequence.marginal_attention.language_model import (
@@ -34,7 +35,6 @@ from zoo_sequence.marginal_attention.language_model import (
     language_model_example,
 )
 from zoo_sequence.marginal_attention.layer import StructuralAttention, example, structural_attention
-from zoo_sequence.marginal_attention.replaying import convert, replay
 
 __all__ = [
     "Edges",
