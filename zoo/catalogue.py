@@ -36,15 +36,28 @@ OWN_SCHEMES = ("hf", "package", "file")
 
 @dataclass(frozen=True)
 class Plugin:
-    """A working plugin: its name, distribution, version, seconds its import took, and what its hooks offer."""
+    """A working plugin: its entry point, seconds its import took, and what its hooks offer."""
 
-    name: str
-    distribution: str
-    version: str
+    point: EntryPoint
     seconds: float
     papers: tuple[Paper, ...]
     sources: Mapping[str, Source] = field(default_factory=dict)
     commands: tuple[click.Command, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What the entry point is called."""
+        return self.point.name
+
+    @property
+    def distribution(self) -> str:
+        """Name of what pip installed; read from its metadata, which listings have no need of."""
+        return _distribution(self.point)
+
+    @property
+    def version(self) -> str:
+        """Version of the distribution."""
+        return self.point.dist.version if self.point.dist else "unknown"
 
 
 @dataclass(frozen=True)
@@ -201,8 +214,8 @@ def _manager() -> pluggy.PluginManager:
     return manager
 
 
-def _distribution(point: EntryPoint) -> tuple[str, str]:
-    return (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"
 
 
 def _offered(module: ModuleType, hook: str) -> Any:
@@ -245,7 +258,6 @@ def _commands(module: ModuleType) -> tuple[click.Command, ...]:
 
 
 def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Plugin:
-    distribution, version = _distribution(point)
     start = time.perf_counter()
     module = point.load()
     manager.register(module, name=point.name)
@@ -255,7 +267,7 @@ def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Plugin:
     except BaseException:
         manager.unregister(module)
         raise
-    return Plugin(point.name, distribution, version, time.perf_counter() - start, *offered)
+    return Plugin(point, time.perf_counter() - start, *offered)
 
 
 def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Catalogue:
@@ -267,7 +279,6 @@ def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Cata
     for point in points:
         if names.fold(point.name) in blocked:
             continue
-        distribution, _ = _distribution(point)
         try:
             if point.name in plugins:
                 raise PluginError(
@@ -276,7 +287,7 @@ def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Cata
             plugins[point.name] = _load(point, manager)
         except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            broken.append(BrokenPlugin(point.name, distribution, reason, traceback.format_exc()))
+            broken.append(BrokenPlugin(point.name, _distribution(point), reason, traceback.format_exc()))
     return Catalogue(plugins.values(), broken, sorted(blocked))
 
 

@@ -39,35 +39,34 @@ def _check_id(what: str, value: Any) -> None:
     )
 
 
+# These run for every fact of every plugin: messages are made only where they are needed.
+
+
 def _check_texts(owner: str, **values: Any) -> None:
     for name, value in values.items():
-        _require(isinstance(value, str), f"{owner}: {name}={value!r} must be a string")
+        if not isinstance(value, str):
+            raise PluginError(f"{owner}: {name}={value!r} must be a string")
 
 
 def _check_targets(owner: str, **targets: str | None) -> None:
     for name, target in targets.items():
-        _require(
-            target is None or (isinstance(target, str) and _TARGET.fullmatch(target) is not None),
-            f'{owner}: {name}={target!r} is not of the form "package.module:name"',
-        )
+        if target is not None and not (isinstance(target, str) and _TARGET.fullmatch(target)):
+            raise PluginError(f'{owner}: {name}={target!r} is not of the form "package.module:name"')
 
 
 def _freeze_mapping(what: str, owner: object, name: str, kind: type) -> None:
     value = getattr(owner, name)
-    _require(
-        isinstance(value, Mapping)
-        and all(isinstance(key, str) and isinstance(item, kind) for key, item in value.items()),
-        f"{what}: {name}={value!r} must map strings to {kind.__name__} objects",
-    )
+    if not isinstance(value, Mapping) or any(
+        not (isinstance(key, str) and isinstance(item, kind)) for key, item in value.items()
+    ):
+        raise PluginError(f"{what}: {name}={value!r} must map strings to {kind.__name__} objects")
     object.__setattr__(owner, name, MappingProxyType(dict(value)))
 
 
 def _freeze_tuple(what: str, owner: object, name: str, kind: type) -> None:
     value = getattr(owner, name)
-    _require(
-        isinstance(value, tuple | list) and all(isinstance(item, kind) for item in value),
-        f"{what}: {name}={value!r} must be a tuple of {kind.__name__} objects",
-    )
+    if not isinstance(value, tuple | list) or any(not isinstance(item, kind) for item in value):
+        raise PluginError(f"{what}: {name}={value!r} must be a tuple of {kind.__name__} objects")
     object.__setattr__(owner, name, tuple(value))
 
 
