@@ -97,7 +97,7 @@ def entries(
         kind: one of ``zoo.facts.KINDS``.
         plugin: name of a plugin.
         tag: a tag every result carries.
-        search: words, all of which stand in the id, the summary, the tags or the paper's title.
+        search: words, all of which stand in the id, the aliases, the summary, the tags or the paper's title.
     """
     if kind is not None and kind not in KINDS:
         raise UnknownName(f"{kind!r} is not a kind of entry; there are: {', '.join(KINDS)}")
@@ -115,7 +115,8 @@ def entries(
 
 
 def _text(offer: catalogue.Offer) -> str:
-    parts: Iterable[str] = (offer.entry.id, offer.entry.summary, *offer.entry.tags, offer.paper.title, offer.paper.id)
+    entry, paper = offer.entry, offer.paper
+    parts: Iterable[str] = (entry.id, *entry.aliases, entry.summary, *entry.tags, paper.title, paper.id)
     return " ".join(parts).lower()
 
 
@@ -159,6 +160,7 @@ class Info:
         paper, entry = offer.paper, offer.entry
         return {
             "id": entry.id,
+            "aliases": list(entry.aliases),
             "preset": self.target.preset,
             "plugin": offer.plugin,
             "kind": entry.kind,
@@ -191,6 +193,7 @@ class Info:
         lines = [
             f"{facts['plugin']}:{facts['id']}" + (f"/{facts['preset']}" if facts["preset"] else ""),
             f"  {facts['summary']}",
+            *([f"  also        {', '.join(facts['aliases'])}"] if facts["aliases"] else []),
             f"  kind        {facts['kind']}",
             f"  paper       {paper.title} ({paper.year})" + (f", {paper.url}" if paper.url else ""),
             f"  fidelity    {facts['fidelity']}",

@@ -9,6 +9,7 @@ import pytest
 
 import zoo
 from zoo import catalogue, names
+from zoo.evidence import card
 
 from .conftest import CATALOGUE, LAYERS
 
@@ -129,6 +130,21 @@ def test_discovery_imports_no_heavy_package():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_entry_is_found_and_shown_under_its_other_names(install):
+    install(
+        "known",
+        catalogue="from zoo import Entry, Paper, hookimpl\n@hookimpl\ndef zoo_papers():\n"
+        "    yield Paper(id='formal', title='T', year=2020, entries=(Entry(id='formal', aliases=('nickname',),"
+        " kind='model', summary='s', build='PKG.code:Config', config='PKG.code:Config'),))",
+        code="from dataclasses import dataclass\n@dataclass\nclass Config:\n    size: int = 1",
+    )
+    assert [offer.entry.id for offer in zoo.entries(search="nickname")] == ["formal"]
+    info = zoo.info("nickname")
+    assert "also        nickname" in str(info)
+    assert info.to_dict()["aliases"] == ["nickname"]
+    assert "Also called `nickname`." in card.render(info.target.offer, {})
 
 
 def test_entries_are_filtered_and_rendered(acme):

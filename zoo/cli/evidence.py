@@ -109,7 +109,7 @@ def _lengths(ctx: click.Context, param: click.Parameter, text: str) -> list[int]
 @click.option("--dim", default=256, show_default=True, help="Model width.")
 @click.option("--heads", default=4, show_default=True, help="Heads.")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--limit", default=20.0, show_default=True, help="Seconds after which a layer gets no longer sequence.")
+@click.option("--limit", default=20.0, show_default=True, help="Seconds a pass may take, in proportion to the last.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a PNG plot.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print one row of ratios per layer, in Markdown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

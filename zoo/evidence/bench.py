@@ -3,7 +3,8 @@
 Time is that of the quickest forward pass of one layer on one sequence, of three at least and of as many as fit into
 half a second. Memory is the growth of the process at its peak during one such pass; it has a process to itself, in
 which what a tensor gives back goes back to the system, so that nothing but what the pass holds at one time is counted.
-A layer that takes longer than the limit, or fails, gets no longer sequence; the others go on.
+A layer that fails, or would take longer than the limit even if its time grew no faster than the sequence, gets no
+longer sequence; the others go on.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def run(
         lengths: in tokens, rising.
         dim, heads: of every layer.
         device: where the layers run.
-        limit: seconds of one forward pass after which a layer is stopped.
+        limit: seconds that a forward pass may take, judged from the last one in proportion to the length.
     """
     chosen = list(names) or drop_in_layers()
     results: list[Result] = []
@@ -117,6 +118,8 @@ def _series(
 ) -> list[Result]:
     found: list[Result] = []
     for length in lengths:
+        if found and found[-1].seconds * length / found[-1].length > limit:
+            break
         job = {"name": name, "causal": causal, "length": length, "dim": dim, "heads": heads, "device": device}
         try:
             seconds, peak = _in_process("seconds", job), _in_process("bytes", job)
@@ -124,8 +127,6 @@ def _series(
             found.append(Result(name, causal, length, math.nan, 0, problem=str(error)))
             break
         found.append(Result(name, causal, length, seconds, round(peak)))
-        if seconds > limit:
-            break
     return found
 
 

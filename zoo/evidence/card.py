@@ -156,7 +156,8 @@ def _loading(offer: catalogue.Offer) -> str:
     lines = ["```python", "import zoo", "", f'loaded = zoo.load("{name}")']
     if entry.functional is not None:
         lines += ["", f'zoo.register_transformers()  # attn_implementation="zoo-{entry.id}"']
-    return "\n".join([*lines, "```"]) + f"\n\nPlugin `{offer.plugin}`, kind `{entry.kind}`."
+    also = f" Also called {', '.join(f'`{alias}`' for alias in entry.aliases)}." if entry.aliases else ""
+    return "\n".join([*lines, "```"]) + f"\n\nPlugin `{offer.plugin}`, kind `{entry.kind}`.{also}"
 
 
 def _fidelity(paper: Paper) -> str:
