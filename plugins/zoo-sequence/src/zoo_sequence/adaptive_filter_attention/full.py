@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from zoo.nn.masks import masked_softmax
-from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics
 from zoo_sequence.adaptive_filter_attention.layer import (
     Combination,
     FilterConfig,
@@ -17,9 +14,6 @@ from zoo_sequence.adaptive_filter_attention.layer import (
     Operands,
     log_total,
 )
-
-# Targets at a time: without gradients, memory is this many times length times features.
-_ROWS = 16
 
 
 @dataclass
@@ -38,34 +32,18 @@ class FullAdaptiveFilterAttention(FilterLayer):
     which is, feature by feature, a softmax of log w - log V. Targets are taken a few at a time.
     """
 
+    rows = 16
+
     def __init__(self, config: FullFilterConfig) -> None:
         super().__init__(config, per_feature=True)
 
     def combine(self, operands: Operands) -> Combination:
         """Weigh every feature by its own precision."""
         query, key, value, lag, _, dynamics, visible = operands
-        key, value = key.transpose(-1, -2).unsqueeze(2), value.transpose(-1, -2).unsqueeze(2)
-        length = query.shape[2]
-        blocks = []
-        for start in range(0, length, _ROWS):
-            # No target looks beyond the last one of its block.
-            rows, past = slice(start, start + _ROWS), slice(min(start + _ROWS, length))
-            seen = None if visible is None else visible[:, :, rows, None, past]
-            estimate, attention, log_precision = self._targets(
-                query[:, :, rows, :, None],
-                key[..., past],
-                value[..., past],
-                lag[:, :, rows, None, past],
-                dynamics,
-                seen,
-            )
-            blocks.append((estimate, functional.pad(attention, (0, length - attention.shape[-1])), log_precision))
-        return Combination(*(torch.cat(parts, 2) for parts in zip(*blocks, strict=True)))
-
-    def _targets(
-        self, query: Tensor, key: Tensor, value: Tensor, lag: Tensor, dynamics: Dynamics, visible: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """From queries (b, h, i, d, 1), keys and values (b, h, 1, d, j) and lags (., 1, i, 1, j)."""
+        # (batch, heads, i, d, j)
+        query, (key, value) = query[..., None], (z.transpose(-1, -2).unsqueeze(2) for z in (key, value))
+        lag = lag.unsqueeze(-2)
+        visible = None if visible is None else visible.unsqueeze(-2)
         decay, covariance = dynamics.decay(lag), dynamics.covariance(lag)
         distance = (query.real - decay * key.real).square() + (query.imag - decay * key.imag).square()
         scaled = (distance / covariance).sum(-2, keepdim=True) / (self.nu(lag.dtype)[..., None] * key.shape[-2])
@@ -74,4 +52,4 @@ class FullAdaptiveFilterAttention(FilterLayer):
         weights = masked_softmax(logits, visible)
         carried = weights * decay
         estimate = torch.complex((carried * value.real).sum(-1), (carried * value.imag).sum(-1))
-        return (estimate, weights.mean(-2), log_total(logits, visible))
+        return Combination(estimate, weights.mean(-2), log_total(logits, visible))

@@ -129,10 +129,11 @@ class Estimate(NamedTuple):
 
 
 class Operands(NamedTuple):
-    """What a layer combines.
+    """What a layer combines: some targets i with the sources j that they may see.
 
     Args:
-        query, key, value: complex (batch, heads, length, d_h), rotated back to the first time.
+        query: complex (batch, heads, i, d_h), rotated back to the first time.
+        key, value: complex (batch, heads, j, d_h), likewise.
         lag: |t_i - t_j|, (1 or batch, 1, i, j).
         keys, values: dynamics; the same object where they are shared.
         visible: see ``zoo.nn.masks.expand_mask``.
@@ -151,9 +152,9 @@ class Combination(NamedTuple):
     """Weighted values.
 
     Args:
-        estimate: complex (batch, heads, length, d_h), still rotated back to the first time.
+        estimate: complex (batch, heads, i, d_h), still rotated back to the first time.
         attention: (batch, heads, i, j).
-        log_precision: log sum_j exp(logit), (batch, heads, length, 1 or d_h); None where no gate asks for it.
+        log_precision: log sum_j exp(logit), (batch, heads, i, 1 or d_h); None where no gate asks for it.
     """
 
     estimate: Tensor
@@ -220,6 +221,8 @@ class FilterLayer(nn.Module):
     """(batch, length, dim) to the same shape by estimates of complex features from all measurements so far."""
 
     has_positions = True
+    # Targets at a time: what is computed for each of them fits the caches, and without gradients takes no more memory.
+    rows = 64
 
     def __init__(self, config: FilterConfig, *, per_feature: bool) -> None:
         super().__init__()
@@ -242,7 +245,7 @@ class FilterLayer(nn.Module):
         self.gate = Gate(heads, values, by_precision=self.by_precision) if gated else None
 
     def combine(self, operands: Operands) -> Combination:
-        """Weigh the values."""
+        """Weigh the values for some targets."""
         raise NotImplementedError
 
     def nu(self, dtype: torch.dtype) -> Tensor:
@@ -272,27 +275,55 @@ class FilterLayer(nn.Module):
             InputError: times of another shape.
             MaskError: a mask that does not fit.
         """
-        found = self.estimate(x, x, x, visibility(attn_mask, x, self.config.num_heads), times)
-        if estimates is not None:
-            estimates.append(found)
-        return found.output
+        visible = visibility(attn_mask, x, self.config.num_heads)
+        if estimates is None:
+            return self._filter(x, x, x, visible, times)[0]
+        estimates.append(self.estimate(x, x, x, visible, times))
+        return estimates[-1].output
 
     def estimate(
         self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, times: Tensor | None = None
     ) -> Estimate:
-        """As ``forward``, from three inputs (batch, length, dim) and a finished mask."""
+        """As ``forward``, from three inputs (batch, length, dim) and a finished mask, which need not be causal."""
+        maps: list[Tensor] = []
+        output, latent = self._filter(query, key, value, visible, times, maps)
+        eigenvalues = self.dynamics.resolve(latent.real.dtype).eigenvalues
+        return Estimate(output, torch.cat(maps, 2), latent, eigenvalues)
+
+    def _filter(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        visible: Tensor | None,
+        times: Tensor | None,
+        maps: list[Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Output and latent estimate; ``maps`` gets the whole attention of every target, also to later sources."""
         q, k, raw = self.q_proj(query), self.k_proj(key), self.v_proj(value)
         q, k, v = self.q_norm(q), self.k_norm(k), self.v_norm(raw)
-        clock = relative_times(times, batch=len(query), length=query.shape[1], like=q.real)
+        length = query.shape[1]
+        clock = relative_times(times, batch=len(query), length=length, like=q.real)
         values = self.dynamics.resolve(clock.dtype)
         keys = values if self.key_dynamics is None else self.key_dynamics.resolve(clock.dtype)
         back, forth = keys.rotation(clock).conj(), values.rotation(clock)
-        lag = (clock[:, :, None] - clock[:, None, :]).abs()[:, None]
-        found = self.combine(Operands(q * back, k * back, v * forth.conj(), lag, keys, values, visible))
-        latent = found.estimate * forth if self.rotates_forward else found.estimate
-        latent = self._with_own_value(latent, raw, found.log_precision, visible)
+        q, k, v = q * back, k * back, v * forth.conj()
+        found: list[Combination] = []
+        for start in range(0, length, self.rows):
+            rows = slice(start, min(start + self.rows, length))
+            sources = slice(rows.stop if maps is None else length)
+            lag = (clock[:, rows, None] - clock[:, None, sources]).abs()[:, None]
+            seen = None if visible is None else visible[:, :, rows, sources]
+            block = Operands(q[:, :, rows], k[:, :, sources], v[:, :, sources], lag, keys, values, seen)
+            found.append(self.combine(block))
+            if maps is not None:
+                maps.append(found[-1].attention)
+        estimate = torch.cat([part.estimate for part in found], 2)
+        precisions = [part.log_precision for part in found if part.log_precision is not None]
+        latent = estimate * forth if self.rotates_forward else estimate
+        latent = self._with_own_value(latent, raw, torch.cat(precisions, 2) if precisions else None, visible)
         predicted = latent * values.transition(_first_step(clock)) if self.config.predict_next else latent
-        return Estimate(self.out_proj(predicted), found.attention, latent, values.eigenvalues)
+        return self.out_proj(predicted), latent
 
     @property
     def rotates_forward(self) -> bool:
