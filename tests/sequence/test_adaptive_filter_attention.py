@@ -147,6 +147,23 @@ def test_full_layer_with_equal_features_is_the_isotropic_layer(robust, decay, pr
     torch.testing.assert_close(first[0].attention, second[0].attention, atol=1e-9, rtol=1e-9)
 
 
+@pytest.mark.parametrize("residual", ["none", "add", "precision-gate"])
+@pytest.mark.parametrize(
+    ("kind", "schema"),
+    [(AdaptiveFilterAttention, AdaptiveFilterConfig), (FullAdaptiveFilterAttention, FullFilterConfig)],
+)
+def test_targets_taken_in_blocks_are_targets_taken_at_once(kind, schema, residual):
+    torch.manual_seed(0)
+    module = kind(schema(dim=8, max_length=12, residual=residual)).double().eval()
+    x, mask = torch.randn(2, 150, 8, dtype=torch.float64), torch.rand(2, 150) < 0.8
+    with torch.no_grad():
+        for attn_mask in (None, mask):
+            blocks = module(x, attn_mask)
+            module.rows = 1000
+            torch.testing.assert_close(module(x, attn_mask, estimates=[]), blocks, atol=1e-10, rtol=1e-10)
+            del module.rows
+
+
 def test_features_of_the_full_layer_have_uncertainties_of_their_own():
     torch.manual_seed(0)
     full = FullAdaptiveFilterAttention(FullFilterConfig(dim=8, num_heads=1, predict_next=False)).double()
