@@ -308,18 +308,21 @@ class FilterLayer(nn.Module):
         keys = values if self.key_dynamics is None else self.key_dynamics.resolve(clock.dtype)
         back, forth = keys.rotation(clock).conj(), values.rotation(clock)
         q, k, v = q * back, k * back, v * forth.conj()
-        found: list[Combination] = []
+        estimates: list[Tensor] = []
+        precisions: list[Tensor] = []
         for start in range(0, length, self.rows):
             rows = slice(start, min(start + self.rows, length))
             sources = slice(rows.stop if maps is None else length)
             lag = (clock[:, rows, None] - clock[:, None, sources]).abs()[:, None]
             seen = None if visible is None else visible[:, :, rows, sources]
             block = Operands(q[:, :, rows], k[:, :, sources], v[:, :, sources], lag, keys, values, seen)
-            found.append(self.combine(block))
+            estimate, attention, log_precision = self.combine(block)
+            estimates.append(estimate)
+            if log_precision is not None:
+                precisions.append(log_precision)
             if maps is not None:
-                maps.append(found[-1].attention)
-        estimate = torch.cat([part.estimate for part in found], 2)
-        precisions = [part.log_precision for part in found if part.log_precision is not None]
+                maps.append(attention)
+        estimate = torch.cat(estimates, 2)
         latent = estimate * forth if self.rotates_forward else estimate
         latent = self._with_own_value(latent, raw, torch.cat(precisions, 2) if precisions else None, visible)
         predicted = latent * values.transition(_first_step(clock)) if self.config.predict_next else latent
