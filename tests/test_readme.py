@@ -46,9 +46,9 @@ def test_tour_prints_what_the_readme_shows(tmp_path, monkeypatch) -> None:
     assert "tensor(" in printed.getvalue()
 
 
-@pytest.mark.parametrize("session", [text for language, text in BLOCKS if language == "text" and ">>> " in text])
-def test_errors_read_as_shown(session: str) -> None:
-    for call, shown in re.findall(r">>> (.*)\n(.*)", session):
+@pytest.mark.parametrize("example", [text for language, text in BLOCKS if language == "text" and ">>> " in text])
+def test_errors_read_as_shown(example: str) -> None:
+    for call, shown in re.findall(r">>> (.*)\n(.*)", example):
         with pytest.raises(zoo.ZooError) as caught:
             eval(call, {"zoo": zoo})
         assert f"{type(caught.value).__name__}: {caught.value}" == shown
