@@ -195,14 +195,15 @@ def plot(results: Sequence[Result], path: Path) -> None:
     for result in results:
         if not result.problem:
             series.setdefault((result.name, result.causal), []).append(result)
-    for (name, causal), points in series.items():
-        label = f"{name}{'' if causal else ' (bidirectional)'}"
-        style = {"color": "black", "linewidth": 2.5} if name == BASELINE else {}
+    colours = require("matplotlib", needed_by="plotting").colormaps["tab20"].colors
+    for index, ((name, causal), points) in enumerate(series.items()):
+        label = f"{name.rpartition(':')[2]}{'' if causal else ' (bidirectional)'}"
+        style = {"color": colours[index % len(colours)], "linestyle": "-" if causal else "--"}
+        if name == BASELINE:
+            style |= {"color": "black", "linewidth": 2.5}
         lengths = [point.length for point in points]
-        left.loglog(lengths, [point.seconds for point in points], "-o", label=label, markersize=3, **style)
-        right.loglog(
-            lengths, [max(point.peak_bytes, 1) / 1e6 for point in points], "-o", label=label, markersize=3, **style
-        )
+        left.loglog(lengths, [point.seconds for point in points], marker="o", label=label, markersize=3, **style)
+        right.loglog(lengths, [max(point.peak_bytes, 1) / 1e6 for point in points], marker="o", markersize=3, **style)
     left.set(xlabel="tokens", ylabel="seconds per forward pass")
     right.set(xlabel="tokens", ylabel="peak MB above the inputs")
     figure.legend(*left.get_legend_handles_labels(), loc="outside right center", fontsize="small")
