@@ -13,6 +13,7 @@ import torch
 from zoo.facts import Entry
 from zoo.filling import tied_names
 from zoo.targets import resolve
+from zoo.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,9 @@ def reproduce(
     from safetensors.torch import save
 
     torch.manual_seed(seed)
-    threads = torch.get_num_threads()
-    # One thread: sums in a fixed order, so that a seed means the same on every machine of a kind.
-    torch.set_num_threads(1)
-    try:
+    # Sums in a fixed order, so that a seed means the same on every machine of a kind.
+    with one_thread():
         module, metrics = resolve(entry.train or "")(instance, preset=preset, seed=seed, log=log)
-    finally:
-        torch.set_num_threads(threads)
     state = module.state_dict()
     # A tied tensor is written once, under its first name: safetensors refuses to write shared memory twice.
     content = save({names[0]: state[names[0]].contiguous() for names in tied_names(module)})

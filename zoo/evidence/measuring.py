@@ -12,19 +12,17 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from zoo.threads import one_thread
+
 
 def quickest(run: Callable[[], object], repeat: int = 3) -> float:
     """CPU seconds of the quickest of some runs, on one thread."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     times = []
-    try:
+    with one_thread():
         for _ in range(repeat):
             start = time.process_time()
             run()
             times.append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
     return min(times)
 
 

@@ -14,7 +14,7 @@ def rotary_tables(
     positions: Tensor, head_dim: int, theta: float = 10_000.0, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor]:
     """Cosines and sines (..., length, head_dim) of integer positions (..., length), computed in float32 or wider."""
-    work = torch.float64 if dtype == torch.float64 else torch.float32
+    work = torch.promote_types(dtype, torch.float32)
     exponent = torch.arange(0, head_dim, 2, dtype=work, device=positions.device) / head_dim
     angles = positions.to(work)[..., None] * theta**-exponent
     angles = torch.cat((angles, angles), dim=-1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +17,8 @@ from zoo.configuration import field
 from zoo.errors import ConfigError, InputError
 from zoo.nn.attention import MultiHeadAttention
 from zoo.nn.drop_in import HostConfig, layers_by_name
-from zoo.nn.drop_path import DropPath, linear_rates
-from zoo.nn.mlp import MLP
+from zoo.nn.drop_path import linear_rates
+from zoo.nn.encoder_block import EncoderBlock
 from zoo.nn.patch_embed import PatchEmbed
 
 
@@ -58,31 +57,6 @@ class VisionTransformerConfig(HostConfig):
         return height * width + (self.pool == "cls")
 
 
-class BlockConfig(Protocol):
-    """What a block needs to know."""
-
-    dim: int
-    mlp_ratio: float
-    dropout: float
-
-
-class EncoderBlock(nn.Module):
-    """Pre-norm block: attention, then MLP, each with its residual."""
-
-    def __init__(self, attention: nn.Module, config: BlockConfig, drop_path: float = 0.0) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(config.dim)
-        self.attn = attention
-        self.norm2 = nn.LayerNorm(config.dim)
-        self.mlp = MLP(config.dim, int(config.dim * config.mlp_ratio), dropout=config.dropout)
-        self.drop_path = DropPath(drop_path)
-
-    def forward(self, x: Tensor, **options: Any) -> Tensor:
-        """(batch, tokens, dim) to the same shape; options (a mask, a cache) go to the attention layer."""
-        x = x + self.drop_path(self.attn(self.norm1(x), **options))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
-
-
 class VisionTransformer(nn.Module):
     """Images (batch, channels, height, width) to logits (batch, num_classes).
 
@@ -104,7 +78,8 @@ class VisionTransformer(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         rates = linear_rates(config.drop_path, len(layers))
         self.blocks = nn.ModuleList(
-            EncoderBlock(layer, config, rate) for layer, rate in zip(layers, rates, strict=True)
+            EncoderBlock(layer, config.dim, config.mlp_ratio, dropout=config.dropout, drop_path=rate)
+            for layer, rate in zip(layers, rates, strict=True)
         )
         self.norm = nn.LayerNorm(config.dim)
         self.head = nn.Linear(config.dim, config.num_classes)

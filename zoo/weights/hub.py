@@ -99,14 +99,15 @@ def prefetch(location: Location) -> list[Path]:
     """All that loading from a place needs: its weights, and what ``zoo.save`` wrote beside them."""
     if location.file is not None:
         return fetch(location)
+    config = replace(location, file=CONFIG_FILE)
     try:
-        config = [fetch_one(replace(location, file=CONFIG_FILE))]
+        path = fetch_one(config)
     except NoSuchFile:
         return fetch(location)
     try:
-        return config + fetch(replace(location, revision=commit_of(config[0], replace(location, file=CONFIG_FILE))))
+        return [path, *fetch(replace(location, revision=commit_of(path, config)))]
     except NoWeights:
-        return config
+        return [path]
 
 
 class NoSuchFile(DownloadError):

@@ -33,6 +33,7 @@ import zoo
 from zoo import Measurement
 from zoo.errors import ConfigError, InputError
 from zoo.evidence.measuring import quickest
+from zoo.nn.heads import repeat_heads
 from zoo.nn.masks import padding_mask
 from zoo.nn.resnet import ResNet
 from zoo.nn.vision_transformer import VisionTransformerConfig
@@ -137,7 +138,7 @@ def functional(
             "this model's attention is causal, and efficient attention has no such form: use it in encoders"
         )
     visible = padding_mask(attn_mask, batch=len(key), keys=key.shape[2], mechanism="efficient attention")
-    key, value = (tensor.repeat_interleave(query.shape[1] // key.shape[1], 1) for tensor in (key, value))
+    key, value = (repeat_heads(tensor, query.shape[1]) for tensor in (key, value))
     visible = None if visible is None else visible[:, None]
     return efficient_attention(query, key, value, visible, normalization=config.normalization)
 

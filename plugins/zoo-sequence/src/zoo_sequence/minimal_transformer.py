@@ -33,6 +33,7 @@ from zoo import Measurement
 from zoo.building import build_on_meta
 from zoo.errors import ConfigError, InputError
 from zoo.nn.attention import dense_attention
+from zoo.nn.heads import check_heads
 from zoo_sequence import digits
 
 VARIANTS = ("unchanged", "wqk", "wqk-no-vo", "symmetric", "symmetric-no-vo")
@@ -86,8 +87,7 @@ class MinimalTransformerConfig:
 
 
 def _check_heads(dim: int, num_heads: int, variant: str) -> None:
-    if dim % num_heads:
-        raise ConfigError(f"dim={dim} is not divisible by num_heads={num_heads}", field="dim")
+    check_heads(dim, num_heads)
     if variant.startswith("wqk") and num_heads > 1:
         raise ConfigError(
             "with several heads each needs a (dim, dim) matrix for queries and keys, which saves nothing: "

@@ -8,11 +8,6 @@ import torch
 from torch import Tensor, nn
 
 
-def working_dtype(dtype: torch.dtype) -> torch.dtype:
-    """float64 for float64, float32 for everything narrower: complex numbers and softmax are no narrower."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
-
-
 def as_real(z: Tensor) -> Tensor:
     """(..., d) complex to (..., 2 d) real, so that Re(a . conj b) is a plain scalar product."""
     return torch.view_as_real(z).flatten(-2)
@@ -56,7 +51,7 @@ class ToComplex(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Project."""
         parts = super().forward(x).unflatten(-1, (2, self.num_heads, -1))
-        real, imaginary = parts.to(working_dtype(x.dtype)).unbind(2)
+        real, imaginary = parts.to(torch.promote_types(x.dtype, torch.float32)).unbind(2)
         return torch.complex(real, imaginary).transpose(1, 2)
 
 

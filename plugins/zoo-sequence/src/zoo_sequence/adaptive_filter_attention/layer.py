@@ -19,7 +19,6 @@ from zoo_sequence.adaptive_filter_attention.complex_features import (
     as_complex,
     as_real,
     squared_norm,
-    working_dtype,
 )
 from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics, LinearDynamics
 
@@ -179,7 +178,7 @@ class Gate(nn.Module):
 
     def forward(self, log_precision: Tensor | None) -> Tensor:
         """log P (batch, heads, length, 1 or d_h) to shares (batch, heads, length, d_h); no P to (heads, 1, d_h)."""
-        work = working_dtype(self.prior_raw.dtype)
+        work = torch.promote_types(self.prior_raw.dtype, torch.float32)
         log_prior = functional.softplus(self.prior_raw[:, None, :, 0].to(work)).log()
         if self.scale is None or log_precision is None:
             return torch.sigmoid(-log_prior)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.errors import InputError
+from zoo.nn.heads import repeat_heads
 from zoo.targets import require
 from zoo_sequence.attention_sdm.intersections import ESTIMATORS, radius_of_beta
 from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
@@ -87,7 +88,7 @@ class BetaProbe:
         means, largest, logits, head_dim = [], [], [], 0
         for query, key, _ in queries_keys_values(model, inputs):
             head_dim = query.shape[-1]
-            key = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
+            key = repeat_heads(key, query.shape[1])
             if self.config.positions == "last":
                 query = query[:, :, -1:]
             betas = query.norm(dim=-1)[..., None] * key.norm(dim=-1)[:, :, None] / math.sqrt(head_dim)

@@ -12,6 +12,7 @@ from torch import nn
 import zoo
 from zoo import Measurement
 from zoo.building import build_on_meta
+from zoo.threads import one_thread
 from zoo_sequence.better_attention.conversion import convert_efficient, convert_optimised, convert_super
 from zoo_sequence.better_attention.layers import (
     MECHANISMS,
@@ -122,22 +123,17 @@ def check_speed() -> Measurement:
     x = torch.randn(1, length, dim, generator=torch.Generator().manual_seed(0))
     products: dict[str, float] = {}
     times: dict[str, list[float]] = {mechanism: [] for mechanism in MECHANISMS}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad():
+    with one_thread(), torch.no_grad():
+        for mechanism, layer in layers.items():
+            with FlopCounterMode(display=False) as counter:
+                layer(x)
+            linear = counter.get_flop_counts()["Global"][torch.ops.aten.mm]
+            products[mechanism] = linear / 2 / (dim**2 * length)
+        for _ in range(300):
             for mechanism, layer in layers.items():
-                with FlopCounterMode(display=False) as counter:
-                    layer(x)
-                linear = counter.get_flop_counts()["Global"][torch.ops.aten.mm]
-                products[mechanism] = linear / 2 / (dim**2 * length)
-            for _ in range(300):
-                for mechanism, layer in layers.items():
-                    start = time.process_time()
-                    layer(x)
-                    times[mechanism].append(time.process_time() - start)
-    finally:
-        torch.set_num_threads(threads)
+                start = time.process_time()
+                layer(x)
+                times[mechanism].append(time.process_time() - start)
     middle = {mechanism: median(found[50:]) for mechanism, found in times.items()}
     speed = {mechanism: middle["standard"] / middle[mechanism] for mechanism in MECHANISMS}
     return Measurement(

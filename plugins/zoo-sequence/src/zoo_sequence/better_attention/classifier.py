@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.errors import ConfigError, InputError, MaskError
+from zoo.nn.heads import check_heads
 from zoo.nn.mlp import MLP
 from zoo.nn.patch_embed import PatchEmbed
 from zoo_sequence import digits
-from zoo_sequence.better_attention.layers import MECHANISMS, attention_of, check_heads
+from zoo_sequence.better_attention.layers import MECHANISMS, attention_of
 
 RUNS, EPOCHS = 5, 20
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import zoo
-from zoo.errors import ConfigError, InputError
+from zoo.errors import InputError
 from zoo.nn.attention import dense_attention
+from zoo.nn.heads import check_heads
 from zoo.nn.masks import causal_mask, expand_mask, masked_softmax
 
 MECHANISMS = ("standard", "optimised", "efficient", "super")
@@ -43,12 +44,6 @@ class SuperAttentionConfig(AttentionConfig):
     alignment_init: str = zoo.field(
         "xavier", "of the kernel: Xavier uniform, or that and the identity", choices=("xavier", "identity")
     )
-
-
-def check_heads(dim: int, num_heads: int) -> None:
-    """Raise ConfigError where heads cannot have equal slices."""
-    if dim % num_heads:
-        raise ConfigError(f"dim={dim} is not divisible by num_heads={num_heads}", field="dim")
 
 
 def _projection(inputs: int, outputs: int, *, bias: bool = False) -> nn.Linear:

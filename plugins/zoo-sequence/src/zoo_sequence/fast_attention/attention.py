@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.errors import ConfigError, InputError
+from zoo.nn.heads import check_heads, repeat_heads
 from zoo.nn.masks import causal_mask, padding_mask
 from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, Polynomial, attend, divide
 
@@ -77,8 +78,7 @@ class FastmaxConfig(FastmaxKernelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.dim % self.num_heads:
-            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        check_heads(self.dim, self.num_heads)
 
 
 def normalised(
@@ -259,7 +259,7 @@ def functional(
         attn_mask, causal = ordered, True
         key, value = (tensor[:, :, : ordered.shape[1]] for tensor in (key, value))
     visible = padding_mask(attn_mask, batch=len(key), keys=key.shape[2], mechanism=MECHANISM)
-    key, value = (tensor.repeat_interleave(query.shape[1] // key.shape[1], 1) for tensor in (key, value))
+    key, value = (repeat_heads(tensor, query.shape[1]) for tensor in (key, value))
     queries = visible if query.shape[2] == key.shape[2] else None
     return fastmax(query, key, value, config, causal=causal, visible=visible, visible_queries=queries, scale=scale)
 

@@ -18,9 +18,10 @@ import zoo
 from zoo.errors import InputError
 from zoo.nn.attention import MultiHeadAttention
 from zoo.nn.drop_in import HostConfig, layers_by_name
+from zoo.nn.encoder_block import EncoderBlock
 from zoo.nn.language_model import CausalLanguageModel
 from zoo.nn.masks import padding_mask
-from zoo.nn.vision_transformer import EncoderBlock, VisionTransformer, VisionTransformerConfig
+from zoo.nn.vision_transformer import VisionTransformer, VisionTransformerConfig
 from zoo_sequence.fast_attention.attention import Fastmax, FastmaxConfig, FastmaxKernelConfig
 
 
@@ -106,7 +107,9 @@ class SequenceTrunk(nn.Module):
         self.token_embedding = nn.Embedding(config.vocab_size, config.dim)
         self.position_embedding = nn.Embedding(config.max_length, config.dim)
         self.drop = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(EncoderBlock(layer, config) for layer in layers)
+        self.blocks = nn.ModuleList(
+            EncoderBlock(layer, config.dim, config.mlp_ratio, dropout=config.dropout) for layer in layers
+        )
         self.norm = nn.LayerNorm(config.dim)
         self.reset_parameters()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import zoo
 from zoo.errors import ConfigError
+from zoo.nn.heads import check_heads
 
 PRIORS = ("uniform", "window", "alibi", "t5", "table", "null-parent", "expanding")
 POTENTIALS = ("dot", "gaussian", "linear")
@@ -35,7 +36,6 @@ class StructuralAttentionConfig:
     hard: str = zoo.field("no", "the posterior itself, its mode, or a sample", choices=("no", "map", "sample"))
 
     def __post_init__(self) -> None:
-        if self.dim % self.num_heads:
-            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        check_heads(self.dim, self.num_heads)
         if self.prior == "expanding" and not self.causal:
             raise ConfigError("the distance to an earlier parent needs causal=True", field="prior")

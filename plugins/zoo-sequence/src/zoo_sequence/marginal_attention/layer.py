@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError, InputError
+from zoo.nn.heads import repeat_heads
 from zoo.nn.masks import expand_mask
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
 from zoo_sequence.marginal_attention.edges import Edges
@@ -109,7 +110,7 @@ def structural_attention(
     if config.prior == "expanding" and bidirectional:
         raise ConfigError("the distance to an earlier parent needs causal attention", field="prior")
     mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=keys)
-    key, value = (tensor.repeat_interleave(heads // tensor.shape[1], 1) for tensor in (key, value))
+    key, value = (repeat_heads(tensor, heads) for tensor in (key, value))
     return Edges(query, key, mask, causal, scale, config).expectation(value).to(value.dtype)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 import zoo
 from zoo.errors import ConfigError, InputError, MaskError
 from zoo.nn.attention import ProjectedAttention, dense_attention
+from zoo.nn.heads import check_heads
 from zoo.nn.masks import causal_mask, expand_mask, padding_mask
 from zoo_sequence.moba.evaluation import block_sparse_attention
 from zoo_sequence.moba.routing import GATES, Routing, routing_mask
@@ -39,8 +40,7 @@ class MoBAConfig:
                 "a query may only read blocks before its own, so MoBA has no bidirectional form: causal must be True",
                 field="causal",
             )
-        if self.dim % self.num_heads:
-            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        check_heads(self.dim, self.num_heads)
         if self.num_heads % (self.num_kv_heads or 1):
             raise ConfigError(
                 f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",

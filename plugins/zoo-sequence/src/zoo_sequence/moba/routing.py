@@ -32,7 +32,7 @@ class Routing:
 
 def work_dtype(tensor: Tensor) -> torch.dtype:
     """The precision of gate, softmax and sums: at least float32."""
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+    return torch.promote_types(tensor.dtype, torch.float32)
 
 
 def gate_scores(query: Tensor, means: Tensor, gate: str) -> Tensor:

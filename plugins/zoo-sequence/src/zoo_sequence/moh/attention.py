@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.errors import ConfigError
+from zoo.nn.heads import check_heads
 from zoo_sequence.moh.routing import Router, Routing, gated_heads, softmax_heads
 
 
@@ -29,8 +30,8 @@ class MoHConfig:
     skip: bool = zoo.field(True, "leave out heads that a token did not choose; False: multiply them by zero")
 
     def __post_init__(self) -> None:
-        if self.head_dim is None and self.dim % self.num_heads:
-            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        if self.head_dim is None:
+            check_heads(self.dim, self.num_heads)
         if self.gated:
             check_head_counts(self.num_heads, self.shared, self.routed)
 

@@ -19,6 +19,7 @@ from torch import Tensor
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.attention import ProjectedAttention
+from zoo.nn.heads import check_heads
 from zoo.nn.language_model import LanguageModel, LanguageModelConfig
 from zoo_sequence.moh.routing import Routing, choose, gated_heads, softmax_heads
 
@@ -36,8 +37,7 @@ class QueryNormConfig:
     activated_fraction: float = zoo.field(0.75, "share of heads that are on for a token", minimum=0.0, maximum=1.0)
 
     def __post_init__(self) -> None:
-        if self.dim % self.num_heads:
-            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        check_heads(self.dim, self.num_heads)
         if self.num_heads % (self.num_kv_heads or 1):
             raise ConfigError(
                 f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",

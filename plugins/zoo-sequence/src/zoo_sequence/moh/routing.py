@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.nn.attention import dense_attention
+from zoo.nn.heads import repeat_heads
 from zoo.nn.masks import expand_mask, masked_softmax
 
 # Queries of a causal head that share one key range: few enough that not many keys beyond a query are computed.
@@ -151,7 +152,7 @@ def softmax_heads(
     """Ordinary attention as ``Heads``; arguments as ``zoo.nn.attention.dense_attention``."""
     (batch, count, queries, _), keys = query.shape, key.shape[2]
     if count != key.shape[1]:
-        key, value = (tensor.repeat_interleave(count // key.shape[1], 1) for tensor in (key, value))
+        key, value = (repeat_heads(tensor, count) for tensor in (key, value))
     mask = expand_mask(attn_mask, batch=batch, heads=count, queries=queries, keys=keys)
 
     def heads(which: slice, rows: Tensor | None) -> Tensor:

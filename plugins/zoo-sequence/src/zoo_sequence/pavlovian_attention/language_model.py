@@ -11,7 +11,7 @@ from torch.nn import functional
 
 import zoo
 from zoo.errors import ConfigError, InputError
-from zoo.nn.mlp import MLP
+from zoo.nn.encoder_block import EncoderBlock
 from zoo_sequence.pavlovian_attention.layer import STATEFUL, PavlovianAttention, PavlovianConfig
 from zoo_sequence.pavlovian_attention.rules import RULES
 
@@ -43,22 +43,6 @@ class PavlovianLanguageModelConfig(PavlovianConfig):
         return PavlovianConfig(**{**shared, **stateless, "rule": rule})
 
 
-class PavlovianBlock(nn.Module):
-    """Pre-norm block of conditioning and an MLP."""
-
-    def __init__(self, config: PavlovianLanguageModelConfig, index: int) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(config.dim)
-        self.attn = PavlovianAttention(config.layer(index))
-        self.norm2 = nn.LayerNorm(config.dim)
-        self.mlp = MLP(config.dim, int(config.dim * config.mlp_ratio))
-
-    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-        """(batch, length, dim) to the same shape."""
-        x = x + self.attn(self.norm1(x), attn_mask)
-        return x + self.mlp(self.norm2(x))
-
-
 class PavlovianLanguageModel(nn.Module):
     """Ids (batch, length) int64 to logits (batch, length, vocab_size); learned positions, untied head."""
 
@@ -67,7 +51,10 @@ class PavlovianLanguageModel(nn.Module):
         self.max_length = config.max_length
         self.token_embedding = nn.Embedding(config.vocab_size, config.dim)
         self.position_embedding = nn.Embedding(config.max_length, config.dim)
-        self.blocks = nn.ModuleList(PavlovianBlock(config, index) for index in range(config.num_layers))
+        self.blocks = nn.ModuleList(
+            EncoderBlock(PavlovianAttention(config.layer(index)), config.dim, config.mlp_ratio)
+            for index in range(config.num_layers)
+        )
         self.norm = nn.LayerNorm(config.dim)
         self.head = nn.Linear(config.dim, config.vocab_size, bias=False)
 
@@ -82,7 +69,7 @@ class PavlovianLanguageModel(nn.Module):
             raise InputError(f"{length} tokens, but positions end at max_length={self.max_length}")
         x = self.token_embedding(input_ids) + self.position_embedding.weight[:length]
         for block in self.blocks:
-            x = block(x, attn_mask)
+            x = block(x, attn_mask=attn_mask)
         return self.head(self.norm(x))
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.attention import dense_attention
+from zoo.nn.heads import check_heads
 from zoo.nn.masks import padding_mask
 from zoo_sequence.pavlovian_attention.rules import (
     FEATURES,
@@ -50,8 +51,8 @@ class PavlovianConfig:
     def __post_init__(self) -> None:
         if not self.causal:
             raise ConfigError("a conditioned response depends on what came before: causal must be True", field="causal")
-        if not self.head_dim and self.dim % self.num_heads:
-            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        if not self.head_dim:
+            check_heads(self.dim, self.num_heads)
         for name, plain in STATEFUL.items():
             if self.rule == "softmax" and getattr(self, name) != plain:
                 raise ConfigError(
@@ -122,7 +123,7 @@ class PavlovianAttention(nn.Module):
             query, key = functional.normalize(query, dim=-1), functional.normalize(key, dim=-1)
         if config.rule == "softmax":
             return dense_attention(query, key, value, visible, causal=True)
-        work = torch.float64 if query.dtype == torch.float64 else torch.float32
+        work = torch.promote_types(query.dtype, torch.float32)
         features = FEATURES[config.features]
         query, key, value = features(query.to(work)), features(key.to(work)), value.to(work)
         if visible is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import zoo
 from zoo.errors import ConfigError
+from zoo.nn.heads import check_heads
 
 HEADS = ("none", "mlm", "token-classification")
 CORES = ("bert", "layoutlm")
@@ -66,7 +67,7 @@ class SkimformerConfig(SkimConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.head_dim is None:
-            check_heads(self)
+            check_heads(self.dim, self.num_heads)
 
     @property
     def value_dim(self) -> int:
@@ -108,7 +109,7 @@ class SkimmingMaskConfig(SkimConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_heads(self)
+        check_heads(self.dim, self.num_heads)
 
 
 @dataclass
@@ -116,10 +117,4 @@ class SkimEmbedConfig(DocumentConfig):
     """Config of BERT with projected layout embeddings."""
 
     def __post_init__(self) -> None:
-        check_heads(self)
-
-
-def check_heads(config: DocumentConfig) -> None:
-    """Raise ConfigError unless the width divides among the heads."""
-    if config.dim % config.num_heads:
-        raise ConfigError(f"dim={config.dim} is not divisible by num_heads={config.num_heads}", field="dim")
+        check_heads(self.dim, self.num_heads)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.errors import ConfigError
 from zoo.nn.attention import ProjectedAttention, dense_attention
+from zoo.nn.heads import check_heads, repeat_heads
 from zoo.nn.masks import expand_mask
 from zoo_sequence.softmax_limits.normalisers import NORMALISERS, normalise
 
@@ -27,8 +27,7 @@ class NormalisedAttentionConfig:
     length_scale: float = zoo.field(1.0, "s of the scalable softmax, whose logits are times s log n", minimum=0.0)
 
     def __post_init__(self) -> None:
-        if self.dim % self.num_heads:
-            raise ConfigError(f"dim={self.dim} is not divisible by num_heads={self.num_heads}", field="dim")
+        check_heads(self.dim, self.num_heads)
 
 
 def normalised_attention(
@@ -64,8 +63,8 @@ def normalised_attention(
     # Let blind rows see everything, then zero them: their weights and gradients stay finite.
     blind = ~mask.any(-1, keepdim=True)
     visible = (mask | blind).expand(-1, -1, queries, -1)
-    work = torch.float64 if query.dtype == torch.float64 else torch.float32
-    key, value = (tensor.repeat_interleave(heads // tensor.shape[1], 1).to(work) for tensor in (key, value))
+    work = torch.promote_types(query.dtype, torch.float32)
+    key, value = (repeat_heads(tensor, heads).to(work) for tensor in (key, value))
     outputs = []
     for rows, seen in zip(query.to(work).split(chunk, 2), visible.split(chunk, 2), strict=True):
         scores = (rows @ key.transpose(-1, -2) * scale).masked_fill(~seen, -math.inf)

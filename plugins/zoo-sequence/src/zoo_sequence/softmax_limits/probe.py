@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.errors import InputError
+from zoo.nn.heads import repeat_heads
 from zoo.targets import require
 from zoo_sequence.model_maps import attention_maps, queries_keys_values, tiny_gpt2
 from zoo_sequence.softmax_limits.quantities import (
@@ -110,10 +111,7 @@ class SoftmaxLimits:
         """
         maps, tokens = attention_maps(model, inputs)
         if self.config.tokens == "value":
-            tokens = [
-                value.repeat_interleave(query.shape[1] // value.shape[1], 1)
-                for query, _, value in queries_keys_values(model, inputs)
-            ]
+            tokens = [repeat_heads(value, query.shape[1]) for query, _, value in queries_keys_values(model, inputs)]
         layers = [self.analyse(alpha, x) for alpha, x in zip(maps, tokens, strict=True)]
 
         def stacked(name: str) -> Any:
