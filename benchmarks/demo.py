@@ -46,7 +46,7 @@ def classify_digits(folder: Path) -> None:
     from zoo.datasets import handwritten_digits
     from zoo_vision import digits
     from zoo_vision.images import upsample_digits
-    from zoo_vision.shiftvit import predict
+    from zoo_vision.shiftvit.everything import predict
 
     _, _, images, labels = handwritten_digits()
     for name in ("shiftvit/digits", "triplet-attention-resnet/digits"):

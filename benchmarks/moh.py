@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.measuring import table
 from zoo.evidence.measuring import quickest
-from zoo_sequence.moh import MoHAttention, MoHConfig
+from zoo_sequence.moh.attention import MoHAttention, MoHConfig
 from zoo_sequence.moh.claims import head_time_ratio
 
 HEADS, HEAD_DIM = 16, 64

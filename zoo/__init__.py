@@ -27,12 +27,13 @@ from zoo.facts import Claim, Entry, Measurement, Paper, Weights
 from zoo.hooks import hookimpl
 
 if TYPE_CHECKING:
+    from zoo.bridges.transformers.registration import register_transformers
     from zoo.catalogue import refresh
+    from zoo.collecting import papers_beside
     from zoo.configuration import field
     from zoo.filling import fill
     from zoo.loading import load
     from zoo.saving import push, save
-    from zoo.transformers_bridge import register_transformers
     from zoo.views import config, entries, info, papers
 
 __version__ = "0.1.0"
@@ -48,7 +49,8 @@ _LAZY = {
     "field": "zoo.configuration",
     "fill": "zoo.filling",
     "refresh": "zoo.catalogue",
-    "register_transformers": "zoo.transformers_bridge",
+    "papers_beside": "zoo.collecting",
+    "register_transformers": "zoo.bridges.transformers.registration",
 }
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "field",
     "fill",
     "hookimpl",
+    "papers_beside",
     "Claim",
     "Entry",
     "Measurement",

@@ -21,17 +21,15 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from zoo import hooks, names
-from zoo.errors import AmbiguousName, PluginError, UnknownName
-from zoo.facts import Entry, Paper
+from zoo.errors import AmbiguousName, PluginError, UnknownName, one_line
+from zoo.facts import BrokenPaper, Entry, Paper
+from zoo.hooks import OWN_SCHEMES, Source
 
 if TYPE_CHECKING:
     import click
 
-    from zoo.weights.sources import Source
-
 GROUP = "zoo.plugins"
 DISABLED = "ZOO_PLUGINS_DISABLED"
-OWN_SCHEMES = ("hf", "package", "file")
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Plugin:
     papers: tuple[Paper, ...]
     sources: Mapping[str, Source] = field(default_factory=dict)
     commands: tuple[click.Command, ...] = ()
+    broken_papers: tuple[BrokenPaper, ...] = ()
 
     @property
     def name(self) -> str:
@@ -160,6 +159,11 @@ class Catalogue:
         if self.broken:
             listing = "; ".join(f"{plugin.name} ({plugin.reason})" for plugin in self.broken)
             message += f" These plugins are broken and offer nothing: {listing}. Run: zoo doctor"
+        broken_papers = [
+            f"{plugin.name}:{paper.name} ({paper.reason})" for plugin in self.plugins for paper in plugin.broken_papers
+        ]
+        if broken_papers:
+            message += f" These papers are broken and were set aside: {'; '.join(broken_papers)}. Run: zoo doctor"
         if not self.plugins:
             message += " No plugin is installed. Run: pip install zoo-sequence zoo-vision ..."
         return message
@@ -224,11 +228,12 @@ def _offered(module: ModuleType, hook: str) -> Any:
     return () if offer is None else offer()
 
 
-def _papers(module: ModuleType) -> tuple[Paper, ...]:
-    papers = tuple(_offered(module, "zoo_papers"))
-    for paper in papers:
-        if not isinstance(paper, Paper):
+def _papers(module: ModuleType) -> tuple[tuple[Paper, ...], tuple[BrokenPaper, ...]]:
+    yielded = tuple(_offered(module, "zoo_papers"))
+    for paper in yielded:
+        if not isinstance(paper, Paper | BrokenPaper):
             raise PluginError(f"zoo_papers yielded {paper!r}; expected zoo.Paper objects")
+    papers = tuple(paper for paper in yielded if isinstance(paper, Paper))
     for what, ids in (
         ("paper", [paper.id for paper in papers]),
         ("entry", [name for paper in papers for entry in paper.entries for name in (entry.id, *entry.aliases)]),
@@ -236,7 +241,7 @@ def _papers(module: ModuleType) -> tuple[Paper, ...]:
         repeated = [name for name, count in Counter(ids).items() if count > 1]
         if repeated:
             raise PluginError(f"{what} id offered twice: {', '.join(repeated)}")
-    return papers
+    return papers, tuple(paper for paper in yielded if isinstance(paper, BrokenPaper))
 
 
 def _sources(module: ModuleType) -> dict[str, Source]:
@@ -263,11 +268,11 @@ def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Plugin:
     manager.register(module, name=point.name)
     try:
         manager.check_pending()
-        offered = _papers(module), _sources(module), _commands(module)
+        (papers, broken), sources, commands = _papers(module), _sources(module), _commands(module)
     except BaseException:
         manager.unregister(module)
         raise
-    return Plugin(point, time.perf_counter() - start, *offered)
+    return Plugin(point, time.perf_counter() - start, papers, sources, commands, broken)
 
 
 def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Catalogue:
@@ -286,8 +291,7 @@ def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Cata
                 )
             plugins[point.name] = _load(point, manager)
         except (Exception, SystemExit) as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            broken.append(BrokenPlugin(point.name, _distribution(point), reason, traceback.format_exc()))
+            broken.append(BrokenPlugin(point.name, _distribution(point), one_line(error), traceback.format_exc()))
     return Catalogue(plugins.values(), broken, sorted(blocked))
 
 

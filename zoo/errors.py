@@ -66,3 +66,12 @@ class PickleRefused(WeightsError):
 
 class DownloadError(WeightsError):
     """The Hub, or another source, could not deliver a file."""
+
+
+def one_line(error: BaseException) -> str:
+    """Class and message of an error in one line, whatever its ``__str__`` does."""
+    try:
+        text = str(error)
+    except BaseException as problem:
+        text = f"(its message cannot be shown: {type(problem).__name__})"
+    return f"{type(error).__name__}: {text}".splitlines()[0]

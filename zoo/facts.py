@@ -6,6 +6,7 @@ then, naming the fact at fault, and never at the moment when somebody wants to l
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -247,7 +248,11 @@ class Paper:
 
     Args:
         id: lower-case name with dashes.
-        title, arxiv, year, repo, commit, license: the publication and its authors' code.
+        title, arxiv, year, repo, commit, license: the publication and its authors' code (``license`` in SPDX's
+            spelling).
+        code: the package that holds the paper's code, ``__package__`` in its ``facts.py``. Every "module:name" of
+            the paper and of its entries is then relative to it, unless it begins with the same top-level package
+            or with ``zoo``; once the paper is made they are all absolute.
         fidelity: "reference" (specified from and replayed against the authors' code), "paper" (from
             text and equations) or "reconstruction" (essential details were not public).
         entries: what can be loaded; the main entry carries the paper's id.
@@ -264,6 +269,7 @@ class Paper:
     license: str | None = None
     repo: str | None = None
     commit: str | None = None
+    code: str | None = None
     fidelity: Fidelity = "reference"
     replay: str | None = None
     differences: tuple[str, ...] = ()
@@ -282,8 +288,55 @@ class Paper:
             _freeze_tuple(what, self, name, kind)
         _require(bool(self.entries), f"{what} offers no entry")
         _check_targets(what, replay=self.replay)
+        _check_texts(what, code=self.code or "")
+        if self.code:
+            placed = tuple(_place_entry(entry, self.code) for entry in self.entries)
+            object.__setattr__(self, "entries", placed)
+            object.__setattr__(self, "replay", _place(self.replay, self.code))
 
     @property
     def url(self) -> str | None:
         """Link to the arXiv page, where there is one."""
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else None
+
+
+_ENTRY_TARGETS = ("build", "config", "example", "functional", "preprocess", "predict", "train", "convert")
+
+
+def _place(target: str | None, code: str) -> str | None:
+    """A target of a paper, absolute."""
+    if target is None or target.partition(".")[0] in (code.partition(".")[0], "zoo"):
+        return target
+    return f"{code}.{target}"
+
+
+def _placed(fact: Any, names: tuple[str, ...], code: str) -> Any:
+    """A copy of a fact with absolute targets; its values were checked when it was made."""
+    copied = copy.copy(fact)
+    for name in names:
+        object.__setattr__(copied, name, _place(getattr(fact, name), code))
+    return copied
+
+
+def _place_entry(entry: Entry, code: str) -> Entry:
+    placed: Entry = _placed(entry, _ENTRY_TARGETS, code)
+    claims = tuple(_placed(claim, ("check",), code) for claim in entry.claims)
+    weights = {tag: _placed(item, ("convert",), code) for tag, item in entry.weights.items()}
+    object.__setattr__(placed, "claims", claims)
+    object.__setattr__(placed, "weights", MappingProxyType(weights))
+    return placed
+
+
+@dataclass(frozen=True)
+class BrokenPaper:
+    """A paper whose facts could not be read and which was set aside, alone.
+
+    Args:
+        name: of its package.
+        reason: in one line.
+        traceback: the whole of it.
+    """
+
+    name: str
+    reason: str
+    traceback: str

@@ -185,7 +185,7 @@ def _fill(
     if mesh is None:
         fill(module, state, device=device, dtype=dtype)
         return
-    from zoo.sharding import fill_sharded
+    from zoo.bridges.sharding import fill_sharded
 
     fill_sharded(module, state, mesh, dtype=dtype)
 
@@ -195,7 +195,7 @@ def _finish_fresh(module: nn.Module, dtype: torch.dtype | None, mesh: DeviceMesh
         # As with weights from a file: buffers outside the state dict keep their precision.
         fill(module, module.state_dict(), dtype=dtype)
     if mesh is not None:
-        from zoo.sharding import shard
+        from zoo.bridges.sharding import shard
 
         shard(module, mesh)
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue
 from zoo.errors import InputError, WeightsError
+from zoo.weights.files import CONFIG_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-CONFIG_FILE = "config.json"
 _ATTRIBUTE = "zoo_origin"
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from zoo import origin
 from zoo.errors import InputError, WeightsError
-from zoo.weights.files import INDEX, SINGLE
+from zoo.weights.files import CONFIG_FILE, INDEX, SINGLE
 
 CARD_FILE = "README.md"
 _WEIGHTS = re.compile(rf"model(-\d+-of-\d+)?\.safetensors|{re.escape(INDEX)}")
@@ -54,7 +54,7 @@ def save(obj: Any, folder: str | os.PathLike[str]) -> Path:
             for file in Path(fresh).iterdir():
                 file.replace(path / file.name)
         # Last, because its presence is what makes the folder a saved object.
-        (path / origin.CONFIG_FILE).write_text(origin.to_json(facts), encoding="utf-8")
+        (path / CONFIG_FILE).write_text(origin.to_json(facts), encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{type(obj).__name__} cannot be saved to {str(path)!r}: {error}") from error
     return path
@@ -66,7 +66,7 @@ def _weights_in(folder: Path) -> list[Path]:
 
 def _refuse_to_replace(folder: Path) -> None:
     """Only what an earlier save wrote may be replaced."""
-    named = [folder / CARD_FILE, folder / origin.CONFIG_FILE, *_weights_in(folder)]
+    named = [folder / CARD_FILE, folder / CONFIG_FILE, *_weights_in(folder)]
     found = [path.name for path in named if path.exists()]
     if found and not origin.is_saved(folder):
         raise InputError(

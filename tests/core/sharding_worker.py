@@ -13,8 +13,8 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor
 
 import zoo
+from zoo.bridges.sharding import fill_sharded
 from zoo.building import build_on_meta
-from zoo.sharding import fill_sharded
 
 
 def resident_bytes(path: Path) -> int:

@@ -11,7 +11,7 @@ import zoo
 from zoo import catalogue
 from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
 from zoo_evaluate.attention_core import AttentionCore
-from zoo_evaluate.attention_taxonomy import (
+from zoo_evaluate.attention_taxonomy.everything import (
     AXES,
     EXAMPLES,
     FIELDS,

@@ -9,38 +9,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo_evaluate.only_connect_wall import (
-    Answer,
-    EmbeddingSolver,
-    OnlyConnectWall,
-    OnlyConnectWallConfig,
-    TransformersGenerator,
+from zoo_evaluate.only_connect_wall import generation
+from zoo_evaluate.only_connect_wall.benchmark import OnlyConnectWall, OnlyConnectWallConfig
+from zoo_evaluate.only_connect_wall.generation import count_solutions, synonym_walls, synthetic_walls
+from zoo_evaluate.only_connect_wall.metrics import (
     adjusted_mutual_information,
     adjusted_rand_index,
-    balanced_kmeans,
     bert_scores,
     best_wasserstein,
-    category_embedding,
     connection_scores,
-    contextual_embedding,
-    count_solutions,
     evaluate,
     fixation,
     fowlkes_mallows,
-    generation,
     grouping_scores,
-    human_scores,
     labels,
+    rouge1,
+    wasserstein,
+)
+from zoo_evaluate.only_connect_wall.solvers import (
+    EmbeddingSolver,
+    TransformersGenerator,
+    balanced_kmeans,
+    category_embedding,
+    contextual_embedding,
     parse,
     prompt,
-    randomize,
-    read_walls,
-    rouge1,
-    synonym_walls,
-    synthetic_walls,
-    wasserstein,
     word_embedding,
 )
+from zoo_evaluate.only_connect_wall.walls import Answer, human_scores, randomize, read_walls
 
 GOLD = [["a", "b", "c", "d"], ["e", "f", "g", "h"], ["i", "j", "k", "l"], ["m", "n", "o", "p"]]
 

@@ -6,32 +6,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo_interpret.bert_look import (
-    BertLook,
-    BertLookConfig,
-    DistanceProbe,
-    DistanceProbeConfig,
+from zoo_interpret.bert_look.coreference import (
     Mention,
-    WordsProbe,
-    WordsProbeConfig,
     antecedent_accuracy,
     antecedents,
-    distance_features,
-    document_maps,
-    embed_heads,
-    example,
-    js_distances,
     nearest_mention,
+    rule_based,
+    same_head_word,
+)
+from zoo_interpret.bert_look.parsing import (
     predict_heads,
     predict_offset,
     read_conll,
     relation_scores,
-    rule_based,
-    saliency,
-    same_head_word,
     synthetic_treebank,
-    train_probe,
     word_attention,
+)
+from zoo_interpret.bert_look.probes import (
+    DistanceProbe,
+    DistanceProbeConfig,
+    WordsProbe,
+    WordsProbeConfig,
+    distance_features,
+    train_probe,
+)
+from zoo_interpret.bert_look.statistics import (
+    BertLook,
+    BertLookConfig,
+    document_maps,
+    embed_heads,
+    example,
+    js_distances,
+    saliency,
 )
 
 

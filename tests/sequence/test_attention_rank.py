@@ -6,22 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo_sequence.attention_rank import (
+from zoo_sequence.attention_rank.benchmark import (
     NearestPoint,
     NearestPointConfig,
-    RankEncoder,
-    RankEncoderConfig,
-    RankHeads,
-    RankHeadsConfig,
     farthest_self,
+    nearest,
+    sample_points,
+)
+from zoo_sequence.attention_rank.conversion import replay
+from zoo_sequence.attention_rank.encoder import RankEncoder, RankEncoderConfig
+from zoo_sequence.attention_rank.heads import RankHeads, RankHeadsConfig
+from zoo_sequence.attention_rank.theory import (
     harmonic_shares,
     head_inner_products,
     heads_needed,
-    nearest,
     rank_one_bound,
     rank_one_error,
-    replay,
-    sample_points,
     target_inner_products,
 )
 

@@ -6,25 +6,19 @@ import pytest
 import torch
 
 import zoo
-from zoo_sequence.attention_sdm import (
-    BetaProbe,
-    CriticalDistance,
-    CriticalDistanceConfig,
-    MemoryConfig,
-    ProbeConfig,
-    RetrievalProjection,
-    SparseDistributedMemory,
+from zoo_sequence.attention_sdm.critical_distance import CriticalDistance, CriticalDistanceConfig, retrieval
+from zoo_sequence.attention_sdm.intersections import (
     ball_intersections,
     cap_intersection,
     fit_beta,
     fraction_of_radius,
     hamming_from_cosine,
-    probe_example,
     radius_of_beta,
     radius_of_fraction,
-    replay,
-    retrieval,
 )
+from zoo_sequence.attention_sdm.memory import MemoryConfig, RetrievalProjection, SparseDistributedMemory
+from zoo_sequence.attention_sdm.probe import BetaProbe, ProbeConfig, probe_example
+from zoo_sequence.attention_sdm.recordings import replay
 from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
 
 

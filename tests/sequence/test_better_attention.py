@@ -14,15 +14,9 @@ from torch import Tensor, nn
 import zoo
 from zoo import catalogue
 from zoo_sequence import digits
-from zoo_sequence.better_attention import (
-    MECHANISMS,
-    SuperAttention,
-    SuperAttentionConfig,
-    attention_of,
-    convert_efficient,
-    replay,
-    train,
-)
+from zoo_sequence.better_attention.classifier import train
+from zoo_sequence.better_attention.conversion import convert_efficient, replay
+from zoo_sequence.better_attention.layers import MECHANISMS, SuperAttention, SuperAttentionConfig, attention_of
 
 NAMES = {
     "standard": "standard-attention",

@@ -14,25 +14,28 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from zoo.building import build_on_meta
 from zoo.testing.conformance import tensors
-from zoo_sequence.dual_attention import (
-    DATConfig,
-    DATLanguageModel,
+from zoo_sequence.dual_attention import attention
+from zoo_sequence.dual_attention.attention import (
+    RELATION_ACTIVATIONS,
     DualAttention,
     DualAttentionConfig,
     DualAttentionLayer,
-    PairSymbols,
     RelationalAttention,
+    rotate_pairs,
+)
+from zoo_sequence.dual_attention.conversion import convert, replay
+from zoo_sequence.dual_attention.networks import DATConfig, DATLanguageModel, ViDATConfig, to_patches
+from zoo_sequence.dual_attention.relational_games import (
+    CELL,
+    GAMES,
+    GRID,
+    OBJECTS,
     RelationalGames,
     RelationalGamesConfig,
-    ViDATConfig,
-    attention,
-    convert,
-    replay,
+    draw,
+    masks,
 )
-from zoo_sequence.dual_attention.attention import RELATION_ACTIVATIONS, rotate_pairs
-from zoo_sequence.dual_attention.networks import to_patches
-from zoo_sequence.dual_attention.relational_games import CELL, GAMES, GRID, OBJECTS, draw, masks
-from zoo_sequence.dual_attention.symbols import RETRIEVALS
+from zoo_sequence.dual_attention.symbols import RETRIEVALS, PairSymbols
 from zoo_sequence.dual_attention.training import count, twin
 
 
@@ -407,7 +410,7 @@ class TestTraining:
         assert count(replace(config, num_layers=2)) > count(config)
 
     def test_only_the_games_can_be_trained(self):
-        from zoo_sequence.dual_attention import train
+        from zoo_sequence.dual_attention.training import train
 
         with pytest.raises(zoo.ConfigError, match="relational-games"):
             train(ViDATConfig(), preset=None, seed=0, log=print)

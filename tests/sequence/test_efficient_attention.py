@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import zoo
-from zoo_sequence.efficient_attention import (
+from zoo_sequence.efficient_attention.everything import (
     EfficientAttention,
     EfficientAttentionConfig,
     EfficientAttentionFPN,

@@ -11,19 +11,25 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.evidence.measuring import PeakMemory
-from zoo_sequence.fast_attention import (
+from zoo_sequence.fast_attention.attention import (
     Fastmax,
     FastmaxCache,
     FastmaxConfig,
     FastmaxKernelConfig,
-    Polynomial,
-    explicit_weights,
     fastmax,
     functional,
     replay,
     step,
 )
-from zoo_sequence.fast_attention.polynomial import BLOCK, FactorisedAttention, FeatureMap, attend, divide
+from zoo_sequence.fast_attention.polynomial import (
+    BLOCK,
+    FactorisedAttention,
+    FeatureMap,
+    Polynomial,
+    attend,
+    divide,
+    explicit_weights,
+)
 
 TAYLOR = {1: Polynomial(a2=0.0), 2: Polynomial()}
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import zoo
 from zoo import catalogue
 from zoo_sequence import digits
-from zoo_sequence.minimal_transformer import (
+from zoo_sequence.minimal_transformer.everything import (
     VARIANTS,
     MinimalAttention,
     MinimalAttentionConfig,

@@ -11,21 +11,12 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.nn.attention import KeyValueCache
-from zoo_sequence.moba import (
-    MoBA,
-    MoBAConfig,
-    MoBALanguageModel,
-    MoBALanguageModelConfig,
-    Routing,
-    block_sparse_attention,
-    characters,
-    choose_history,
-    moba_attention,
-    moba_masked,
-    moba_varlen,
-    routing_mask,
-)
+from zoo_sequence.moba import characters
 from zoo_sequence.moba import evaluation as moba_evaluation
+from zoo_sequence.moba.evaluation import block_sparse_attention
+from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageModelConfig
+from zoo_sequence.moba.layer import MoBA, MoBAConfig, moba_attention, moba_masked, moba_varlen
+from zoo_sequence.moba.routing import Routing, choose_history, routing_mask
 
 
 def _random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -12,30 +12,20 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.nn.attention import dense_attention
-from zoo_sequence.moh import (
-    Diffusion,
-    MoHAttention,
-    MoHConfig,
-    MoHDiT,
-    MoHDiTConfig,
+from zoo_sequence.moh.attention import MoHAttention, MoHConfig
+from zoo_sequence.moh.conversion import convert, replay
+from zoo_sequence.moh.diffusion import Diffusion
+from zoo_sequence.moh.dit import MoHDiT, MoHDiTConfig, grid_positions
+from zoo_sequence.moh.llama import (
     MoHLlama,
     MoHLlamaConfig,
-    MoHViT,
-    MoHViTConfig,
     QueryNormAttention,
     QueryNormConfig,
-    Router,
-    Routing,
-    balance_loss,
-    convert,
-    gated_heads,
     query_norm_attention,
+    query_norm_routing,
 )
-from zoo_sequence.moh.conversion import replay
-from zoo_sequence.moh.dit import grid_positions
-from zoo_sequence.moh.llama import query_norm_routing
-from zoo_sequence.moh.routing import choose, softmax_heads
-from zoo_sequence.moh.vit import log_coordinates, neighbours
+from zoo_sequence.moh.routing import Router, Routing, balance_loss, choose, gated_heads, softmax_heads
+from zoo_sequence.moh.vit import MoHViT, MoHViTConfig, log_coordinates, neighbours
 
 
 @pytest.mark.parametrize(

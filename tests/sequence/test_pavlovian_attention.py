@@ -6,28 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo_sequence.pavlovian_attention import (
-    RULES,
-    AssociativeMemory,
+from zoo_sequence.pavlovian_attention.conditioning import Conditioning, ConditioningConfig
+from zoo_sequence.pavlovian_attention.language_model import PavlovianLanguageModelConfig, recall_accuracy, recall_batch
+from zoo_sequence.pavlovian_attention.layer import PavlovianAttention, PavlovianConfig
+from zoo_sequence.pavlovian_attention.memory import AssociativeMemory, MemoryConfig
+from zoo_sequence.pavlovian_attention.rules import RULES, Plasticity, recurrent, replay
+from zoo_sequence.pavlovian_attention.storage import (
     Capacity,
     CapacityConfig,
-    Conditioning,
-    ConditioningConfig,
-    MemoryConfig,
-    PavlovianAttention,
-    PavlovianConfig,
-    PavlovianLanguageModelConfig,
-    Plasticity,
     capacity,
     error_through_depth,
     majority_error,
     memory_system,
-    recurrent,
     reliability,
-    replay,
     required_heads,
 )
-from zoo_sequence.pavlovian_attention.language_model import recall_accuracy, recall_batch
 
 
 def projected(length: int, seed: int = 0):

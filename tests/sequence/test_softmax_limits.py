@@ -10,18 +10,15 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo_sequence.model_maps import tiny_gpt2
-from zoo_sequence.softmax_limits import (
-    NORMALISERS,
-    NormalisedAttentionConfig,
-    SoftmaxLimits,
-    SoftmaxLimitsConfig,
+from zoo_sequence.softmax_limits.attention import NormalisedAttentionConfig, normalised_attention
+from zoo_sequence.softmax_limits.normalisers import NORMALISERS, normalise
+from zoo_sequence.softmax_limits.probe import SoftmaxLimits, SoftmaxLimitsConfig
+from zoo_sequence.softmax_limits.quantities import (
     critical_n,
     distance_bounds,
     gradient_sensitivity,
     jacobian,
     jacobian_norms,
-    normalise,
-    normalised_attention,
     random_set_second_moment,
     select,
 )

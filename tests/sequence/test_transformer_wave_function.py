@@ -4,25 +4,24 @@ import pytest
 import torch
 
 import zoo
-from zoo_sequence.transformer_wave_function import (
-    VARIANTS,
-    GroundState,
+from zoo_sequence.transformer_wave_function.benchmark import GroundState, LatticeConfig
+from zoo_sequence.transformer_wave_function.conversion import replay
+from zoo_sequence.transformer_wave_function.hamiltonian import (
     Hamiltonian,
-    LatticeConfig,
-    WaveFunction,
-    WaveFunctionConfig,
-    attention_input_dependence,
     bonds,
     exact_energies,
     exact_expectation,
-    example,
-    log_cosh,
-    log_derivatives,
-    metropolis,
-    replay,
-    run_sampled,
     sector,
 )
+from zoo_sequence.transformer_wave_function.network import (
+    VARIANTS,
+    WaveFunction,
+    WaveFunctionConfig,
+    attention_input_dependence,
+    example,
+    log_cosh,
+)
+from zoo_sequence.transformer_wave_function.optimisation import log_derivatives, metropolis, run_sampled
 
 
 def model(**changes) -> WaveFunction:

@@ -10,7 +10,16 @@ from torch import nn
 
 import zoo
 from zoo.weights import convert_pickle
-from zoo_vision.shiftvit import Shift, ShiftConfig, ShiftViT, ShiftViTConfig, attention_maps, convert, replay, shift
+from zoo_vision.shiftvit.everything import (
+    Shift,
+    ShiftConfig,
+    ShiftViT,
+    ShiftViTConfig,
+    attention_maps,
+    convert,
+    replay,
+    shift,
+)
 
 
 @pytest.mark.parametrize(

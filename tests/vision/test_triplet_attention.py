@@ -13,7 +13,7 @@ import zoo
 from zoo.nn.resnet import ResidualBlock
 from zoo.weights import convert_pickle
 from zoo_vision.counting import multiply_adds
-from zoo_vision.triplet_attention import (
+from zoo_vision.triplet_attention.everything import (
     Gate,
     TripletAttention,
     TripletBlock,

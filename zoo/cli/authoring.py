@@ -12,7 +12,7 @@ import click
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to write it; by default zoo-NAME here.")
 def new_command(name: str, folder: Path | None) -> None:
     """Scaffold the plugin zoo-NAME: it installs and passes its conformance tests as generated."""
-    from zoo.scaffold import scaffold
+    from zoo.authoring.new import scaffold
 
     path = scaffold(name, folder)
     click.echo(f"wrote {path}; next:\n  pip install -e {path}\n  pytest {path}\n  zoo list --plugin {name}")
@@ -21,7 +21,7 @@ def new_command(name: str, folder: Path | None) -> None:
 @click.command("doctor")
 def doctor_command() -> None:
     """Which plugins work, which are broken and why; and what the environment says."""
-    from zoo.doctor import report
+    from zoo.authoring.doctor import report
 
     text, healthy = report()
     click.echo(text)

@@ -59,7 +59,8 @@ def predict_command(name: str, source: str, override: tuple[str, ...]) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; by default NAME.safetensors.")
 def train_command(name: str, seed: int, out: Path | None) -> None:
     """Reproduce the bundled weights of NAME from a seed, on the CPU."""
-    from zoo import catalogue, configuration, training
+    from zoo import catalogue, configuration
+    from zoo.authoring import train
 
     target = catalogue.current().find(name)
     entry = target.offer.entry
@@ -67,6 +68,6 @@ def train_command(name: str, seed: int, out: Path | None) -> None:
         raise InputError(f"{entry.id} has no training of its own")
     instance = configuration.merge(entry, target.preset).instance
     path = out or Path(f"{entry.id}-{target.preset or 'default'}.safetensors")
-    result = training.reproduce(entry, instance, preset=target.preset, seed=seed, path=path, log=click.echo)
+    result = train.reproduce(entry, instance, preset=target.preset, seed=seed, path=path, log=click.echo)
     summary: dict[str, Any] = {"file": str(path), "size": result.size, "sha256": result.sha256, **result.metrics}
     echo_json(summary)

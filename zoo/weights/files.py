@@ -18,6 +18,7 @@ from zoo.errors import PickleRefused, WeightsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+CONFIG_FILE = "config.json"
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from zoo.errors import DigestMismatch, DownloadError, PickleRefused, WeightsError
-from zoo.origin import CONFIG_FILE
 from zoo.weights.digests import verify, verify_git
-from zoo.weights.files import INDEX, SINGLE, NoWeights, check_relative, shard_names
+from zoo.weights.files import CONFIG_FILE, INDEX, SINGLE, NoWeights, check_relative, shard_names
 
 ATTEMPTS = 4
 _RETRIED = {408, 429, 500, 502, 503, 504}

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
 
-from zoo import catalogue, names
+from zoo import catalogue, hooks, names
 from zoo.errors import AmbiguousName, WeightsError, ZooError
 from zoo.facts import Weights
 from zoo.weights.digests import verify
 from zoo.weights.files import check_relative, files_in, shards_of
-
-
-class Source(Protocol):
-    """What a plugin gives for a URI scheme: the URI to local safetensors files, in order."""
-
-    def __call__(self, uri: str) -> list[Path]:
-        """Fetch."""
 
 
 def fetch(weights: Weights | str) -> list[Path]:
@@ -69,7 +61,7 @@ def _from_plugin(scheme: str, uri: str) -> list[Path]:
     added = catalogue.current().sources
     offers = added.get(scheme, {})
     if not offers:
-        known = [*catalogue.OWN_SCHEMES, *added]
+        known = [*hooks.OWN_SCHEMES, *added]
         raise WeightsError(
             f"{uri!r} has the scheme {scheme!r}, which no installed plugin knows.{names.suggestion(scheme, known)} "
             f"Known: {', '.join(known)}"

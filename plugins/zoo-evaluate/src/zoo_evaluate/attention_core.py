@@ -25,7 +25,7 @@ from torch.nn import functional
 from zoo.errors import InputError
 from zoo.nn.masks import expand_mask
 from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
-from zoo_evaluate.attention_taxonomy import AttentionCoreConfig
+from zoo_evaluate.attention_taxonomy.everything import AttentionCoreConfig
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,

@@ -24,33 +24,3 @@ dearer: expectations run in torch's fused kernel where it can express the prior,
 (two hops need a_ii, hard choices a row), and as sums over parents for the linear potential. The map itself is made
 only when it is asked for.
 """
-
-from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
-from zoo_sequence.marginal_attention.conversion import convert, replay
-from zoo_sequence.marginal_attention.edges import Edges, expanding, multihop, posterior
-from zoo_sequence.marginal_attention.iterative import IterativeAttention, IterativeAttentionConfig, iterative_example
-from zoo_sequence.marginal_attention.language_model import (
-    StructuralLanguageModel,
-    StructuralLanguageModelConfig,
-    language_model_example,
-)
-from zoo_sequence.marginal_attention.layer import StructuralAttention, example, structural_attention
-
-__all__ = [
-    "Edges",
-    "IterativeAttention",
-    "IterativeAttentionConfig",
-    "StructuralAttention",
-    "StructuralAttentionConfig",
-    "StructuralLanguageModel",
-    "StructuralLanguageModelConfig",
-    "convert",
-    "example",
-    "expanding",
-    "iterative_example",
-    "language_model_example",
-    "multihop",
-    "posterior",
-    "replay",
-    "structural_attention",
-]

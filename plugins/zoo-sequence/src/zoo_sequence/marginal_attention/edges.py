@@ -19,7 +19,7 @@ from zoo.errors import InputError
 from zoo.nn.attention import dense_attention
 from zoo.nn.masks import masked_softmax
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
-from zoo_sequence.pavlovian_attention import hebbian_parallel
+from zoo_sequence.pavlovian_attention.rules import hebbian_parallel
 
 BLOCK = 256
 

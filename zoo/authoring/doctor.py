@@ -23,13 +23,18 @@ VARIABLES = ("ZOO_PLUGINS_DISABLED", "ZOO_CACHE", "HF_ENDPOINT", "HF_HOME", "HF_
 
 
 def report() -> tuple[str, bool]:
-    """The report, and whether every plugin works."""
+    """The report, and whether every plugin and every paper works."""
     current = catalogue.current()
     parts = [_plugins(current), *(_broken(plugin) for plugin in current.broken)]
+    broken_papers = [(plugin, paper) for plugin in current.plugins for paper in plugin.broken_papers]
+    parts += [
+        f"BROKEN PAPER {plugin.name}:{paper.name}: {paper.reason}\n{paper.traceback.rstrip()}"
+        for plugin, paper in broken_papers
+    ]
     if current.disabled:
         parts.append(f"disabled by {catalogue.DISABLED}: {', '.join(current.disabled)}")
     parts += [_packages(), _environment()]
-    return "\n\n".join(parts), not current.broken
+    return "\n\n".join(parts), not (current.broken or broken_papers)
 
 
 def _plugins(current: catalogue.Catalogue) -> str:

@@ -1,0 +1,117 @@
+"""The facts of Efficient Attention: Attention with Linear Complexities."""
+
+from __future__ import annotations
+
+from zoo import Claim, Entry, Paper
+
+RESNET_50 = {"depths": [3, 4, 6, 3], "width": 64, "bottleneck": True, "small_stem": False, "key_channels": 64}
+
+PAPER = Paper(
+    id="efficient-attention",
+    title="Efficient Attention: Attention with Linear Complexities",
+    arxiv="1812.01243",
+    year=2018,
+    code=__package__,
+    repo="cmsflash/efficient-attention",
+    commit="46a5f9e",
+    license="MIT",
+    fidelity="reference",
+    replay="everything:replay",
+    differences=(
+        "The code has heads, a reprojection and a residual; the paper's equation has one head and neither.",
+        "The code has the softmax normalisation only; the paper also defines scaling (normalization=scaling).",
+    ),
+    ours=(
+        "The residual is added to feature maps, as in the code, and not to sequences, whose host adds its own.",
+        "Keys hidden by a padding mask leave the key softmax and the number of positions.",
+        "The small residual network; where modules go in it; the vision transformer as a host.",
+        "The feature pyramid's modules follow its output maps, the pooled one included.",
+    ),
+    entries=(
+        Entry(
+            id="efficient-attention",
+            kind="attention",
+            summary="softmax(Q) (softmax(K)' V): linear in the number of positions, for maps and sequences",
+            tags=("self", "single-level", "soft", "single", "linear", "softmax", "cnn", "bidirectional"),
+            build="everything:EfficientAttention",
+            config="everything:EfficientAttentionConfig",
+            example="everything:example",
+            functional="everything:functional",
+            presets={
+                "tiny": {"dim": 16, "key_channels": 8, "num_heads": 2},
+                "256-64-64": {"dim": 256, "key_channels": 64, "value_channels": 64},
+                "512-32-512": {"dim": 512, "key_channels": 32, "value_channels": 512},
+            },
+            claims=(
+                Claim(
+                    "with scaling normalisation it equals dot-product attention",
+                    figure="max abs difference < 1e-5",
+                    check="everything:check_scaling",
+                ),
+                Claim(
+                    "with softmax normalisation every row of the implied matrix is a probability distribution",
+                    figure="rows sum to 1 within 1e-5, no negative entry",
+                    check="everything:check_distribution",
+                ),
+                Claim(
+                    "compute O(d^2 n) and memory O(dn + d^2) instead of O(d n^2) and O(n^2)",
+                    figure="2 n d_k d_v multiply-adds against n^2 (d_k + d_v); d_k n + d_k d_v numbers against n^2",
+                    check="everything:check_complexity",
+                ),
+                Claim(
+                    "time is linear in the number of positions",
+                    figure="n = 4096: 0.5 ms against 0.37 s dense; n = 16384: 11 ms against 2.2 s; at least 20x",
+                    check="everything:check_linear",
+                    slow=True,
+                ),
+                Claim(
+                    "in Mask R-CNN R-50 it raises box / mask AP",
+                    figure="39.4 / 35.1 to 41.2 / 36.7",
+                    needs="MS-COCO 2017 and detection training on several GPUs",
+                ),
+            ),
+        ),
+        Entry(
+            id="efficient-attention-fpn",
+            aliases=("ea-fpn",),
+            kind="model",
+            summary="feature pyramid over a ResNet, with efficient attention after res3, res4 and on every level",
+            tags=("self", "linear", "cnn", "detection", "backbone"),
+            build="everything:EfficientAttentionFPN",
+            config="everything:EfficientAttentionFPNConfig",
+            example="everything:image_example",
+            presets={"tiny": {}, "50": {**RESNET_50, "pyramid_channels": 256}},
+        ),
+        Entry(
+            id="efficient-attention-resnet",
+            aliases=("ea-resnet",),
+            kind="model",
+            summary="residual network with efficient attention after its second and third stage",
+            tags=("self", "linear", "cnn", "classification", "backbone"),
+            build="everything:build_resnet",
+            config="everything:EfficientAttentionResNetConfig",
+            example="everything:image_example",
+            presets={"tiny": {}, "50": {**RESNET_50, "num_classes": 1000}},
+        ),
+        Entry(
+            id="efficient-attention-vit",
+            kind="model",
+            summary="vision transformer with efficient attention, or any other bidirectional drop-in layer by name",
+            tags=("self", "linear", "transformer", "classification"),
+            build="zoo.nn.vision_transformer:VisionTransformer",
+            config="everything:EfficientAttentionViTConfig",
+            example="everything:vit_example",
+            presets={
+                "tiny": {},
+                "small": {
+                    "dim": 384,
+                    "num_layers": 12,
+                    "num_heads": 6,
+                    "image_size": 224,
+                    "patch_size": 16,
+                    "num_classes": 1000,
+                },
+            },
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""transformers: attention implementations, and the instruments that open its models."""
