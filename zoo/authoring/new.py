@@ -17,7 +17,7 @@ build-backend = "setuptools.build_meta"
 name = "zoo-{name}"
 version = "0.1.0"
 description = "Attention mechanisms of {name} for the attention zoo."
-requires-python = ">=3.10"
+requires-python = ">=3.11"
 dependencies = ["attention-zoo"]
 
 [project.entry-points."zoo.plugins"]

@@ -1,0 +1,1 @@
+"""Attention to what people do: activities, sessions, events and teams of agents."""

@@ -1,0 +1,1 @@
+"""Attention that finds bodies: human pose from images, and from two dimensions to three."""
