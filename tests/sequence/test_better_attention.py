@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo import catalogue
-from zoo_sequence import digits
+from zoo.nn import digits
 from zoo_sequence.better_attention.classifier import train
 from zoo_sequence.better_attention.conversion import convert_efficient, replay
 from zoo_sequence.better_attention.layers import MECHANISMS, SuperAttention, SuperAttentionConfig, attention_of
@@ -344,7 +344,7 @@ def test_inputs_that_do_not_fit_a_classifier_are_errors() -> None:
 def test_the_bundled_weights_reach_what_the_card_says() -> None:
     model = zoo.load("better-attention-classifier/digits")
     entry = catalogue.current().find("better-attention-classifier").offer.entry
-    reached = digits.measure(model, side=8).accuracy
+    reached = digits.measure(model).accuracy
     assert entry.weights["digits"].metric.startswith(f"{reached:.2%}")
     assert reached > 0.96
 
@@ -356,6 +356,6 @@ def test_training_is_for_digits_and_the_same_for_the_same_seed() -> None:
     for _ in range(2):
         torch.manual_seed(0)
         model = zoo.load("better-attention-classifier/digits", weights=None)
-        assert digits.fit(model, side=8, epochs=1, seed=0) < math.log(10)
+        assert digits.fit(model, epochs=1, seed=0) < math.log(10)
         states.append(model.state_dict())
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())

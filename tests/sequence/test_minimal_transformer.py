@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo import catalogue
-from zoo_sequence import digits
+from zoo.nn import digits
 from zoo_sequence.minimal_transformer.everything import (
     VARIANTS,
     MinimalAttention,
@@ -206,7 +206,7 @@ def test_long_inputs_never_need_the_matrix_of_scores():
 
 
 def test_the_bundled_weights_reach_what_the_card_says():
-    reached = digits.measure(zoo.load("minimal-transformer/digits"), side=8)
+    reached = digits.measure(zoo.load("minimal-transformer/digits"))
     entry = catalogue.current().find("minimal-transformer").offer.entry
     assert entry.weights["digits"].metric.startswith(f"{reached.accuracy:.2%}")
     assert reached.accuracy > 0.8

@@ -1,4 +1,4 @@
-"""Time, memory and growth, as checks of claims measure them within one process."""
+"""Time, memory, size and growth, as checks of claims measure them within one process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -31,6 +31,11 @@ def growth_exponent(sizes: Sequence[float], figures: Sequence[float]) -> float:
     x, y = (torch.tensor(each, dtype=torch.float64).log() for each in (sizes, figures))
     x = x - x.mean()
     return float((x * y).sum() / x.square().sum())
+
+
+def count_parameters(*modules: nn.Module) -> int:
+    """Numbers in the parameters of modules, trainable or not; on the meta device too."""
+    return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
 class PeakMemory(TorchDispatchMode):

@@ -1,13 +1,15 @@
 """Replay recorded runs of reference implementations and compare, output by output.
 
 A recording is a safetensors file: tensors ``state.*``, ``input.*``, ``output.*``, and metadata ``component``,
-``config`` and ``call`` (JSON) and ``note``.
+``config`` and ``call`` (JSON) and ``note``. A paper says how its components run in ``conversion.py``:
+
+    replay = replay_of({"encoder": _encoder, "mechanism": _mechanism})     each: (Run) -> outputs by name
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import torch
 from torch import Tensor
 
 from zoo import catalogue
-from zoo.errors import PluginError, WeightsError
+from zoo.errors import InputError, PluginError, WeightsError
 from zoo.facts import Paper
 from zoo.targets import resolve
 
@@ -35,6 +37,45 @@ class Recording:
     state: dict[str, Tensor]
     inputs: dict[str, Tensor]
     outputs: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a component is run with; everything of a recording but its outputs.
+
+    Args:
+        config: of the reference's system, in the reference's own words.
+        call: further arguments of the recorded call.
+        state: parameters and buffers under the reference's names.
+        inputs: tensors of the recorded call.
+    """
+
+    config: Mapping[str, Any]
+    call: Mapping[str, Any]
+    state: Mapping[str, Tensor]
+    inputs: Mapping[str, Tensor]
+
+
+def replay_of(
+    components: Mapping[str, Callable[[Run], Mapping[str, Tensor]]],
+) -> Callable[[str, Mapping[str, Any], Mapping[str, Any], Mapping[str, Tensor], Mapping[str, Tensor]], Any]:
+    """A paper's ``replay(component, config, call, state, inputs) -> outputs`` from one function per component.
+
+    What it returns raises InputError, which names the components, where a recording is of another.
+    """
+
+    def replay(
+        component: str,
+        config: Mapping[str, Any],
+        call: Mapping[str, Any],
+        state: Mapping[str, Tensor],
+        inputs: Mapping[str, Tensor],
+    ) -> Mapping[str, Tensor]:
+        if component not in components:
+            raise InputError(f"no component {component!r}; there are: {', '.join(components)}")
+        return components[component](Run(config, call, state, inputs))
+
+    return replay
 
 
 @dataclass(frozen=True)

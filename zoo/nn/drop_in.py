@@ -10,7 +10,7 @@ from torch import nn
 
 from zoo.configuration import field
 from zoo.errors import ConfigError
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_slices
 
 
 @dataclass
@@ -25,7 +25,7 @@ class HostConfig:
     attention_options: dict[str, Any] = field({}, "further config of the drop-in layers")
 
     def __post_init__(self) -> None:
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
         named = len(self.attention_pattern)
         if named not in (0, self.num_layers):
             raise ConfigError(f"{named} names for num_layers={self.num_layers} blocks", field="attention_pattern")

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.configuration import field
-from zoo.errors import ConfigError, InputError
+from zoo.errors import InputError
 from zoo.nn.attention import KeyValueCache, MultiHeadAttention
 from zoo.nn.drop_in import HostConfig, layers_by_name
+from zoo.nn.heads import require_equal_groups
 from zoo.nn.mlp import SwiGLU
 
 
@@ -44,11 +45,7 @@ class LanguageModelConfig(HostConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_heads % (self.num_kv_heads or 1):
-            raise ConfigError(
-                f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",
-                field="num_kv_heads",
-            )
+        require_equal_groups(self.num_heads, self.num_kv_heads)
 
 
 def sinusoidal_positions(length: int, dim: int) -> Tensor:

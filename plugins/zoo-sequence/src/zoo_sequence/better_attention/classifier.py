@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.errors import ConfigError, InputError, MaskError
-from zoo.nn.heads import check_heads
+from zoo.nn import digits
+from zoo.nn.heads import require_equal_slices
 from zoo.nn.mlp import MLP
 from zoo.nn.patch_embed import PatchEmbed
-from zoo_sequence import digits
 from zoo_sequence.better_attention.layers import MECHANISMS, attention_of
 
 RUNS, EPOCHS = 5, 20
@@ -40,7 +40,7 @@ class ClassifierConfig:
     dropout: float = zoo.field(0.1, "of attention weights, branches and the head's input", minimum=0.0, maximum=1.0)
 
     def __post_init__(self) -> None:
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
         if self.image_size is None:
             for name in ("vocab_size", "max_length"):
                 if getattr(self, name) is None:
@@ -192,7 +192,7 @@ def learn_digits(
     for run in range(seed, seed + RUNS):
         torch.manual_seed(run)
         model = BetterAttentionClassifier(config)
-        digits.fit(model, side=8, epochs=EPOCHS, seed=run)
-        found.append((model, digits.measure(model, side=8).accuracy))
+        digits.fit(model, epochs=EPOCHS, seed=run)
+        found.append((model, digits.measure(model).accuracy))
         log(f"{config.mechanism}, seed {run}: {found[-1][1]:.2%} of the held-out digits")
     return found

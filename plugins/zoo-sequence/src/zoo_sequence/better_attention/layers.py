@@ -14,7 +14,7 @@ from torch.nn import functional
 import zoo
 from zoo.errors import InputError
 from zoo.nn.attention import dense_attention
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_slices
 from zoo.nn.masks import causal_mask, expand_mask, masked_softmax
 
 MECHANISMS = ("standard", "optimised", "efficient", "super")
@@ -31,7 +31,7 @@ class AttentionConfig:
     dropout: float = zoo.field(0.0, "of attention weights", minimum=0.0, maximum=1.0)
 
     def __post_init__(self) -> None:
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from torch.nn import functional
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.attention import dense_attention
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_slices
 from zoo.nn.masks import expand_mask, masked_softmax
 from zoo.nn.rotary import apply_rotary, rotary_tables
 from zoo_sequence.dual_attention.symbols import RETRIEVALS, PairSymbols, symbol_retriever
@@ -77,7 +77,7 @@ class DualAttentionConfig:
             raise ConfigError(f"rotary positions need an even head width, not {self.head_dim}", field="rope")
 
     def _check_heads(self) -> None:
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
         if not 0 <= self.relational <= self.num_heads:
             raise ConfigError(
                 f"{self.relational} relational heads of num_heads={self.num_heads}", field="num_relational_heads"

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.errors import ConfigError, InputError
-from zoo.nn.heads import check_heads, repeat_heads
+from zoo.nn.heads import repeat_heads, require_equal_slices
 from zoo.nn.masks import causal_mask, padding_mask
 from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, Polynomial, attend, divide
 
@@ -78,7 +78,7 @@ class FastmaxConfig(FastmaxKernelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
 
 
 def normalised(

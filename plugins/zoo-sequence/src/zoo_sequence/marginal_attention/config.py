@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import zoo
 from zoo.errors import ConfigError
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_slices
 
 PRIORS = ("uniform", "window", "alibi", "t5", "table", "null-parent", "expanding")
 POTENTIALS = ("dot", "gaussian", "linear")
@@ -36,6 +36,6 @@ class StructuralAttentionConfig:
     hard: str = zoo.field("no", "the posterior itself, its mode, or a sample", choices=("no", "map", "sample"))
 
     def __post_init__(self) -> None:
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
         if self.prior == "expanding" and not self.causal:
             raise ConfigError("the distance to an earlier parent needs causal=True", field="prior")

@@ -32,9 +32,9 @@ import zoo
 from zoo import Measurement
 from zoo.building import build_on_meta
 from zoo.errors import ConfigError, InputError
+from zoo.nn import digits
 from zoo.nn.attention import dense_attention
-from zoo.nn.heads import check_heads
-from zoo_sequence import digits
+from zoo.nn.heads import require_equal_slices
 
 VARIANTS = ("unchanged", "wqk", "wqk-no-vo", "symmetric", "symmetric-no-vo")
 EPOCHS = 50
@@ -51,7 +51,7 @@ class MinimalAttentionConfig:
     dropout: float = zoo.field(0.0, "of attention weights", minimum=0.0, maximum=1.0)
 
     def __post_init__(self) -> None:
-        _check_heads(self.dim, self.num_heads, self.variant)
+        _require_heads(self.dim, self.num_heads, self.variant)
 
 
 @dataclass
@@ -72,7 +72,7 @@ class MinimalTransformerConfig:
     dropout: float = zoo.field(0.1, "everywhere", minimum=0.0, maximum=1.0)
 
     def __post_init__(self) -> None:
-        _check_heads(self.dim, self.num_heads, self.variant)
+        _require_heads(self.dim, self.num_heads, self.variant)
         if self.image_size % self.patch_size:
             raise ConfigError(
                 f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}", field="image_size"
@@ -86,8 +86,8 @@ class MinimalTransformerConfig:
         return int(self.dim * self.mlp_ratio)
 
 
-def _check_heads(dim: int, num_heads: int, variant: str) -> None:
-    check_heads(dim, num_heads)
+def _require_heads(dim: int, num_heads: int, variant: str) -> None:
+    require_equal_slices(dim, num_heads)
     if variant.startswith("wqk") and num_heads > 1:
         raise ConfigError(
             "with several heads each needs a (dim, dim) matrix for queries and keys, which saves nothing: "
@@ -266,8 +266,8 @@ def train(
     for variant, mlp in dict.fromkeys([(config.variant, config.mlp), *settings]):
         torch.manual_seed(seed)
         models.append(MinimalTransformer(replace(config, variant=variant, mlp=mlp)))
-        digits.fit(models[-1], side=8, epochs=EPOCHS, seed=seed)
-        result, parameters = digits.measure(models[-1], side=8), count_parameters(models[-1])
+        digits.fit(models[-1], epochs=EPOCHS, seed=seed)
+        result, parameters = digits.measure(models[-1]), count_parameters(models[-1])
         name = f"{variant}{' with MLP' if mlp else ''}"
         log(f"{name}: {parameters} parameters, {result.accuracy:.2%} of the held-out digits")
         metrics |= {

@@ -11,7 +11,7 @@ from torch import Tensor
 import zoo
 from zoo.errors import ConfigError, InputError, MaskError
 from zoo.nn.attention import ProjectedAttention, dense_attention
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_groups, require_equal_slices
 from zoo.nn.masks import causal_mask, expand_mask, padding_mask
 from zoo_sequence.moba.evaluation import block_sparse_attention
 from zoo_sequence.moba.routing import GATES, Routing, routing_mask
@@ -40,12 +40,8 @@ class MoBAConfig:
                 "a query may only read blocks before its own, so MoBA has no bidirectional form: causal must be True",
                 field="causal",
             )
-        check_heads(self.dim, self.num_heads)
-        if self.num_heads % (self.num_kv_heads or 1):
-            raise ConfigError(
-                f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",
-                field="num_kv_heads",
-            )
+        require_equal_slices(self.dim, self.num_heads)
+        require_equal_groups(self.num_heads, self.num_kv_heads)
 
     @property
     def routing(self) -> Routing:

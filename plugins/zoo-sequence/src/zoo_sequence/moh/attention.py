@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.errors import ConfigError
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_slices
 from zoo_sequence.moh.routing import Router, Routing, gated_heads, softmax_heads
 
 
@@ -31,7 +31,7 @@ class MoHConfig:
 
     def __post_init__(self) -> None:
         if self.head_dim is None:
-            check_heads(self.dim, self.num_heads)
+            require_equal_slices(self.dim, self.num_heads)
         if self.gated:
             check_head_counts(self.num_heads, self.shared, self.routed)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.attention import ProjectedAttention
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_groups, require_equal_slices
 from zoo.nn.language_model import LanguageModel, LanguageModelConfig
 from zoo_sequence.moh.routing import Routing, choose, gated_heads, softmax_heads
 
@@ -37,12 +37,8 @@ class QueryNormConfig:
     activated_fraction: float = zoo.field(0.75, "share of heads that are on for a token", minimum=0.0, maximum=1.0)
 
     def __post_init__(self) -> None:
-        check_heads(self.dim, self.num_heads)
-        if self.num_heads % (self.num_kv_heads or 1):
-            raise ConfigError(
-                f"num_heads={self.num_heads} is not a multiple of num_kv_heads={self.num_kv_heads}",
-                field="num_kv_heads",
-            )
+        require_equal_slices(self.dim, self.num_heads)
+        require_equal_groups(self.num_heads, self.num_kv_heads)
         check_fractions(self.shared_fraction, self.activated_fraction)
 
 

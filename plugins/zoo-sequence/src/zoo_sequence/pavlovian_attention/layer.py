@@ -14,7 +14,7 @@ from torch.nn import functional
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.attention import dense_attention
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_slices
 from zoo.nn.masks import padding_mask
 from zoo_sequence.pavlovian_attention.rules import (
     FEATURES,
@@ -52,7 +52,7 @@ class PavlovianConfig:
         if not self.causal:
             raise ConfigError("a conditioned response depends on what came before: causal must be True", field="causal")
         if not self.head_dim:
-            check_heads(self.dim, self.num_heads)
+            require_equal_slices(self.dim, self.num_heads)
         for name, plain in STATEFUL.items():
             if self.rule == "softmax" and getattr(self, name) != plain:
                 raise ConfigError(

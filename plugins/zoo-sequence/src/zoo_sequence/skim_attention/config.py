@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import zoo
 from zoo.errors import ConfigError
-from zoo.nn.heads import check_heads
+from zoo.nn.heads import require_equal_slices
 
 HEADS = ("none", "mlm", "token-classification")
 CORES = ("bert", "layoutlm")
@@ -67,7 +67,7 @@ class SkimformerConfig(SkimConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.head_dim is None:
-            check_heads(self.dim, self.num_heads)
+            require_equal_slices(self.dim, self.num_heads)
 
     @property
     def value_dim(self) -> int:
@@ -109,7 +109,7 @@ class SkimmingMaskConfig(SkimConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
 
 
 @dataclass
@@ -117,4 +117,4 @@ class SkimEmbedConfig(DocumentConfig):
     """Config of BERT with projected layout embeddings."""
 
     def __post_init__(self) -> None:
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import zoo
 from zoo.nn.attention import ProjectedAttention, dense_attention
-from zoo.nn.heads import check_heads, repeat_heads
+from zoo.nn.heads import repeat_heads, require_equal_slices
 from zoo.nn.masks import expand_mask
 from zoo_sequence.softmax_limits.normalisers import NORMALISERS, normalise
 
@@ -27,7 +27,7 @@ class NormalisedAttentionConfig:
     length_scale: float = zoo.field(1.0, "s of the scalable softmax, whose logits are times s log n", minimum=0.0)
 
     def __post_init__(self) -> None:
-        check_heads(self.dim, self.num_heads)
+        require_equal_slices(self.dim, self.num_heads)
 
 
 def normalised_attention(
