@@ -46,7 +46,7 @@ def classify_digits(folder: Path) -> None:
     from zoo.datasets import handwritten_digits
     from zoo_vision import digits
     from zoo_vision.images import upsample_digits
-    from zoo_vision.shiftvit.everything import predict
+    from zoo_vision.shiftvit.network import predict
 
     _, _, images, labels = handwritten_digits()
     for name in ("shiftvit/digits", "triplet-attention-resnet/digits"):
@@ -66,14 +66,14 @@ def classify_digits(folder: Path) -> None:
 
 def draw_maps(folder: Path) -> None:
     from zoo.datasets import handwritten_digits
-    from zoo_vision import triplet_attention
     from zoo_vision.images import save_maps, upsample_digits
+    from zoo_vision.triplet_attention.gates import attention_maps
 
     _, _, images, _ = handwritten_digits()
     inputs = upsample_digits(images[:8])
     model = zoo.load("triplet-attention-resnet/digits")
     path = folder / "triplet-attention.png"
-    save_maps(inputs, triplet_attention.attention_maps(model, inputs, block=1), path)
+    save_maps(inputs, attention_maps(model, inputs, block=1), path)
     print(f"where the spatial gates of triplet attention look: {path}")
 
 

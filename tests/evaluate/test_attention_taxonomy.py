@@ -10,21 +10,12 @@ from hypothesis import strategies as st
 import zoo
 from zoo import catalogue
 from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
-from zoo_evaluate.attention_core import AttentionCore
-from zoo_evaluate.attention_taxonomy.everything import (
-    AXES,
-    EXAMPLES,
-    FIELDS,
-    AttentionCoreConfig,
-    classified,
-    classify,
-    filter_records,
-    from_dict,
-    nearest,
-    record,
-    render,
-    table,
-)
+from zoo_evaluate.attention_taxonomy.config import AttentionCoreConfig
+from zoo_evaluate.attention_taxonomy.core import AttentionCore
+from zoo_evaluate.attention_taxonomy.examples import EXAMPLES
+from zoo_evaluate.attention_taxonomy.records import classified, classify, from_dict, record
+from zoo_evaluate.attention_taxonomy.tables import filter_records, nearest, render, table
+from zoo_evaluate.attention_taxonomy.terms import AXES, FIELDS
 
 AXIS_VALUES = {"sequences": "self", "abstraction": "single-level", "positions": "soft", "representations": "single"}
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo_evaluate.only_connect_wall import generation
-from zoo_evaluate.only_connect_wall.benchmark import OnlyConnectWall, OnlyConnectWallConfig
+from zoo_evaluate.only_connect_wall.benchmark import OnlyConnectWall
+from zoo_evaluate.only_connect_wall.config import OnlyConnectWallConfig
 from zoo_evaluate.only_connect_wall.generation import count_solutions, synonym_walls, synthetic_walls
 from zoo_evaluate.only_connect_wall.metrics import (
     adjusted_mutual_information,

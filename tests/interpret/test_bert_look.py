@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from zoo_interpret.bert_look.config import BertLookConfig, DistanceProbeConfig, WordsProbeConfig
 from zoo_interpret.bert_look.coreference import (
     Mention,
     antecedent_accuracy,
@@ -24,15 +25,12 @@ from zoo_interpret.bert_look.parsing import (
 )
 from zoo_interpret.bert_look.probes import (
     DistanceProbe,
-    DistanceProbeConfig,
     WordsProbe,
-    WordsProbeConfig,
     distance_features,
     train_probe,
 )
 from zoo_interpret.bert_look.statistics import (
     BertLook,
-    BertLookConfig,
     document_maps,
     embed_heads,
     example,

@@ -10,7 +10,8 @@ import transformers
 import zoo
 from zoo_interpret.heads import find_sites
 from zoo_interpret.sixteen_heads.claims import majority_task
-from zoo_interpret.sixteen_heads.method import SixteenHeads, SixteenHeadsConfig, example
+from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
+from zoo_interpret.sixteen_heads.method import SixteenHeads, example
 from zoo_interpret.sixteen_heads.results import rank
 from zoo_interpret.sixteen_heads.statistics import head_statistics, output_disagreement
 from zoo_interpret.tiny_models import tiny_bert

@@ -14,7 +14,9 @@ import zoo
 from zoo import catalogue
 from zoo.cli import cli
 from zoo.datasets import handwritten_digits
-from zoo_vision import digits, shiftvit, triplet_attention
+from zoo_vision import digits
+from zoo_vision.shiftvit import network
+from zoo_vision.triplet_attention import gates
 
 NAMES = ["shiftvit/digits", "triplet-attention-resnet/digits"]
 
@@ -55,8 +57,8 @@ def test_a_file_is_classified_from_the_command_line(name, split, tmp_path):
 def test_maps_of_the_bundled_models_differ_between_digits(split):
     images = digits.upsample_digits(split[2][:2])
     for maps in (
-        shiftvit.attention_maps(zoo.load(NAMES[0]), images),
-        triplet_attention.attention_maps(zoo.load(NAMES[1]), images),
+        network.attention_maps(zoo.load(NAMES[0]), images),
+        gates.attention_maps(zoo.load(NAMES[1]), images),
     ):
         assert maps.shape[0] == 2
         assert maps.std() > 0.001

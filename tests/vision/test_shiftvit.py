@@ -10,16 +10,10 @@ from torch import nn
 
 import zoo
 from zoo.weights import convert_pickle
-from zoo_vision.shiftvit.everything import (
-    Shift,
-    ShiftConfig,
-    ShiftViT,
-    ShiftViTConfig,
-    attention_maps,
-    convert,
-    replay,
-    shift,
-)
+from zoo_vision.shiftvit.config import ShiftConfig, ShiftViTConfig
+from zoo_vision.shiftvit.conversion import convert, replay
+from zoo_vision.shiftvit.network import ShiftViT, attention_maps
+from zoo_vision.shiftvit.shift import Shift, shift
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,10 @@ import zoo
 from zoo.nn.resnet import ResidualBlock
 from zoo.weights import convert_pickle
 from zoo_vision.counting import multiply_adds
-from zoo_vision.triplet_attention.everything import (
-    Gate,
-    TripletAttention,
-    TripletBlock,
-    TripletConfig,
-    attention_maps,
-    convert,
-    replay,
-)
+from zoo_vision.triplet_attention.config import TripletConfig
+from zoo_vision.triplet_attention.conversion import convert, replay
+from zoo_vision.triplet_attention.gates import Gate, TripletAttention, attention_maps
+from zoo_vision.triplet_attention.networks import TripletBlock
 
 
 @pytest.mark.parametrize(

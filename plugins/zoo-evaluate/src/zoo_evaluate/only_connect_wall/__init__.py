@@ -12,5 +12,6 @@ min(1, W1), and the sum is divided by four. Besides these, the number of groups 
 A wall that falls apart into a known answer by association alone is easy; red herrings, words that fit two groups,
 make it hard. The synthetic walls here have them on request and always exactly one solution.
 
-``walls`` and ``generation`` make walls, ``solvers`` answers, ``metrics`` scores; ``benchmark`` joins them.
+Read in this order: ``walls`` and ``generation`` make walls, ``metrics`` scores answers, ``solvers`` gives them, and
+``benchmark`` joins these as ``config`` says. ``conversion`` replays recorded scores, ``claims`` checks the promises.
 """

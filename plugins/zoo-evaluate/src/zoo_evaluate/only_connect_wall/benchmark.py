@@ -1,17 +1,16 @@
-"""The benchmark and the replay of recorded scores."""
+"""The benchmark: walls, prompts, and scores of answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import zoo
-from zoo.errors import ConfigError, InputError
+from zoo.errors import InputError
+from zoo_evaluate.only_connect_wall.config import OnlyConnectWallConfig
 from zoo_evaluate.only_connect_wall.generation import synonym_walls, synthetic_walls, wordnet_synonyms
-from zoo_evaluate.only_connect_wall.metrics import METRICS, evaluate, grouping_scores
+from zoo_evaluate.only_connect_wall.metrics import evaluate
 from zoo_evaluate.only_connect_wall.solvers import (
     EmbeddingSolver,
     LanguageModelSolver,
@@ -21,32 +20,12 @@ from zoo_evaluate.only_connect_wall.solvers import (
 )
 from zoo_evaluate.only_connect_wall.walls import Answer, Wall, published_walls, randomize, read_walls
 
-SHOTS = (0, 1, 3, 5, 10)
-
-TASKS = ("grouping", "connections")
-
-
-@dataclass
-class OnlyConnectWallConfig:
-    """Config of the benchmark."""
-
-    source: str = zoo.field("synthetic", "synthetic, wordnet, a JSON file or folder of the published data, or hf://")
-    task: str = zoo.field("grouping", "find the groups, or name what connects given ones", choices=TASKS)
-    split: str = zoo.field("test", "part of the published data", choices=("train", "validation", "test"))
-    num_walls: int = zoo.field(20, "walls that are generated (synthetic and wordnet)", minimum=1)
-    herrings: int = zoo.field(3, "words of a synthetic wall that fit a second group", minimum=0, maximum=7)
-    randomized: bool = zoo.field(False, "mix groups of different walls, which removes red herrings")
-    shots: int = zoo.field(0, "solved walls shown in a prompt", minimum=0, maximum=10)
-    seed: int = zoo.field(0, "of synthetic walls, shuffles and mixing", minimum=0)
-
 
 class OnlyConnectWall:
     """The benchmark: ``cases()`` are walls, a system maps a wall to an ``Answer``."""
 
     def __init__(self, config: OnlyConnectWallConfig) -> None:
         self.config = config
-        if config.shots not in SHOTS:
-            raise ConfigError(f"shots={config.shots} is not one of {', '.join(map(str, SHOTS))}", field="shots")
 
     @cached_property
     def walls(self) -> tuple[Wall, ...]:
@@ -105,19 +84,3 @@ class OnlyConnectWall:
 def example(config: OnlyConnectWallConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
     """The offline embedding solver."""
     return {"system": EmbeddingSolver(category_embedding(seed), seed)}
-
-
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Component ``grouping``: every metric of every wall."""
-    import torch
-
-    if component != "grouping":
-        raise InputError(f"no component {component!r}; there is: grouping")
-    scores = [grouping_scores(gold, predicted) for gold, predicted in zip(call["gt"], call["pred"], strict=True)]
-    return {name: torch.tensor([entry[name] for entry in scores], dtype=torch.float64) for name in METRICS}

@@ -8,7 +8,8 @@ import random
 import numpy as np
 
 from zoo import Measurement
-from zoo_evaluate.only_connect_wall.benchmark import OnlyConnectWall, OnlyConnectWallConfig
+from zoo_evaluate.only_connect_wall.benchmark import OnlyConnectWall
+from zoo_evaluate.only_connect_wall.config import OnlyConnectWallConfig
 from zoo_evaluate.only_connect_wall.generation import synthetic_walls
 from zoo_evaluate.only_connect_wall.metrics import METRICS, grouping_scores
 from zoo_evaluate.only_connect_wall.solvers import EmbeddingSolver, category_embedding

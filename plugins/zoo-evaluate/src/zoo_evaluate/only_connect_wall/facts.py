@@ -1,4 +1,4 @@
-"""The facts of this paper."""
+"""The facts of the Only Connect Wall: what it offers and claims."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAPER = Paper(
     repo="TaatiTeam/OCW",
     commit="d092d89",
     fidelity="reference",
-    replay="benchmark:replay",
+    replay="conversion:replay",
     ours=(
         "Prompt texts, the parser of answers, the fixation index, and the pooling of contextual vectors.",
         "Predicted groups are padded with fresh labels or cut to four words; repeated unknown words get labels of "
@@ -31,7 +31,7 @@ PAPER = Paper(
             summary="sort sixteen words into four groups despite red herrings: data, metrics, solvers",
             tags=("language-model", "creativity", "fixation"),
             build="benchmark:OnlyConnectWall",
-            config="benchmark:OnlyConnectWallConfig",
+            config="config:OnlyConnectWallConfig",
             example="benchmark:example",
             presets={
                 "tiny": {"num_walls": 4},

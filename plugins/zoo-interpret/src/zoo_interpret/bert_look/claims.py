@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo import Measurement
+from zoo_interpret.bert_look.config import AttentionProbeConfig, BertLookConfig
 from zoo_interpret.bert_look.parsing import (
     Sentence,
     attachment_score,
@@ -13,9 +14,8 @@ from zoo_interpret.bert_look.parsing import (
     relation_scores,
     synthetic_treebank,
 )
-from zoo_interpret.bert_look.probes import AttentionProbe, AttentionProbeConfig, train_probe
+from zoo_interpret.bert_look.probes import AttentionProbe, train_probe
 from zoo_interpret.bert_look.statistics import (
-    BertLookConfig,
     average_attention,
     document_maps,
     entropies,

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-
-
-@dataclass
-class AttentionProbeConfig:
-    """Config of the attention-only probe."""
-
-    num_maps: int = zoo.field(144, "heads L H; every one counts twice, with its transpose", minimum=1)
-
-
-@dataclass
-class WordsProbeConfig(AttentionProbeConfig):
-    """Config of the attention-and-words probe."""
-
-    dim: int = zoo.field(300, "width of the fixed word vectors", unit="features", minimum=1)
-    align_words: bool = zoo.field(False, "the paper's alignment of weights and candidates instead of the code's")
-
-
-@dataclass
-class DistanceProbeConfig:
-    """Config of the words-and-distances baseline."""
-
-    dim: int = zoo.field(300, "width of the fixed word vectors", unit="features", minimum=1)
-    hidden: int = zoo.field(256, "width of the hidden layer", unit="features", minimum=1)
-    align_words: bool = zoo.field(False, "the paper's alignment of words and candidates instead of the code's")
+from zoo_interpret.bert_look.config import AttentionProbeConfig, DistanceProbeConfig, WordsProbeConfig
 
 
 def candidate_maps(maps: Tensor, root_start: Tensor, root_end: Tensor) -> Tensor:
@@ -166,11 +140,3 @@ def distance_probe_example(config: DistanceProbeConfig, batch_size: int = 2, see
     """Random vectors of five words."""
     generator = torch.Generator().manual_seed(seed)
     return {"vectors": torch.randn(batch_size, 5, config.dim, generator=generator)}
-
-
-def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
-    """The published ``dense.kernel`` (in, out) to ``dense.weight`` (out, in)."""
-    return {
-        name.replace("dense.kernel", "dense.weight"): tensor.T if name.endswith("dense.kernel") else tensor
-        for name, tensor in state.items()
-    }

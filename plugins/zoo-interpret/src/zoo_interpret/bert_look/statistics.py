@@ -10,28 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import zoo
 from zoo.errors import InputError
 from zoo.targets import require
+from zoo_interpret.bert_look.config import BertLookConfig
 from zoo_interpret.tiny_models import tiny_bert
 
 SELECTORS = ("self", "right", "left", "sep", "cls", "punct", "sep_sep", "rest_sep")
-
-
-@dataclass
-class BertLookConfig:
-    """Config of the probe."""
-
-    cls_id: int = zoo.field(101, "token id of [CLS]", minimum=0)
-    sep_id: int = zoo.field(102, "token id of [SEP]", minimum=0)
-    punct_ids: list[int] = zoo.field([1012, 1010], "token ids of . and ,", minimum=0)
-    separators: str = zoo.field(
-        "two",
-        "denominators of the [SEP] selectors: two separators as in the paper, or the true count",
-        choices=("two", "count"),
-    )
-    reduce: str = zoo.field("sum", "JS distances over documents", choices=("sum", "mean"))
-    js: bool = zoo.field(True, "whether JS distances are computed: quadratic in the number of heads")
 
 
 def document_maps(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:

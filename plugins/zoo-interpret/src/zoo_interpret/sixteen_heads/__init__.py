@@ -12,5 +12,6 @@ As the authors compute it, L is the mean cross entropy of a batch, the absolute 
 sums are divided by the number of real tokens, in the last layer by the number of examples (only [CLS] feeds the
 classifier there). For pruning, each layer's scores are divided by their norm, and heads go in ascending order.
 
-``method`` holds the tools, ``results`` what they return, ``statistics`` the analysis of maps.
+Read in this order: ``config``, ``method`` (gates, importance, ablation, pruning, removal), ``results`` (what these
+return), ``statistics`` (the analysis of maps), ``claims`` and ``conversion`` (replay of recordings).
 """

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from zoo import Measurement
 from zoo_interpret.heads import find_sites
-from zoo_interpret.sixteen_heads.method import SixteenHeads, SixteenHeadsConfig, example, gate, tiny_classifier
+from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
+from zoo_interpret.sixteen_heads.method import SixteenHeads, example, gate, tiny_classifier
 from zoo_interpret.sixteen_heads.results import Importance
 
 

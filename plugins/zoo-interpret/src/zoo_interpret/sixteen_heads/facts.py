@@ -14,7 +14,7 @@ PAPER = Paper(
     repo="pmichel31415/are-16-heads-really-better-than-1",
     commit="c47e202",
     fidelity="reference",
-    replay="recordings:replay",
+    replay="conversion:replay",
     differences=(
         "The paper takes the absolute value per example; the code takes it per token position and divides the last "
         "layer by the number of examples. The code's form is the default, `per=example` is the paper's.",
@@ -31,7 +31,7 @@ PAPER = Paper(
             summary="gate, rank, ablate and remove attention heads of trained transformers models",
             tags=("interpretability", "erasure", "pruning", "training-free"),
             build="method:SixteenHeads",
-            config="method:SixteenHeadsConfig",
+            config="config:SixteenHeadsConfig",
             example="method:example",
             presets={
                 "paper": {},

@@ -4,42 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import zoo
 from zoo.errors import InputError
 from zoo_interpret.heads import HEAD_COUNTS, Site, find_sites, projections, require_equal_heads
+from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
 from zoo_interpret.sixteen_heads.results import Ablation, Importance, PruningStep, head_labels, rank
 from zoo_interpret.tiny_models import tiny_bert
 
 Batch = Mapping[str, Tensor]
 
 Loss = Callable[[Any, Batch], Tensor]
-
-
-@dataclass
-class SixteenHeadsConfig:
-    """Config of the method."""
-
-    percents: list[float] = zoo.field(
-        [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0],
-        "share of heads pruned at each step",
-        unit="percent",
-        minimum=0,
-        maximum=100,
-    )
-    at_least_k: int = zoo.field(0, "heads that every layer keeps", minimum=0)
-    per: str = zoo.field(
-        "token", "where the absolute value is taken: as the code does, or the paper", choices=("token", "example")
-    )
-    exact: bool = zoo.field(False, "rank again before every step, on the pruned model")
-    groups: list[str] = zoo.field(
-        ["E", "D", "A"], "encoder self, decoder self, cross attention", choices=("E", "D", "A")
-    )
 
 
 class SixteenHeads:

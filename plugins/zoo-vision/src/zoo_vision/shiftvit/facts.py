@@ -1,4 +1,4 @@
-"""The facts of this paper."""
+"""The facts of ShiftViT: what it offers, its sizes, weights and claims."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PAPER = Paper(
     repo="microsoft/SPACH",
     commit="dcede1e86c9e",
     fidelity="reference",
-    replay="everything:replay",
+    replay="conversion:replay",
     ours=(
         "The presets `test` and `digits`, the training on handwritten digits, and `attention_maps`, which shows the "
         "energy of a stage's features because there is no attention to show.",
@@ -57,13 +57,13 @@ PAPER = Paper(
             kind="model",
             summary="hierarchical image classifier that moves channels by one pixel instead of attending",
             tags=("vision", "token-mixer", "local", "attention-free", "classification"),
-            build="everything:ShiftViT",
-            config="everything:ShiftViTConfig",
-            example="everything:example",
-            preprocess="everything:preprocess",
-            predict="everything:predict",
-            train="everything:train",
-            convert="everything:convert",
+            build="network:ShiftViT",
+            config="config:ShiftViTConfig",
+            example="network:example",
+            preprocess="network:preprocess",
+            predict="network:predict",
+            train="training:train",
+            convert="conversion:convert",
             presets={
                 **_SHIFTVIT_SIZES,
                 "tiny": _SHIFTVIT_SIZES["r2-tiny"],
@@ -85,7 +85,7 @@ PAPER = Paper(
                     "package://zoo_vision/weights/shiftvit-digits.safetensors",
                     sha256="33af17de0c3df8f87a6d3ba98f575eded7dadf35ae43804a98a55cfdd81289be",
                     size=879632,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="98.61% of 360 held-out handwritten digits",
                     command="zoo train shiftvit/digits",
                     note=_DIGITS,
@@ -95,22 +95,22 @@ PAPER = Paper(
                 Claim(
                     "the token mixer has no parameters and no arithmetic; a block is one norm and one MLP",
                     figure="0 parameters, 0 multiply-adds",
-                    check="everything:check_mixer_is_free",
+                    check="claims:check_mixer_is_free",
                 ),
                 Claim(
                     "the receptive field grows only through the shifts",
                     figure="L1 distance d after d blocks",
-                    check="everything:check_receptive_field",
+                    check="claims:check_receptive_field",
                 ),
                 Claim(
                     "parameters of the published sizes",
                     figure="light-tiny 20M, tiny 29M, light-small 34M, base 89M",
-                    check="everything:check_parameters",
+                    check="claims:check_parameters",
                 ),
                 Claim(
                     "multiply-adds of the published sizes at 224 x 224",
                     figure="light-tiny 3.0G, tiny 4.5G, light-small 5.7G, base 15.6G",
-                    check="everything:check_multiply_adds",
+                    check="claims:check_multiply_adds",
                 ),
                 Claim(
                     "ImageNet-1k top-1 accuracy on a par with Swin",
@@ -126,24 +126,24 @@ PAPER = Paper(
             kind="model",
             summary="the bare shift of four channel groups by one pixel",
             tags=("vision", "token-mixer", "local", "attention-free"),
-            build="everything:Shift",
-            config="everything:ShiftConfig",
-            example="everything:shift_example",
+            build="shift:Shift",
+            config="config:ShiftConfig",
+            example="shift:shift_example",
             claims=(
                 Claim(
                     "only 4/n_div of the channels move",
                     figure="n_div = 12: one third; the others are bit-identical",
-                    check="everything:check_share_of_moving_channels",
+                    check="claims:check_share_of_moving_channels",
                 ),
                 Claim(
                     "opposite shifts of a group undo each other away from the border",
                     figure="exact",
-                    check="everything:check_permutation",
+                    check="claims:check_permutation",
                 ),
                 Claim(
                     "translation equivariance away from the border",
                     figure="exact",
-                    check="everything:check_translation",
+                    check="claims:check_translation",
                 ),
             ),
         ),

@@ -1,17 +1,4 @@
-"""The survey's generic attention with its alignment and distribution functions as parts.
-
-Alignments a(k, q), with W, W1, W2, b, w learned and phi(x) = elu(x) + 1:
-
-    similarity          cos(k, q)                     biased-general      k'(W q + b)
-    dot                 q'k                           activated-general   act(k'(W q + b))
-    scaled-dot          q'k / sqrt(d)                 generalized-kernel  phi(q)'phi(k)
-    general             k'W q                         concat              w'act(W [q; k] + b)
-    location-based      w'act(W q + b)_i              additive            w'act(W1 q + W2 k + b)
-    feature-based       w'act(W1 k + W2 k^2 + b)      deep                E layers of act(W x + b) on [q; k]
-
-For activated-general the activation acts on the energy, so that with the identity it is biased-general. Source: "An
-Attentive Survey of Attention Models", arXiv 1904.02874, section 4 and its tables.
-"""
+"""The survey's generic attention, with its alignment and distribution functions as parts (section 4 and its tables)."""
 
 from __future__ import annotations
 
@@ -25,7 +12,7 @@ from torch.nn import functional
 from zoo.errors import InputError
 from zoo.nn.masks import expand_mask
 from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
-from zoo_evaluate.attention_taxonomy.everything import AttentionCoreConfig
+from zoo_evaluate.attention_taxonomy.config import AttentionCoreConfig
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
@@ -201,3 +188,13 @@ def _linear(dim: int, out: int, bias: bool = True) -> nn.Linear:
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+def example(config: AttentionCoreConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Three queries and five keys."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "query": torch.randn(batch_size, 3, config.dim_q, generator=generator),
+        "key": torch.randn(batch_size, 5, config.dim_k, generator=generator),
+        "value": torch.randn(batch_size, 5, config.dim_v, generator=generator),
+    }

@@ -1,4 +1,4 @@
-"""Replay of recorded analyses."""
+"""The replay of recorded analyses; a method has no checkpoints to convert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo_interpret.recorded_models import recorded_model
-from zoo_interpret.sixteen_heads.method import SixteenHeads, SixteenHeadsConfig
+from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
+from zoo_interpret.sixteen_heads.method import SixteenHeads
 from zoo_interpret.sixteen_heads.statistics import head_statistics
 
 

@@ -1,4 +1,4 @@
-"""Replay of recorded analyses."""
+"""The names of published probing classifiers, and the replay of recorded analyses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import zoo
+from zoo_interpret.bert_look.config import AttentionProbeConfig, BertLookConfig, WordsProbeConfig
 from zoo_interpret.bert_look.parsing import (
     AGGREGATIONS,
     DIRECTIONS,
@@ -17,9 +18,17 @@ from zoo_interpret.bert_look.parsing import (
     predict_offset,
     word_attention,
 )
-from zoo_interpret.bert_look.probes import AttentionProbe, AttentionProbeConfig, WordsProbe, WordsProbeConfig, convert
-from zoo_interpret.bert_look.statistics import BertLook, BertLookConfig, document_maps
+from zoo_interpret.bert_look.probes import AttentionProbe, WordsProbe
+from zoo_interpret.bert_look.statistics import BertLook, document_maps
 from zoo_interpret.recorded_models import recorded_model
+
+
+def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
+    """The published ``dense.kernel`` (in, out) to ``dense.weight`` (out, in)."""
+    return {
+        name.replace("dense.kernel", "dense.weight"): tensor.T if name.endswith("dense.kernel") else tensor
+        for name, tensor in state.items()
+    }
 
 
 def replay(
