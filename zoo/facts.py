@@ -185,6 +185,8 @@ class Entry:
         weights: tag -> Weights; a tag equal to a preset's name belongs to that preset.
         claims: what the paper promises of this entry.
         requires: pip requirements beyond the plugin's own dependencies, imported at first build.
+        differences, ours: as the paper's, of this entry alone: what concerns an option or a network stands only with
+            the entries that have it.
     """
 
     id: str
@@ -204,11 +206,14 @@ class Entry:
     weights: Mapping[str, Weights] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     requires: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    ours: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         what = f"entry {self.id}"
-        for name, kind in (("aliases", str), ("tags", str), ("requires", str), ("claims", Claim)):
-            _freeze_tuple(what, self, name, kind)
+        for name in ("aliases", "tags", "requires", "differences", "ours"):
+            _freeze_tuple(what, self, name, str)
+        _freeze_tuple(what, self, "claims", Claim)
         _freeze_mapping(what, self, "presets", Mapping)
         _freeze_mapping(what, self, "weights", Weights)
         for name in (self.id, *self.aliases):
@@ -257,8 +262,8 @@ class Paper:
             text and equations) or "reconstruction" (essential details were not public).
         entries: what can be loaded; the main entry carries the paper's id.
         replay: "module:name" of ``replay(component, config, call, state, inputs) -> outputs``.
-        differences: "Where code and paper differ", one sentence each.
-        ours: what was not public and is our choice, one sentence each.
+        differences: "Where code and paper differ", one sentence each; of all entries.
+        ours: what was not public and is our choice, one sentence each; of all entries.
     """
 
     id: str

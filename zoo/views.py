@@ -178,6 +178,8 @@ class Info:
                 "differences": list(paper.differences),
                 "ours": list(paper.ours),
             },
+            "differences": list(entry.differences),
+            "ours": list(entry.ours),
             "parameters": self.parameters,
             "config": OmegaConf.to_container(self.config, resolve=True, enum_to_str=True),
             "presets": {name: dict(preset) for name, preset in entry.presets.items()},
