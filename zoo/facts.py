@@ -113,6 +113,14 @@ class Claim:
             f"claim {self.statement!r} must have either a check or the reason why it has none (needs)",
         )
 
+    @property
+    def key(self) -> str | None:
+        """What its measured figures are kept under: the check's name without its module; None without a check.
+
+        Rewording a claim, or moving its check to another module, keeps the figure.
+        """
+        return self.check.partition(":")[2] if self.check else None
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -231,6 +239,13 @@ class Entry:
             predict=self.predict,
             train=self.train,
             convert=self.convert,
+        )
+        keys = [claim.key for claim in self.claims if claim.key]
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        _require(
+            not repeated,
+            f"{what}: two claims have a check called {', '.join(repeated)}; figures are kept under the check's name, "
+            "so each claim of an entry needs a check of its own name",
         )
         for tag, weights in self.weights.items():
             preset = weights.preset or tag

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from zoo import catalogue
 from zoo.cli import COMMANDS, main
 
 from .conftest import CATALOGUE, LAYERS
@@ -169,8 +170,11 @@ def test_verify_prints_paper_beside_measured_and_records(run, acme, tmp_path, mo
     assert code == 0
     assert "paper     exact" in out
     assert "holds" in out
-    measured = json.loads((tmp_path / "model_cards" / "vision" / "measured.json").read_text())
-    assert all(claim["holds"] for claim in measured["shiftvit-shift"].values())
+    measured = json.loads((tmp_path / "model_cards" / "vision" / "measured" / "shiftvit.json").read_text())
+    assert all(
+        measured["shiftvit-shift"][claim.key]["holds"]
+        for claim in catalogue.current().find("shiftvit-shift").offer.entry.claims
+    )
     verdicts = json.loads(run("verify", "shiftvit-shift", "--json")[1])
     assert {verdict["verdict"] for verdict in verdicts} == {"holds"}
 

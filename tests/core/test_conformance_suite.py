@@ -10,7 +10,7 @@ import pytest
 
 import zoo
 from zoo import catalogue
-from zoo.testing import conformance
+from zoo.testing import conformance, suite
 
 CODE = """
     import contextlib
@@ -248,10 +248,10 @@ def test_a_catalogue_that_imports_something_heavy_is_found(install, monkeypatch)
 
 def test_a_suite_of_nothing_is_an_error_not_a_success(install):
     with pytest.raises(zoo.UnknownName, match=r"No plugin 'sequense'.*'sequence'"):
-        conformance.suite("sequense")
+        suite("sequense")
     install("broken", catalogue="1 / 0")
     with pytest.raises(zoo.PluginError, match="ZeroDivisionError"):
-        conformance.suite("broken")
+        suite("broken")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--zoo-plugin", "sequense"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0

@@ -150,7 +150,7 @@ def check_temperature_one() -> Measurement:
 TESTS = '''\
 """The conformance suite of the zoo, run on this plugin."""
 
-from zoo.testing.conformance import suite
+from zoo.testing import suite
 
 Test{title} = suite("{name}")
 '''

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify_command(names: tuple[str, ...], fast: bool, record: bool, as_json: bool) -> None:
     """Measure the claims of NAMES (entries, or papers for all their entries)."""
-    from zoo.evidence import card, verify
+    from zoo.evidence import card, figures, verify
 
     verdicts = []
     for offer in card.offers(names):
         for verdict in verify.verify(offer.entry, slow=not fast):
             verdicts.append(verdict)
             if record and verdict.measurement is not None:
-                card.record(offer, verdict)
+                figures.record(offer, verdict.claim, verdict.measurement, card.FOLDER)
             if not as_json:
                 _print_verdict(verdict)
     if as_json:

@@ -1,6 +1,6 @@
 """Model cards, rendered from the catalogue, the module's docstring and measured figures.
 
-Figures come from ``measured.json`` beside the cards, which ``zoo verify --record`` writes; none is typed by hand.
+Figures come from ``zoo.evidence.figures``, which ``zoo verify --record`` writes; none is typed by hand.
 The front matter is what the Hugging Face Hub accepts, so that a card is also a repository's README.
 """
 
@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from zoo import catalogue, configuration, origin
 from zoo.building import count_parameters
 from zoo.errors import UnknownName
+from zoo.evidence import figures
 from zoo.evidence.hub_licenses import HUB_LICENSES
-from zoo.evidence.verify import Verdict
-from zoo.facts import Claim, Entry, Paper, Weights
+from zoo.facts import Claim, Entry, Measurement, Paper, Weights
 
 FOLDER = Path("model_cards")
-MEASURED = "measured.json"
 
 _FIDELITY = {
     "reference": "specified from and replayed against the authors' code",
@@ -46,23 +43,6 @@ def offers(names: Sequence[str] | None) -> list[catalogue.Offer]:
     return list({offer.qualified: offer for offer in found}.values())
 
 
-def record(offer: catalogue.Offer, verdict: Verdict, folder: Path = FOLDER) -> None:
-    """Keep a measured figure for the card."""
-    assert verdict.measurement is not None
-    path = folder / offer.plugin / MEASURED
-    known = _measured(path)
-    known.setdefault(offer.entry.id, {})[verdict.claim.statement] = asdict(verdict.measurement)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _measured(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    if not path.is_file():
-        return {}
-    content: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
 def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False) -> Path | None:
     """Render a card into its file; with ``check`` only compare.
 
@@ -70,7 +50,7 @@ def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False)
         The path where the card was missing or differed, else None.
     """
     path = folder / offer.plugin / f"{offer.entry.id}.md"
-    text = render(offer, _measured(path.parent / MEASURED).get(offer.entry.id, {}))
+    text = render(offer, figures.read(offer, folder))
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return None
     if not check:
@@ -79,7 +59,7 @@ def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False)
     return path
 
 
-def render(offer: catalogue.Offer, measured: dict[str, dict[str, Any]]) -> str:
+def render(offer: catalogue.Offer, measured: Mapping[str, Measurement]) -> str:
     """The card of an entry."""
     paper, entry = offer.paper, offer.entry
     parts = [
@@ -230,19 +210,19 @@ def _weights_line(tag: str, weights: Weights) -> str:
     return f"- `{tag}`: " + "; ".join(facts)
 
 
-def _claims(claims: Sequence[Claim], measured: dict[str, dict[str, Any]]) -> str:
+def _claims(claims: Sequence[Claim], measured: Mapping[str, Measurement]) -> str:
     if not claims:
         return ""
     rows = []
     for claim in claims:
-        found = measured.get(claim.statement)
+        found = measured.get(claim.key or "")
         if claim.check is None:
             figure, verdict = "-", f"not measured: needs {claim.needs}"
         elif found is None:
             figure, verdict = "-", "run `zoo verify`"
         else:
-            note = f" ({found['note']})" if found["note"] else ""
-            figure, verdict = found["measured"] + note, "holds" if found["holds"] else "**not reproduced**"
+            note = f" ({found.note})" if found.note else ""
+            figure, verdict = found.measured + note, "holds" if found.holds else "**not reproduced**"
         rows.append(f"| {_cell(claim.statement)} | {_cell(claim.figure)} | {_cell(figure)} | {verdict} |")
     return "## Claims\n\n| claim | paper | measured here | |\n|---|---|---|---|\n" + "\n".join(rows)
 

@@ -1,13 +1,8 @@
-"""What every entry must do, as tests that any plugin author runs on their own entries.
+"""What every entry must do, as checks that any plugin author runs on their own entries.
 
-In a test module of a plugin::
-
-    from zoo.testing.conformance import suite
-
-    TestMine = suite("my-plugin")
-
-or from the command line: ``pytest --zoo-plugin my-plugin``. Every check is a function of an ``Offer`` and raises
-AssertionError with the reason; those that do not concern a kind of entry pass over it.
+``zoo.testing.suite`` makes tests of them; ``pytest --zoo-plugin my-plugin`` runs those without a test module. Every
+check is a function of an ``Offer`` and raises AssertionError with the reason; those that do not concern a kind of
+entry pass over it.
 """
 
 from __future__ import annotations
@@ -26,7 +21,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo import building, catalogue, configuration
-from zoo.errors import ConfigError, MaskError, PluginError, ZooError
+from zoo.errors import ConfigError, MaskError, ZooError
 from zoo.facts import MODULE_KINDS, Entry
 from zoo.targets import resolve
 
@@ -364,40 +359,3 @@ def check_light_discovery(plugin: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "", f"the catalogue of {plugin} imports {done.stdout.strip()}"
-
-
-def cases(plugin: str | None = None) -> list[Any]:
-    """(offer, check) pairs with readable ids, for every entry of a plugin or of all."""
-    return [
-        pytest.param(offer, check, id=f"{offer.entry.id}-{check.__name__.removeprefix('check_')}")
-        for offer in catalogue.current().offers
-        if plugin in (None, offer.plugin)
-        for check in CHECKS
-    ]
-
-
-def suite(plugin: str) -> type:
-    """A test class with the whole suite of one plugin.
-
-    Raises:
-        UnknownName: no plugin of that name is installed.
-        PluginError: it is broken; the message holds its traceback.
-    """
-    for broken in catalogue.current().broken:
-        if broken.name == plugin:
-            raise PluginError(f"plugin {plugin!r} is broken:\n{broken.traceback}")
-    catalogue.current().plugin(plugin)
-
-    class Conformance:
-        """The plugin is light to discover, and every entry does what its kind promises."""
-
-        def test_light_discovery(self) -> None:
-            """The catalogue imports nothing heavy."""
-            check_light_discovery(plugin)
-
-        @pytest.mark.parametrize(("offer", "check"), cases(plugin))
-        def test_entry(self, offer: catalogue.Offer, check: Callable[[catalogue.Offer], None]) -> None:
-            """One check of one entry."""
-            check(offer)
-
-    return Conformance

@@ -2,7 +2,7 @@
 
 import os
 
-from zoo.testing.conformance import suite
+from zoo.testing import suite
 from zoo.testing.pytest_plugin import CONFORMANCE_PLUGIN
 
-TestConformance = suite(os.environ[CONFORMANCE_PLUGIN])
+TestPlugin = suite(os.environ[CONFORMANCE_PLUGIN])

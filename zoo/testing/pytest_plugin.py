@@ -1,7 +1,8 @@
-"""The zoo as a pytest plugin: a local Hub for tests, and conformance tests for plugin authors.
+"""The zoo as a pytest plugin: a local Hub for tests, and the suite of a plugin for its author.
 
 Fixtures: ``zoo_hub`` (a running ``HubServer``, with the client pointed at it and an empty cache) and
-``zoo_hub_cache`` (that cache). Option: ``--zoo-plugin NAME`` collects the conformance suite of a plugin.
+``zoo_hub_cache`` (that cache). Options: ``--zoo-plugin NAME`` collects the suite of an installed plugin, and
+``--paper ID`` keeps what concerns one paper: its entries, recordings and claims in the suites, and ``test_ID.py``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zoo.errors import ZooError
+
 if TYPE_CHECKING:
     from zoo.testing.hub_server import HubServer
 
+PAPER_OPTION = "--paper"
 # Carries the option to the module that is collected, and to the workers of pytest-xdist.
 CONFORMANCE_PLUGIN = "ZOO_CONFORMANCE_PLUGIN"
 
@@ -49,8 +53,9 @@ def zoo_hub(zoo_hub_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--zoo-plugin``."""
-    parser.addoption("--zoo-plugin", metavar="NAME", help="run the zoo's conformance suite on this installed plugin")
+    """Add the options."""
+    parser.addoption("--zoo-plugin", metavar="NAME", help="run the zoo's suite on this installed plugin")
+    parser.addoption(PAPER_OPTION, metavar="ID", help="run what concerns this paper only")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,3 +64,26 @@ def pytest_configure(config: pytest.Config) -> None:
     if plugin:
         os.environ[CONFORMANCE_PLUGIN] = plugin
         config.args[:] = [str(Path(__file__).with_name("conformance_of_plugin.py"))]
+    paper = config.getoption(PAPER_OPTION)
+    if paper:
+        from zoo import catalogue
+
+        try:
+            catalogue.current().find_paper(paper)
+        except ZooError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--paper`` keep the cases of that paper, which a suite has chosen already, and its own test module."""
+    paper = config.getoption(PAPER_OPTION)
+    if paper:
+        module = f"test_{paper.replace('-', '_').replace('.', '_')}"
+        kept = [item for item in items if item.path.stem == module or _of_a_suite(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
+def _of_a_suite(item: pytest.Item) -> bool:
+    """Whether an item is a case of ``zoo.testing.suite`` that concerns a paper."""
+    return hasattr(getattr(item, "cls", None), "zoo_plugin") and hasattr(item, "callspec")
