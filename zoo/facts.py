@@ -183,7 +183,8 @@ class Entry:
             transformers.
         preprocess: ``preprocess(config) -> callable``: from raw input (a path, an image, a text) to
             keyword arguments of ``forward``.
-        predict: ``predict(model, config, source) -> dict``: answers ``zoo predict``.
+        predict: ``predict(model, config, source) -> dict``: answers ``zoo predict``. Numbers and texts are printed;
+            a PIL picture, or a file as ``(".wav", bytes)``, is written beside and its path printed.
         train: ``train(config, *, preset, seed, log) -> (module, metrics)``: reproduces bundled weights.
         convert: ``convert(state, config) -> state`` for weights given by path or URI, for checkpoints that are
             published where no scheme reaches; it must leave our own names alone.

@@ -41,9 +41,9 @@ def list_command(kind: str | None, plugin: str | None, tag: str | None, search: 
     echo_table(found.columns, found.rows())
     for broken in catalogue.current().broken:
         click.echo(f"plugin {broken.name} is broken ({broken.reason}); run: zoo doctor", err=True)
-    for plugin in catalogue.current().plugins:
-        for paper in plugin.broken_papers:
-            click.echo(f"paper {plugin.name}:{paper.name} is broken ({paper.reason}); run: zoo doctor", err=True)
+    for working in catalogue.current().plugins:
+        for paper in working.broken_papers:
+            click.echo(f"paper {working.name}:{paper.name} is broken ({paper.reason}); run: zoo doctor", err=True)
 
 
 @click.command("info")

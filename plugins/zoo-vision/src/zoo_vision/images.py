@@ -86,6 +86,30 @@ def upsample_digits(images: Tensor) -> Tensor:
     return (big * 2 - 1).expand(-1, 3, -1, -1).contiguous()
 
 
+def stretched_tensor(
+    source: Any,
+    height: int | None = None,
+    width: int | None = None,
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0),
+    std: tuple[float, ...] = (1.0, 1.0, 1.0),
+) -> Tensor:
+    """(1, 3, height, width) float32 of the whole image: stretched to the size given (its own by default), normalised.
+
+    With the defaults of ``mean`` and ``std`` values lie in [0, 1].
+    """
+    image = open_image(source).convert("RGB")
+    size = (width or image.width, height or image.height)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return _normalised(image, mean, std)
+
+
+def to_picture(image: Tensor) -> Image.Image:
+    """A picture of (3, H, W) or (H, W) values in [0, 1]; what lies outside is cut off."""
+    values = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)
+    return Image.fromarray((values.permute(1, 2, 0) if values.ndim == 3 else values).numpy())
+
+
 def preprocessor(dataset: str, side: int = 224) -> Callable[[Any], dict[str, Tensor]]:
     """From raw images to ``forward``'s arguments, as networks for a data set expect them.
 

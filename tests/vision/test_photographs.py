@@ -1,0 +1,55 @@
+"""Scenes made of real photographs and cut-outs: what is known of them is true."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from zoo.errors import MissingDependency
+from zoo_vision import photographs
+
+
+@pytest.fixture(scope="module")
+def things():
+    try:
+        return photographs.cutout_list("train")
+    except MissingDependency as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def ground():
+    try:
+        names = photographs.photograph_names("train")
+    except MissingDependency as error:
+        pytest.skip(str(error))
+    return photographs.photograph(names[0], 128)
+
+
+def test_no_picture_is_in_both_halves(things):
+    held = {item.name for item in photographs.cutout_list("held-out")}
+    assert held
+    assert not held & {item.name for item in things}
+    assert set(map(photographs.half, held)) == {"held-out"}
+
+
+def test_masks_and_boxes_are_those_of_what_was_pasted(things, ground):
+    made = photographs.scene(ground, things[:3], 96, 128, torch.Generator().manual_seed(0))
+    empty = photographs.scene(ground, (), 96, 128, torch.Generator().manual_seed(0))
+    assert made.image.shape == (3, 96, 128)
+    assert made.masks.shape == (3, 96, 128)
+    # Outside the mask nothing changed: the same window of the same photograph.
+    assert torch.equal(made.image[:, ~made.mask], empty.image[:, ~made.mask])
+    assert not (made.masks.sum(0) > 1).any()
+    for mask, box in zip(made.masks, made.boxes, strict=True):
+        x1, y1, x2, y2 = box.int().tolist()
+        assert mask[y1:y2, x1:x2].sum() == mask.sum()
+        assert mask[y1].any()
+        assert mask[y2 - 1].any()
+        assert mask[:, x1].any()
+        assert mask[:, x2 - 1].any()
+
+
+def test_a_seed_makes_one_scene(things, ground):
+    first, second = (photographs.scene(ground, things[:2], 64, 64, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first.image, second.image)
