@@ -51,7 +51,7 @@ def suite(plugin: str, *, golden: str | Path | None = None, cards: str | Path | 
             wanted = metafunc.config.getoption(PAPER_OPTION)
             offers = [offer for offer in _offers(plugin) if wanted in (None, offer.paper.id)]
             root = metafunc.config.rootpath
-            _give_cases(metafunc, offers, golden and root / golden, cards and root / cards)
+            _give_cases(metafunc, offers, root / golden if golden else None, root / cards if cards else None)
 
         def test_light_discovery(self) -> None:
             """The catalogue imports nothing heavy, and no paper was set aside."""
