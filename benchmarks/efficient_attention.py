@@ -22,7 +22,7 @@ _CODE = """
 import time
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from zoo_sequence.efficient_attention.everything import efficient_attention
+from zoo_sequence.efficient_attention.layer import efficient_attention
 
 torch.set_num_threads(1)
 kind, length, dim = sys.argv[1], *map(int, sys.argv[2:])

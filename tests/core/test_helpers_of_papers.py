@@ -22,7 +22,7 @@ def test_rules_apply_in_turn_and_take_functions():
 
 def test_no_tensor_is_lost_to_another_of_its_name():
     state = {"model.norm.weight": torch.ones(1), "norm.weight": torch.zeros(1)}
-    with pytest.raises(zoo.CheckpointMismatch, match="'model.norm.weight' and 'norm.weight'"):
+    with pytest.raises(zoo.CheckpointMismatch, match=r"'model\.norm\.weight' and 'norm.weight'"):
         renamed(state, ((r"^model\.", ""),))
 
 

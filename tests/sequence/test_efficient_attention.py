@@ -9,16 +9,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import zoo
-from zoo_sequence.efficient_attention.everything import (
-    EfficientAttention,
+from zoo_sequence.efficient_attention.config import (
     EfficientAttentionConfig,
-    EfficientAttentionFPN,
     EfficientAttentionFPNConfig,
     EfficientAttentionResNetConfig,
-    WithEfficientAttention,
-    build_resnet,
-    efficient_attention,
 )
+from zoo_sequence.efficient_attention.layer import EfficientAttention, efficient_attention
+from zoo_sequence.efficient_attention.networks import EfficientAttentionFPN, WithEfficientAttention, build_resnet
 
 
 def _random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
-RESNET_50 = {"depths": [3, 4, 6, 3], "width": 64, "bottleneck": True, "small_stem": False, "key_channels": 64}
+_RESNET_50 = {"depths": [3, 4, 6, 3], "width": 64, "bottleneck": True, "small_stem": False, "key_channels": 64}
+
+_SCALING = "The code has the softmax normalisation only; the paper also defines scaling (normalization=scaling)."
+_BACKBONE = "The small residual network, and where modules go in it."
 
 PAPER = Paper(
     id="efficient-attention",
@@ -16,27 +19,23 @@ PAPER = Paper(
     commit="46a5f9e",
     license="MIT",
     fidelity="reference",
-    replay="everything:replay",
-    differences=(
-        "The code has heads, a reprojection and a residual; the paper's equation has one head and neither.",
-        "The code has the softmax normalisation only; the paper also defines scaling (normalization=scaling).",
-    ),
-    ours=(
-        "The residual is added to feature maps, as in the code, and not to sequences, whose host adds its own.",
-        "Keys hidden by a padding mask leave the key softmax and the number of positions.",
-        "The small residual network; where modules go in it; the vision transformer as a host.",
-        "The feature pyramid's modules follow its output maps, the pooled one included.",
-    ),
+    replay="conversion:replay",
+    differences=("The code has heads, a reprojection and a residual; the paper's equation has one head and neither.",),
     entries=(
         Entry(
             id="efficient-attention",
             kind="attention",
             summary="softmax(Q) (softmax(K)' V): linear in the number of positions, for maps and sequences",
             tags=("self", "single-level", "soft", "single", "linear", "softmax", "cnn", "bidirectional"),
-            build="everything:EfficientAttention",
-            config="everything:EfficientAttentionConfig",
-            example="everything:example",
-            functional="everything:functional",
+            build="layer:EfficientAttention",
+            config="config:EfficientAttentionConfig",
+            example="layer:example",
+            functional="layer:functional",
+            differences=(_SCALING,),
+            ours=(
+                "The residual is added to feature maps, as in the code, and not to sequences, whose host adds its own.",
+                "Keys hidden by a padding mask leave the key softmax and the number of positions.",
+            ),
             presets={
                 "tiny": {"dim": 16, "key_channels": 8, "num_heads": 2},
                 "256-64-64": {"dim": 256, "key_channels": 64, "value_channels": 64},
@@ -46,22 +45,22 @@ PAPER = Paper(
                 Claim(
                     "with scaling normalisation it equals dot-product attention",
                     figure="max abs difference < 1e-5",
-                    check="everything:check_scaling",
+                    check="claims:check_scaling",
                 ),
                 Claim(
                     "with softmax normalisation every row of the implied matrix is a probability distribution",
                     figure="rows sum to 1 within 1e-5, no negative entry",
-                    check="everything:check_distribution",
+                    check="claims:check_distribution",
                 ),
                 Claim(
                     "compute O(d^2 n) and memory O(dn + d^2) instead of O(d n^2) and O(n^2)",
                     figure="2 n d_k d_v multiply-adds against n^2 (d_k + d_v); d_k n + d_k d_v numbers against n^2",
-                    check="everything:check_complexity",
+                    check="claims:check_complexity",
                 ),
                 Claim(
                     "time is linear in the number of positions",
                     figure="n = 4096: 0.5 ms against 0.37 s dense; n = 16384: 11 ms against 2.2 s; at least 20x",
-                    check="everything:check_linear",
+                    check="claims:check_linear",
                     slow=True,
                 ),
                 Claim(
@@ -77,10 +76,12 @@ PAPER = Paper(
             kind="model",
             summary="feature pyramid over a ResNet, with efficient attention after res3, res4 and on every level",
             tags=("self", "linear", "cnn", "detection", "backbone"),
-            build="everything:EfficientAttentionFPN",
-            config="everything:EfficientAttentionFPNConfig",
-            example="everything:image_example",
-            presets={"tiny": {}, "50": {**RESNET_50, "pyramid_channels": 256}},
+            build="networks:EfficientAttentionFPN",
+            config="config:EfficientAttentionFPNConfig",
+            example="networks:image_example",
+            differences=(_SCALING,),
+            ours=(_BACKBONE, "The modules of the pyramid follow its output maps, the pooled one included."),
+            presets={"tiny": {}, "50": {**_RESNET_50, "pyramid_channels": 256}},
         ),
         Entry(
             id="efficient-attention-resnet",
@@ -88,10 +89,12 @@ PAPER = Paper(
             kind="model",
             summary="residual network with efficient attention after its second and third stage",
             tags=("self", "linear", "cnn", "classification", "backbone"),
-            build="everything:build_resnet",
-            config="everything:EfficientAttentionResNetConfig",
-            example="everything:image_example",
-            presets={"tiny": {}, "50": {**RESNET_50, "num_classes": 1000}},
+            build="networks:build_resnet",
+            config="config:EfficientAttentionResNetConfig",
+            example="networks:image_example",
+            differences=(_SCALING,),
+            ours=(_BACKBONE,),
+            presets={"tiny": {}, "50": {**_RESNET_50, "num_classes": 1000}},
         ),
         Entry(
             id="efficient-attention-vit",
@@ -99,8 +102,9 @@ PAPER = Paper(
             summary="vision transformer with efficient attention, or any other bidirectional drop-in layer by name",
             tags=("self", "linear", "transformer", "classification"),
             build="zoo.nn.vision_transformer:VisionTransformer",
-            config="everything:EfficientAttentionViTConfig",
-            example="everything:vit_example",
+            config="config:EfficientAttentionViTConfig",
+            example="networks:vit_example",
+            ours=("The vision transformer as a host.",),
             presets={
                 "tiny": {},
                 "small": {
