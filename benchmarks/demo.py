@@ -44,7 +44,7 @@ def classify_digits(folder: Path) -> None:
     from PIL import Image
 
     from zoo.datasets import handwritten_digits
-    from zoo_vision import digits
+    from zoo.nn import digits
     from zoo_vision.images import upsample_digits
     from zoo_vision.shiftvit.network import predict
 
@@ -52,7 +52,7 @@ def classify_digits(folder: Path) -> None:
     for name in ("shiftvit/digits", "triplet-attention-resnet/digits"):
         model = zoo.load(name)
         count = sum(parameter.numel() for parameter in model.parameters())
-        accuracy = digits.accuracy(model, images, labels)
+        accuracy = digits.measure(model, view=upsample_digits).accuracy
         print(f"{name}: {count:,} parameters, {accuracy:.2%} of {len(labels)} held-out handwritten digits")
     path = folder / "digit.png"
     Image.fromarray((images[0] * 255).byte().numpy()).resize((160, 160), Image.Resampling.NEAREST).save(path)

@@ -42,8 +42,3 @@ def multiply_adds(model: nn.Module, inputs: Tensor, per_norm_output: int = 0) ->
         for handle in handles:
             handle.remove()
     return total
-
-
-def parameters(module: nn.Module) -> int:
-    """Learnable numbers of a module."""
-    return sum(parameter.numel() for parameter in module.parameters())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
-from zoo.targets import require
+from zoo.evidence.plots import new_figure, saved
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -139,7 +140,7 @@ def top_classes(model: nn.Module, images: Tensor, count: int = 5) -> dict[str, A
     return {"classes": [{"class": index, "probability": round(value, 4)} for index, value in pairs]}
 
 
-def save_maps(images: Tensor, maps: Tensor, path: str | os.PathLike[str]) -> None:
+def save_maps(images: Tensor, maps: Tensor, path: str | Path) -> None:
     """Write a PNG: each image above itself under its map in colour, on one scale for all.
 
     Args:
@@ -149,9 +150,7 @@ def save_maps(images: Tensor, maps: Tensor, path: str | os.PathLike[str]) -> Non
     """
     if len(images) != len(maps):
         raise InputError(f"{len(images)} images and {len(maps)} maps; expected one map for each image")
-    figure = require("matplotlib.figure", needed_by="drawing maps").Figure(
-        figsize=(1.6 * len(images), 3.4), layout="constrained"
-    )
+    figure = new_figure(figsize=(1.6 * len(images), 3.4))
     axes = figure.subplots(2, len(images), squeeze=False)
     low, high = float(maps.min()), float(maps.max())
     for column, (image, weights) in enumerate(
@@ -165,4 +164,4 @@ def save_maps(images: Tensor, maps: Tensor, path: str | os.PathLike[str]) -> Non
         axes[1][column].imshow(weights, cmap="inferno", alpha=0.6, extent=extent, vmin=low, vmax=high)
     for axis in axes.flat:
         axis.set_axis_off()
-    figure.savefig(path, dpi=120)
+    saved(figure, path)

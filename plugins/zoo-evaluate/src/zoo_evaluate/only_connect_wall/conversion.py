@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
+from torch import Tensor
 
-from zoo.errors import InputError
+from zoo.evidence.replay import Run, replay_of
 from zoo_evaluate.only_connect_wall.metrics import METRICS, grouping_scores
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Any],
-    inputs: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Component ``grouping``: every metric of every wall."""
-    if component != "grouping":
-        raise InputError(f"no component {component!r}; there is: grouping")
-    scores = [grouping_scores(gold, predicted) for gold, predicted in zip(call["gt"], call["pred"], strict=True)]
+def _grouping(run: Run) -> dict[str, Tensor]:
+    """Every metric of every wall."""
+    pairs = zip(run.call["gt"], run.call["pred"], strict=True)
+    scores = [grouping_scores(gold, predicted) for gold, predicted in pairs]
     return {name: torch.tensor([entry[name] for entry in scores], dtype=torch.float64) for name in METRICS}
+
+
+replay = replay_of({"grouping": _grouping})

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
-from zoo.targets import require
+from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.bert_look.config import BertLookConfig
 from zoo_interpret.tiny_models import tiny_bert
 
@@ -185,7 +185,7 @@ class BertLookResult:
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Attention to special tokens by layer, and the heads in two dimensions; a matplotlib figure."""
-        figure = require("matplotlib.figure", needed_by="plotting").Figure(figsize=(9, 4), layout="constrained")
+        figure = new_figure(figsize=(9, 4))
         left, right = figure.subplots(1, 2)
         layers, heads = self.entropy.shape
         for name in ("sep", "cls", "punct", "right", "left", "self"):
@@ -197,9 +197,7 @@ class BertLookResult:
             scatter = right.scatter(points[:, 0], points[:, 1], c=[i // heads for i in range(layers * heads)])
             figure.colorbar(scatter, ax=right, label="layer")
         right.set(title="heads by Jensen-Shannon distance")
-        if path is not None:
-            figure.savefig(path, dpi=120)
-        return figure
+        return saved(figure, path)
 
 
 class BertLook:

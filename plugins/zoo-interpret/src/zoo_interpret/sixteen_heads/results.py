@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from zoo.targets import require
+from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.heads import Site
 
 
@@ -47,14 +47,12 @@ class Importance:
 
 def _heat_maps(tables: Mapping[str, Tensor], path: str | None) -> Any:
     """Tables (layers, heads) side by side."""
-    figure = require("matplotlib.figure", needed_by="plotting").Figure(layout="constrained")
+    figure = new_figure()
     axes = figure.subplots(1, len(tables), squeeze=False)[0]
     for axis, (title, table) in zip(axes, tables.items(), strict=True):
         figure.colorbar(axis.imshow(table.numpy(), cmap="viridis"), ax=axis)
         axis.set(title=title, xlabel="head", ylabel="layer")
-    if path is not None:
-        figure.savefig(path, dpi=120)
-    return figure
+    return saved(figure, path)
 
 
 @dataclass(frozen=True)

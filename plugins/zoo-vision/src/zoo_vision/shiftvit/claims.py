@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from zoo import Measurement, catalogue, configuration
-from zoo_vision.counting import multiply_adds, parameters
+from zoo.evidence.measuring import count_parameters
+from zoo_vision.counting import multiply_adds
 from zoo_vision.shiftvit.config import ShiftViTConfig
 from zoo_vision.shiftvit.network import ShiftBlock, ShiftViT
 from zoo_vision.shiftvit.shift import shift
@@ -31,7 +32,7 @@ class _Operations(TorchDispatchMode):
 def check_mixer_is_free() -> Measurement:
     """Every operation of the shift, and what a block's parameters are."""
     block = ShiftBlock(96, ShiftViTConfig(), 0.0)
-    own = parameters(block) - parameters(block.norm2) - parameters(block.mlp)
+    own = count_parameters(block) - count_parameters(block.norm2) - count_parameters(block.mlp)
     x = torch.randn(1, 96, 14, 14)
     with _Operations() as operations:
         shift(x, 12)
@@ -53,7 +54,7 @@ def _published() -> Iterator[tuple[str, ShiftViT]]:
 
 def check_parameters() -> Measurement:
     """Learnable numbers of real networks."""
-    found = {preset: parameters(model) for preset, model in _published()}
+    found = {preset: count_parameters(model) for preset, model in _published()}
     rounded = [round(count / 1e6) for count in found.values()]
     return Measurement(", ".join(f"{name} {count:,}" for name, count in found.items()), rounded == [20, 29, 34, 89])
 

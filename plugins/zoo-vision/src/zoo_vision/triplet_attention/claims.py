@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from zoo import Measurement
-from zoo_vision.counting import multiply_adds, parameters
+from zoo.evidence.measuring import count_parameters
+from zoo_vision.counting import multiply_adds
 from zoo_vision.triplet_attention.config import TripletConfig, TripletResNetConfig
 from zoo_vision.triplet_attention.gates import TripletAttention
 from zoo_vision.triplet_attention.networks import TripletResNet
@@ -18,9 +19,9 @@ def _resnet(depth: int, triplet: bool) -> TripletResNet:
 
 def check_parameters() -> Measurement:
     """Parameters with and without the module, on real networks."""
-    module = parameters(TripletAttention(TripletConfig()))
-    plain = {depth: parameters(_resnet(depth, triplet=False)) for depth in (18, 50)}
-    extra = {depth: parameters(_resnet(depth, triplet=True)) - plain[depth] for depth in plain}
+    module = count_parameters(TripletAttention(TripletConfig()))
+    plain = {depth: count_parameters(_resnet(depth, triplet=False)) for depth in (18, 50)}
+    extra = {depth: count_parameters(_resnet(depth, triplet=True)) - plain[depth] for depth in plain}
     share = extra[50] / plain[50]
     return Measurement(
         f"{module} per block; +{extra[18]} on ResNet-18, +{extra[50]} on ResNet-50 ({share:+.3%})",
