@@ -9,12 +9,18 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.evidence.replay import read_recording
+from zoo_sequence.adaptive_filter_attention.config import (
+    AdaptiveFilterConfig,
+    FilterNetworkConfig,
+    FullFilterConfig,
+    NoisyRotationConfig,
+)
 from zoo_sequence.adaptive_filter_attention.conversion import replay
 from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics
-from zoo_sequence.adaptive_filter_attention.full import FullAdaptiveFilterAttention, FullFilterConfig
-from zoo_sequence.adaptive_filter_attention.layer import AdaptiveFilterAttention, AdaptiveFilterConfig
-from zoo_sequence.adaptive_filter_attention.network import FilterNetwork, FilterNetworkConfig
-from zoo_sequence.adaptive_filter_attention.rotation import NoisyRotation, NoisyRotationConfig
+from zoo_sequence.adaptive_filter_attention.full import FullAdaptiveFilterAttention
+from zoo_sequence.adaptive_filter_attention.layer import AdaptiveFilterAttention
+from zoo_sequence.adaptive_filter_attention.network import FilterNetwork
+from zoo_sequence.adaptive_filter_attention.rotation import NoisyRotation
 from zoo_sequence.adaptive_filter_attention.training import fit
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "adaptive-filter-attention"

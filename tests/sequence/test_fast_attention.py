@@ -11,16 +11,9 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.evidence.measuring import PeakMemory
-from zoo_sequence.fast_attention.attention import (
-    Fastmax,
-    FastmaxCache,
-    FastmaxConfig,
-    FastmaxKernelConfig,
-    fastmax,
-    functional,
-    replay,
-    step,
-)
+from zoo_sequence.fast_attention.attention import Fastmax, FastmaxCache, fastmax, functional, step
+from zoo_sequence.fast_attention.config import FastmaxConfig, FastmaxKernelConfig
+from zoo_sequence.fast_attention.conversion import replay
 from zoo_sequence.fast_attention.polynomial import (
     BLOCK,
     FactorisedAttention,

@@ -23,4 +23,9 @@ and robust weights, this is attention with rotary positions.
 * ``adaptive-filter-attention-full``: decay and noise of every feature; costs length^2 d, for short sequences.
 * ``adaptive-filter-attention-network``: transformer blocks of the isotropic layer.
 * ``adaptive-filter-attention-rotation``: the noisy rotation as a benchmark, with a Kalman filter to compare with.
+
+Read in this order: ``config``, the schemas and choices; ``complex_features``, projections to complex heads and back;
+``dynamics``, the bounded quantities of a head and the covariance V; ``layer``, what both variants share, and the
+isotropic one; ``full``, the one with dynamics per feature; ``network``, transformer blocks; ``rotation``, the
+benchmark; ``training``; ``conversion``, the authors' names and the replay of recordings; ``claims``, what is measured.
 """

@@ -13,10 +13,10 @@ from zoo.evidence.measuring import PeakMemory
 from zoo.nn.attention import dense_attention
 from zoo.nn.rotary import apply_rotary
 from zoo.targets import require
+from zoo_sequence.adaptive_filter_attention.config import AdaptiveFilterConfig
 from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics
 from zoo_sequence.adaptive_filter_attention.layer import (
     AdaptiveFilterAttention,
-    AdaptiveFilterConfig,
     factorised_residual,
     visibility,
 )

@@ -10,16 +10,18 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from zoo.errors import InputError
-from zoo_sequence.adaptive_filter_attention.layer import (
+from zoo.evidence.replay import Run, replay_of
+from zoo.nn.renaming import renamed
+from zoo_sequence.adaptive_filter_attention.config import (
     BIASES,
     INPUT_NORMS,
     SCALES,
-    AdaptiveFilterAttention,
     AdaptiveFilterConfig,
     FilterConfig,
+    FilterNetworkConfig,
 )
-from zoo_sequence.adaptive_filter_attention.network import FilterNetwork, FilterNetworkConfig
+from zoo_sequence.adaptive_filter_attention.layer import AdaptiveFilterAttention
+from zoo_sequence.adaptive_filter_attention.network import FilterNetwork
 
 _RENAMES = (
     (r"\bW_([qkv])\.", r"\1_proj."),
@@ -40,42 +42,24 @@ _MASK = "causal_mask"
 
 def convert(state: Mapping[str, Tensor], config: FilterConfig) -> dict[str, Tensor]:
     """The authors' names to ours; their causal masks are left out, and so is what the config has no use for."""
-    converted = {}
-    for name, tensor in state.items():
-        renamed = name
-        for pattern, replacement in _RENAMES:
-            renamed = re.sub(pattern, replacement, renamed)
-        if re.search(r"\bcn_[qkv]\.gamma$", name):
-            tensor = tensor[0, 0, ..., 0]
+    idle = [_MASK]
+    if config.input_norm == "query-key":
         # Only the queries and keys have a norm then; the authors' layer owns the third all the same.
-        idle = config.input_norm == "query-key" and renamed.endswith("v_norm.weight")
-        if not idle and not renamed.endswith(_MASK):
-            converted[renamed] = tensor
-    return converted
+        idle += ["cn_v.gamma", "v_norm.weight"]
+    kept = {
+        name: tensor[0, 0, ..., 0] if re.search(r"\bcn_[qkv]\.gamma$", name) else tensor
+        for name, tensor in state.items()
+        if not name.endswith(tuple(idle))
+    }
+    return renamed(kept, _RENAMES)
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Components ``isotropic-afa`` and ``afa-network``; inputs carry an axis of size one after the batch."""
-    if component == "isotropic-afa":
-        return _layer(config, call, state, inputs)
-    if component == "afa-network":
-        return _network(config, call, state, inputs)
-    raise InputError(f"no component {component!r}; there are: isotropic-afa, afa-network")
-
-
-def _layer(
-    config: Mapping[str, Any], call: Mapping[str, Any], state: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    layer = AdaptiveFilterAttention(AdaptiveFilterConfig(**_options(config)))
-    _fill(layer, state, layer.config)
-    query, key, value = (inputs[name].squeeze(1) for name in call.get("args", ["x", "x", "x"]))
-    found = layer.eval().estimate(query, key, value, _recorded_mask(state[_MASK], query), _times(inputs))
+def _layer(run: Run) -> dict[str, Tensor]:
+    """The isotropic layer; inputs carry an axis of size one after the batch."""
+    layer = AdaptiveFilterAttention(AdaptiveFilterConfig(**_options(run.config)))
+    _fill(layer, run.state, layer.config)
+    query, key, value = (run.inputs[name].squeeze(1) for name in run.call.get("args", ["x", "x", "x"]))
+    found = layer.eval().estimate(query, key, value, _recorded_mask(run.state[_MASK], query), _times(run.inputs))
     return {
         "out": found.output.unsqueeze(1),
         "attn_mat": found.attention.permute(0, 2, 3, 1),
@@ -83,20 +67,19 @@ def _layer(
     }
 
 
-def _network(
-    config: Mapping[str, Any], call: Mapping[str, Any], state: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def _network(run: Run) -> dict[str, Tensor]:
+    """The network; inputs likewise."""
     own = FilterNetworkConfig(
-        num_layers=config["num_blocks"],
-        hidden_dim=config["hidden_dim"],
-        norm="layer" if "final_norm.bias" in state else "rms",
-        **_options(config),
+        num_layers=run.config["num_blocks"],
+        hidden_dim=run.config["hidden_dim"],
+        norm="layer" if "final_norm.bias" in run.state else "rms",
+        **_options(run.config),
     )
     network = FilterNetwork(own)
-    _fill(network, state, own)
-    x = inputs[call.get("args", ["x"])[0]].squeeze(1)
-    masks = [_recorded_mask(state[f"blocks.{index}.attn.{_MASK}"], x) for index in range(own.num_layers)]
-    return {"out": network.eval().run_blocks(x, masks, _times(inputs)).unsqueeze(1)}
+    _fill(network, run.state, own)
+    x = run.inputs[run.call.get("args", ["x"])[0]].squeeze(1)
+    masks = [_recorded_mask(run.state[f"blocks.{index}.attn.{_MASK}"], x) for index in range(own.num_layers)]
+    return {"out": network.eval().run_blocks(x, masks, _times(run.inputs)).unsqueeze(1)}
 
 
 def _options(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,3 +131,6 @@ def _recorded_mask(mask: Tensor, x: Tensor) -> Tensor:
 def _times(inputs: Mapping[str, Tensor]) -> Tensor | None:
     """Recorded measurement times, where there are any; 0, 1, 2, ... otherwise."""
     return inputs.get("t_measure")
+
+
+replay = replay_of({"isotropic-afa": _layer, "afa-network": _network})

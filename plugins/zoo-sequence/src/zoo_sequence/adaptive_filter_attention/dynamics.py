@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-if TYPE_CHECKING:
-    from zoo_sequence.adaptive_filter_attention.layer import FilterConfig
+from zoo_sequence.adaptive_filter_attention.config import FilterConfig
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
-_AFA_TINY = {"dim": 16, "num_heads": 2, "max_length": 10, "input_norm": "all"}
+_TINY = {"dim": 16, "num_heads": 2, "max_length": 10, "input_norm": "all"}
 
-_AFA_FILTER_2D = Weights(
+_FILTER_2D = Weights(
     "package://zoo_sequence/weights/adaptive-filter-attention-filter-2d.safetensors",
     sha256="a106e3e5ad4c5a1fcc29b9c8d90d7fd0b481fc7b3c981f48c9f5d1fb8821a60a",
     size=529_304,
@@ -15,6 +15,17 @@ _AFA_FILTER_2D = Weights(
     command="zoo train adaptive-filter-attention/filter-2d",
     note="For the benchmark adaptive-filter-attention-rotation/demo and its map from the plane to 128 channels.",
 )
+
+# The isotropic layer and the network of it have options that the full layer has not.
+_OF_ISOTROPIC = (
+    "With separate dynamics the code uses the values' decay for keys at one place; here keys have their own.",
+    "The code rotates back to time 0; here it is the first time, which differs with rotate_values=False only.",
+)
+_RESIDUAL = (
+    "Without its squares a residual can fall below -1 / S, where the robust logarithm ends: it is floored there "
+    "(full_residual=False)."
+)
+_TRAINING = "Training draws 32 new trajectories every epoch; on 32 fixed ones 1000 epochs overfit."
 
 PAPER = Paper(
     id="adaptive-filter-attention",
@@ -28,18 +39,10 @@ PAPER = Paper(
     replay="conversion:replay",
     differences=(
         "In the authors' code the gate's parameters are fixed random tensors of 64 features; here they are parameters.",
-        "With separate dynamics the code uses the values' decay for keys at one place; here keys have their own.",
         "With norms for queries and keys only, the code leaves the values undefined; here they stay as projected.",
         "The code's prediction decays by e^mu whatever the step; here it decays over the step by which it rotates.",
-        "The code rotates back to time 0; here it is the first time, which differs with rotate_values=False only.",
     ),
-    ours=(
-        "The form of the learned gate, 1 / (1 + prior) per feature, and the softplus that keeps a prior positive.",
-        "Without its squares a residual can fall below -1 / S, where the robust logarithm ends: it is floored there.",
-        "The demo's basis, its map to channels, initial states of deviation 5, and the Kalman filter beside it.",
-        "Training draws 32 new trajectories every epoch; on 32 fixed ones 1000 epochs overfit.",
-        "The full layer has no bias and scale choices; its gate takes the total precision of each feature.",
-    ),
+    ours=("The form of the learned gate, 1 / (1 + prior) per feature, and the softplus that keeps a prior positive.",),
     entries=(
         Entry(
             id="adaptive-filter-attention",
@@ -48,12 +51,14 @@ PAPER = Paper(
             summary="attention weights as precisions of past values carried forward by learned linear dynamics",
             tags=("self", "single-level", "soft", "single", "softmax", "causal", "complex", "filtering", "theory"),
             build="layer:AdaptiveFilterAttention",
-            config="layer:AdaptiveFilterConfig",
+            config="config:AdaptiveFilterConfig",
             example="layer:example",
+            differences=_OF_ISOTROPIC,
+            ours=(_RESIDUAL, _TRAINING),
             train="training:train",
             convert="conversion:convert",
-            presets={"filter-2d": {}, "tiny": _AFA_TINY},
-            weights={"filter-2d": _AFA_FILTER_2D},
+            presets={"filter-2d": {}, "tiny": _TINY},
+            weights={"filter-2d": _FILTER_2D},
             claims=(
                 Claim(
                     "zero decay, zero process noise, small angles: AFA is complex, rotary dot-product attention",
@@ -100,9 +105,10 @@ PAPER = Paper(
             summary="adaptive filter attention with decay and noise per feature, for short sequences (N <= 128)",
             tags=("self", "single-level", "soft", "multi-dimensional", "softmax", "causal", "complex", "filtering"),
             build="full:FullAdaptiveFilterAttention",
-            config="full:FullFilterConfig",
+            config="config:FullFilterConfig",
             example="layer:example",
-            presets={"tiny": _AFA_TINY},
+            ours=("No bias and scale choices; its gate takes the total precision of each feature.",),
+            presets={"tiny": _TINY},
         ),
         Entry(
             id="adaptive-filter-attention-network",
@@ -111,16 +117,18 @@ PAPER = Paper(
             summary="transformer of adaptive filters: noisy trajectories to estimates one step ahead",
             tags=("self", "softmax", "causal", "complex", "filtering", "transformer"),
             build="network:build_network",
-            config="network:FilterNetworkConfig",
+            config="config:FilterNetworkConfig",
             example="layer:example",
+            differences=_OF_ISOTROPIC,
+            ours=(_RESIDUAL, _TRAINING),
             train="training:train",
             convert="conversion:convert",
             presets={
                 "filter-2d": {"num_layers": 0},
                 "afa-transformer": {"num_layers": 2, "hidden_dim": 512},
-                "tiny": {**_AFA_TINY, "num_layers": 2, "hidden_dim": 24},
+                "tiny": {**_TINY, "num_layers": 2, "hidden_dim": 24},
             },
-            weights={"filter-2d": _AFA_FILTER_2D},
+            weights={"filter-2d": _FILTER_2D},
         ),
         Entry(
             id="adaptive-filter-attention-rotation",
@@ -128,8 +136,11 @@ PAPER = Paper(
             summary="foretell a damped rotation from noisy measurements, beside a Kalman filter",
             tags=("theory", "synthetic", "filtering"),
             build="rotation:NoisyRotation",
-            config="rotation:NoisyRotationConfig",
+            config="config:NoisyRotationConfig",
             example="rotation:rotation_example",
+            ours=(
+                "The demo's basis, its map to channels, initial states of deviation 5; the Kalman filter beside it.",
+            ),
             presets={
                 "measurement-noise": {"sigma2": 0.0, "eta2": 1.0},
                 "both-noises": {"sigma2": 0.3, "eta2": 0.5},

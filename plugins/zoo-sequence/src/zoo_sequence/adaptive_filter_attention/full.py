@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 
 from zoo.nn.masks import masked_softmax
+from zoo_sequence.adaptive_filter_attention.config import FullFilterConfig
 from zoo_sequence.adaptive_filter_attention.layer import (
     Combination,
-    FilterConfig,
     FilterLayer,
     Operands,
     log_total,
 )
-
-
-@dataclass
-class FullFilterConfig(FilterConfig):
-    """Config of the full layer."""
 
 
 class FullAdaptiveFilterAttention(FilterLayer):

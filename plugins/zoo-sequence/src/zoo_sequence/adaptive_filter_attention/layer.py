@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError, InputError
+from zoo.errors import InputError
 from zoo.nn.masks import expand_mask, masked_softmax
 from zoo_sequence.adaptive_filter_attention.complex_features import (
     ComplexRMSNorm,
@@ -20,94 +18,8 @@ from zoo_sequence.adaptive_filter_attention.complex_features import (
     as_real,
     squared_norm,
 )
+from zoo_sequence.adaptive_filter_attention.config import AdaptiveFilterConfig, FilterConfig
 from zoo_sequence.adaptive_filter_attention.dynamics import Dynamics, LinearDynamics
-
-INPUT_NORMS = ("none", "all", "query-key")
-BIASES = ("none", "covariance", "lag")
-SCALES = ("constant", "covariance", "linear")
-RESIDUALS = ("none", "add", "precision-gate", "learned-gate")
-
-
-@dataclass
-class FilterConfig:
-    """What the isotropic and the full layer have in common."""
-
-    dim: int = zoo.field(128, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(2, "heads", minimum=1)
-    key_dim: int | None = zoo.field(
-        None, "complex features of queries and keys, all heads together; None: dim", unit="features", minimum=2
-    )
-    value_dim: int | None = zoo.field(
-        None, "complex features of values, all heads together; None: dim", unit="features", minimum=2
-    )
-    max_length: int = zoo.field(
-        101, "length that decay rates and frequencies are scaled to; longer inputs work", unit="tokens", minimum=1
-    )
-    causal: bool = zoo.field(True, "always: a filter estimates from what came before")
-    input_norm: str = zoo.field("none", "which projections get a complex RMS norm", choices=INPUT_NORMS)
-    learn_rotations: bool = zoo.field(True, "learned frequencies; False: 10000^(-2i/d_h) before scaling")
-    decay: bool = zoo.field(True, "whether values fade; False: mu = 0")
-    process_noise: bool = zoo.field(True, "False: sigma = 0")
-    robust: bool = zoo.field(True, "Student-t weights of residuals; False: Gaussian")
-    residual: str = zoo.field("none", "how an estimate meets the value at its own position", choices=RESIDUALS)
-    predict_next: bool = zoo.field(True, "whether the output is the estimate one step ahead")
-    min_exponent: float = zoo.field(-20.0, "lower bound of mu dt")
-    max_exponent: float = zoo.field(20.0, "upper bound of mu dt")
-    eps: float = zoo.field(1e-5, "least noise, least decay rate, and decay rate that counts as zero", minimum=0.0)
-
-    def __post_init__(self) -> None:
-        if not self.causal:
-            raise ConfigError("a filter carries estimates forward in time: causal must be True", field="causal")
-        for name, width in (("key_dim", self.key_dim), ("value_dim", self.value_dim)):
-            if (width or self.dim) % (2 * self.num_heads):
-                raise ConfigError(
-                    f"{width or self.dim} features are not pairs of conjugate eigenvalues in each of "
-                    f"num_heads={self.num_heads} heads: give a multiple of {2 * self.num_heads}",
-                    field=name if width else "dim",
-                )
-        if not self.separate_keys and self.key_features != self.value_features:
-            raise ConfigError(
-                f"key_dim={self.key_dim or self.dim} and value_dim={self.value_dim or self.dim} must be equal "
-                "where keys and values share their dynamics",
-                field="key_dim",
-            )
-        if self.min_exponent > self.max_exponent:
-            raise ConfigError(
-                f"min_exponent={self.min_exponent} is above max_exponent={self.max_exponent}", field="min_exponent"
-            )
-
-    @property
-    def separate_keys(self) -> bool:
-        """Whether keys have dynamics of their own."""
-        return False
-
-    @property
-    def key_features(self) -> int:
-        """Complex features of a key in one head."""
-        return (self.key_dim or self.dim) // self.num_heads
-
-    @property
-    def value_features(self) -> int:
-        """Complex features of a value in one head."""
-        return (self.value_dim or self.dim) // self.num_heads
-
-
-@dataclass
-class AdaptiveFilterConfig(FilterConfig):
-    """Config of the isotropic layer."""
-
-    separate_dynamics: bool = zoo.field(False, "whether keys have decay, frequencies and noise of their own")
-    rotate_values: bool = zoo.field(True, "False: estimates stay rotated back to the first time")
-    additive_bias: str = zoo.field("covariance", "bias of a lag: 0, -log V or -nu dt", choices=BIASES)
-    residual_scale: str = zoo.field(
-        "covariance", "factor of the residual: 1/d_h, 1/(nu d_h V) or 1/(d_h (sigma^2 dt + eta^2))", choices=SCALES
-    )
-    full_residual: bool = zoo.field(True, "|q - k|^2 as residual; False: its cross term only")
-
-    @property
-    def separate_keys(self) -> bool:
-        """Whether keys have dynamics of their own."""
-        return self.separate_dynamics
 
 
 class Estimate(NamedTuple):

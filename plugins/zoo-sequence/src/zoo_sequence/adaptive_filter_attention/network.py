@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-import zoo
 from zoo.nn.mlp import MLP
-from zoo_sequence.adaptive_filter_attention.layer import (
-    AdaptiveFilterAttention,
-    AdaptiveFilterConfig,
-    Estimate,
-    visibility,
-)
-
-NORMS = ("rms", "layer")
-
-
-@dataclass
-class FilterNetworkConfig(AdaptiveFilterConfig):
-    """Config of the network: that of its layers, and what is around them."""
-
-    num_layers: int = zoo.field(2, "blocks; 0: one bare layer, without projections, norms and MLP", minimum=0)
-    hidden_dim: int = zoo.field(512, "width of the MLPs", unit="features", minimum=1)
-    norm: str = zoo.field("rms", "kind of norm", choices=NORMS)
+from zoo_sequence.adaptive_filter_attention.config import FilterNetworkConfig
+from zoo_sequence.adaptive_filter_attention.layer import AdaptiveFilterAttention, Estimate, visibility
 
 
 def _norm(config: FilterNetworkConfig) -> nn.Module:

@@ -15,29 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import zoo
 from zoo.errors import InputError
+from zoo_sequence.adaptive_filter_attention.config import NoisyRotationConfig
 
 # Columns: the basis in which the rotation is round. Its angle is 63 degrees.
 _BASIS = torch.tensor([[1.0, 0.5], [0.0, 1.0]], dtype=torch.float64)
-
-
-@dataclass
-class NoisyRotationConfig:
-    """Config of the trajectories and the benchmark."""
-
-    dim: int = zoo.field(128, "channels", unit="features", minimum=2)
-    mu: float = zoo.field(-0.1, "real part of the eigenvalues", unit="1/s", maximum=0.0)
-    omega: float = zoo.field(1.0, "imaginary part of the eigenvalues", unit="rad/s")
-    sigma2: float = zoo.field(0.0, "process noise, variance per second", minimum=0.0)
-    eta2: float = zoo.field(1.0, "measurement noise, variance", minimum=0.0)
-    initial_scale: float = zoo.field(5.0, "standard deviation of the initial state", minimum=0.0)
-    length: int = zoo.field(101, "measurements of a trajectory", minimum=2)
-    interval: float = zoo.field(0.1, "time between measurements", unit="s", minimum=1e-6)
-    substeps: int = zoo.field(10, "Euler steps per measurement", minimum=1)
-    count: int = zoo.field(64, "trajectories of the benchmark", minimum=1)
-    seed: int = zoo.field(999, "of the benchmark's trajectories")
-    map_seed: int = zoo.field(0, "of the map from the plane to the channels")
 
 
 @dataclass(frozen=True, eq=False)

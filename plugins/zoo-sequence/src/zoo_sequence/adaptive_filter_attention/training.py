@@ -8,9 +8,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from zoo_sequence.adaptive_filter_attention.layer import AdaptiveFilterAttention, AdaptiveFilterConfig
-from zoo_sequence.adaptive_filter_attention.network import FilterNetworkConfig, build_network
-from zoo_sequence.adaptive_filter_attention.rotation import NoisyRotation, NoisyRotationConfig
+from zoo_sequence.adaptive_filter_attention.config import (
+    AdaptiveFilterConfig,
+    FilterNetworkConfig,
+    NoisyRotationConfig,
+)
+from zoo_sequence.adaptive_filter_attention.layer import AdaptiveFilterAttention
+from zoo_sequence.adaptive_filter_attention.network import build_network
+from zoo_sequence.adaptive_filter_attention.rotation import NoisyRotation
 
 EPOCHS, TRAJECTORIES, MEASUREMENT_NOISE = 1000, 32, 4.0
 

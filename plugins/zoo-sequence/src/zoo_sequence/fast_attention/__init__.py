@@ -22,6 +22,7 @@ t = normalize_term sqrt(D)), or of queries and keys divided by their largest nor
 t = 1, |s| <= lim^2). For p = 2 f(x) >= 1/2: every weight is positive and every denominator at least N / 2. For p = 1
 f is negative below x = -1 and denominators can vanish: keep |s| < 1.
 
-``polynomial`` evaluates such attention and its gradient in chunks, ``attention`` makes a layer of it, ``networks`` the
-models of the experiments.
+Read ``polynomial`` first, which evaluates such attention and its gradient in chunks; then ``config``, the schemas;
+``attention``, which makes a function, a recurrence and a layer of it; ``networks``, the models of the experiments;
+``conversion``, which replays recordings; and ``claims``, which measures what the paper promises.
 """

@@ -2,83 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-import zoo
 from zoo.errors import ConfigError, InputError
-from zoo.nn.heads import repeat_heads, require_equal_slices
+from zoo.nn.heads import merge_heads, repeat_heads
 from zoo.nn.masks import causal_mask, padding_mask
-from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, Polynomial, attend, divide
+from zoo_sequence.fast_attention.config import FastmaxConfig, FastmaxKernelConfig
+from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, attend, divide
 
 MECHANISM = "fastmax"
-
-NORMALIZATIONS = {"standardize": "temperature", "scale": "normalize_term", "maxnorm": "lim"}
-"""How queries and keys are normalised, and the constant that belongs to each."""
-
-DROPOUTS = ("standard", "1d", "quadratic")
-
-
-@dataclass
-class FastmaxKernelConfig:
-    """Config of the function."""
-
-    p: int = zoo.field(2, "degree of the polynomial", choices=(1, 2))
-    a0: float = zoo.field(1.0, "constant coefficient of the polynomial")
-    a1: float = zoo.field(1.0, "linear coefficient")
-    a2: float = zoo.field(0.5, "quadratic coefficient; degree 1 has none")
-    normalize: str = zoo.field(
-        "scale",
-        "of queries and keys: standardize each (the paper), scale the scores (the code), or divide by the largest norm",
-        choices=tuple(NORMALIZATIONS),
-    )
-    temperature: float = zoo.field(1.0, "divisor of standardised scores", minimum=0.0)
-    normalize_term: float = zoo.field(8.0, "divisor of plain scores, times sqrt(head_dim)", minimum=0.0)
-    lim: float = zoo.field(1.0, "largest norm of queries and of keys under maxnorm", minimum=0.0)
-    feature_dropout: float = zoo.field(0.0, "probability of a dropped factor in training", minimum=0.0, maximum=1.0)
-    dropout_variant: str = zoo.field(
-        "quadratic",
-        "factors that are dropped: products of two features (features, for degree 1), a feature of all tokens, or "
-        "features token by token",
-        choices=DROPOUTS,
-    )
-
-    def __post_init__(self) -> None:
-        defaults = FastmaxKernelConfig.__dataclass_fields__
-        for mode, name in NORMALIZATIONS.items():
-            value = getattr(self, name)
-            if mode != self.normalize and value != defaults[name].default:
-                raise ConfigError(
-                    f"{name}={value} belongs to normalize={mode!r}; with {self.normalize!r} scores depend on "
-                    f"{NORMALIZATIONS[self.normalize]}",
-                    field=name,
-                )
-            if not value:
-                raise ConfigError(f"{name}=0 leaves no scores; give a positive number", field=name)
-
-    @property
-    def polynomial(self) -> Polynomial:
-        """f."""
-        return Polynomial(self.a0, self.a1, self.a2 if self.p == 2 else 0.0)
-
-
-@dataclass
-class FastmaxConfig(FastmaxKernelConfig):
-    """Config of the layer."""
-
-    dim: int = zoo.field(512, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(8, "heads", minimum=1)
-    causal: bool = zoo.field(False, "whether a token sees only those before it and itself")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_equal_slices(self.dim, self.num_heads)
 
 
 def normalised(
@@ -335,47 +272,9 @@ class Fastmax(nn.Module):
             cache.length += length
         else:
             raise InputError("this layer looks at later tokens as well: a cache is for layers with causal=True")
-        return self.out(output.transpose(1, 2).flatten(2))
+        return self.out(merge_heads(output))
 
 
 def example(config: FastmaxConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
     """Random tokens of length 13."""
     return {"x": torch.randn(batch_size, 13, config.dim, generator=torch.Generator().manual_seed(seed))}
-
-
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Components ``fastmax`` (scaled scores, with gradients) and ``fastmax-maxnorm``; every degree and order."""
-    if component == "fastmax":
-        kernels = {
-            f"_nt{term}": partial(FastmaxKernelConfig, normalize_term=float(term)) for term in config["normalize_term"]
-        }
-    elif component == "fastmax-maxnorm":
-        names = ("normalize", "a0", "a1", "a2", "lim")
-        kernels = {"": partial(FastmaxKernelConfig, **{name: config[name] for name in names})}
-    else:
-        raise InputError(f"no component {component!r}; there are: fastmax, fastmax-maxnorm")
-    outputs: dict[str, Tensor] = {}
-    for suffix, kernel in kernels.items():
-        for degree in config.get("p", (1, 2)):
-            for causal in config.get("mask", (False, True)):
-                name = f"p{degree}_{'causal' if causal else 'full'}{suffix}"
-                outputs |= _replay_one(name, kernel(p=degree), causal, inputs)
-    return outputs
-
-
-def _replay_one(
-    name: str, config: FastmaxKernelConfig, causal: bool, inputs: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    with torch.enable_grad():
-        query, key, value = sources = [inputs[letter].clone().requires_grad_() for letter in "qkv"]
-        output = fastmax(query, key, value, config, causal=causal)
-        if "grad_out" not in inputs:
-            return {name: output}
-        grads = torch.autograd.grad((output * inputs["grad_out"]).sum(), sources)
-    return {name: output} | {f"grad_{letter}_{name}": grad for letter, grad in zip("qkv", grads, strict=True)}

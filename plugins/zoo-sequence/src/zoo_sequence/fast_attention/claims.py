@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from zoo import Measurement
 from zoo.evidence.measuring import PeakMemory, growth_exponent, quickest
-from zoo_sequence.fast_attention.attention import FastmaxKernelConfig, fastmax
+from zoo_sequence.fast_attention.attention import fastmax
+from zoo_sequence.fast_attention.config import FastmaxKernelConfig
 from zoo_sequence.fast_attention.polynomial import (
     FactorisedAttention,
     FeatureMap,

@@ -35,10 +35,11 @@ PAPER = Paper(
     commit="28eb11a",
     license="MIT",
     fidelity="reference",
-    replay="attention:replay",
+    replay="conversion:replay",
     differences=(
         "The paper standardises queries and keys (normalize=standardize); the reproduction code divides the scores of "
-        "plain ones by 8 sqrt(D), which is the default here; the CUDA package divides by the largest norm (maxnorm).",
+        "plain ones by 8 sqrt(D), which is the default here; the CUDA package divides by the largest norm "
+        "(normalize=maxnorm).",
         "Without normalisation the package sets a temperature and then overwrites it by 1: taken as a mistake.",
         "The package's explicit-matrix branch ignores the normalisation; here there is one meaning.",
     ),
@@ -48,9 +49,6 @@ PAPER = Paper(
         "Quadratic dropout therefore drops k_a k_b and k_b k_a together.",
         "Hidden keys and values are zero and leave the denominators; hidden tokens count for no largest norm.",
         "Where a denominator is exactly 0 the output is 0.",
-        "Vocabularies and classes of the Long Range Arena presets, their documents encoded one by one, and the row of "
-        "13 patches that the tiny vision transformer reads.",
-        "Default sizes where the table has choices: width 32, 49 patches, p = 2.",
     ),
     entries=(
         Entry(
@@ -60,7 +58,7 @@ PAPER = Paper(
             summary="fastmax: a polynomial in place of the exponential; every token sees every token in linear time",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "linear", "polynomial", "causal"),
             build="attention:Fastmax",
-            config="attention:FastmaxConfig",
+            config="config:FastmaxConfig",
             example="attention:example",
             functional="attention:functional",
             presets={"tiny": {"dim": 16, "num_heads": 2}},
@@ -118,8 +116,11 @@ PAPER = Paper(
             summary="encoder of long sequences with fastmax heads, in the shapes of the Long Range Arena",
             tags=("self", "linear", "transformer", "classification", "long-context"),
             build="networks:FastmaxEncoder",
-            config="networks:FastmaxEncoderConfig",
+            config="config:FastmaxEncoderConfig",
             example="networks:encoder_example",
+            ours=(
+                "Vocabularies and classes of the Long Range Arena presets, and their documents, encoded one by one.",
+            ),
             presets={
                 **_LONG_RANGE_ARENA,
                 "tiny": {**_FASTMAX_TINY, "max_length": 13, "vocab_size": 18, "num_classes": 10},
@@ -139,7 +140,7 @@ PAPER = Paper(
             summary="nanoGPT-style language model with fastmax heads; generates from a state of constant size",
             tags=("self", "linear", "causal", "transformer", "language-model"),
             build="networks:FastmaxGPT",
-            config="networks:FastmaxGPTConfig",
+            config="config:FastmaxGPTConfig",
             example="networks:gpt_example",
             presets={
                 "nanogpt-char": {
@@ -159,8 +160,12 @@ PAPER = Paper(
             summary="vision transformer with fastmax heads for small images, by patch or by pixel",
             tags=("self", "linear", "transformer", "vision", "classification"),
             build="networks:FastmaxViT",
-            config="networks:FastmaxViTConfig",
+            config="config:FastmaxViTConfig",
             example="networks:vit_example",
+            ours=(
+                "Sizes where the table has choices: width 32 and 49 patches.",
+                "The row of 13 patches that the tiny preset reads.",
+            ),
             presets={
                 "mnist-vit": {"num_layers": 3, "dim": 32, "num_heads": 4, "image_size": 28, "patch_size": 4},
                 "tiny": {**_FASTMAX_TINY, "image_size": 4, "image_width": 52, "patch_size": 4},

@@ -7,78 +7,29 @@ be softmax attention of the same size ("full"), or any other drop-in layer by na
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import zoo
 from zoo.errors import InputError
 from zoo.nn.attention import MultiHeadAttention
-from zoo.nn.drop_in import HostConfig, layers_by_name
+from zoo.nn.drop_in import layers_by_name
 from zoo.nn.encoder_block import EncoderBlock
 from zoo.nn.language_model import CausalLanguageModel
 from zoo.nn.masks import padding_mask
-from zoo.nn.vision_transformer import VisionTransformer, VisionTransformerConfig
-from zoo_sequence.fast_attention.attention import Fastmax, FastmaxConfig, FastmaxKernelConfig
-
-
-@dataclass
-class FastmaxViTConfig(VisionTransformerConfig, FastmaxKernelConfig):
-    """Config of the image classifier; "fastmax" and "full" are its own kinds of attention."""
-
-    dim: int = zoo.field(32, "model width", unit="features", minimum=1)
-    num_layers: int = zoo.field(3, "blocks", minimum=1)
-    num_heads: int = zoo.field(4, "heads", minimum=1)
-    image_size: int = zoo.field(28, "side of the square image, or its height", unit="pixels", minimum=1)
-    patch_size: int = zoo.field(4, "side of a patch; 1: every pixel is a token", unit="pixels", minimum=1)
-    in_channels: int = zoo.field(1, "channels of the image", minimum=1)
-    num_classes: int = zoo.field(10, "classes", minimum=1)
-    pool: str = zoo.field("mean", "what the head reads", choices=("cls", "mean"))
-    attention: str = zoo.field("fastmax", "attention of every block: fastmax, full, or a drop-in layer by name")
-
-    def __post_init__(self) -> None:
-        VisionTransformerConfig.__post_init__(self)
-        FastmaxKernelConfig.__post_init__(self)
-
-
-@dataclass
-class FastmaxSequenceConfig(HostConfig, FastmaxKernelConfig):
-    """What the two networks on token ids share."""
-
-    vocab_size: int = zoo.field(257, "tokens of the vocabulary", minimum=1)
-    max_length: int = zoo.field(4000, "learned positions: the longest sequence", unit="tokens", minimum=1)
-    mlp_ratio: float = zoo.field(4.0, "feed-forward width over model width", minimum=0.0)
-    dropout: float = zoo.field(0.0, "after positions and in the MLPs", minimum=0.0, maximum=1.0)
-    attention: str = zoo.field("fastmax", "attention of every block: fastmax, full, or a drop-in layer by name")
-
-    def __post_init__(self) -> None:
-        HostConfig.__post_init__(self)
-        FastmaxKernelConfig.__post_init__(self)
-
-
-@dataclass
-class FastmaxEncoderConfig(FastmaxSequenceConfig):
-    """Config of the encoder."""
-
-    dim: int = zoo.field(256, "model width", unit="features", minimum=1)
-    num_layers: int = zoo.field(4, "blocks", minimum=1)
-    num_heads: int = zoo.field(4, "heads", minimum=1)
-    num_classes: int = zoo.field(2, "classes", minimum=1)
-    num_documents: int = zoo.field(1, "sequences that are classified together, encoded one by one", minimum=1)
-
-
-@dataclass
-class FastmaxGPTConfig(FastmaxSequenceConfig):
-    """Config of the language model."""
-
-    vocab_size: int = zoo.field(65, "tokens of the vocabulary", minimum=1)
-    dim: int = zoo.field(384, "model width", unit="features", minimum=1)
-    num_layers: int = zoo.field(6, "blocks", minimum=1)
-    num_heads: int = zoo.field(6, "heads", minimum=1)
-    max_length: int = zoo.field(256, "learned positions: the longest sequence", unit="tokens", minimum=1)
+from zoo.nn.vision_transformer import VisionTransformer
+from zoo_sequence.fast_attention.attention import Fastmax
+from zoo_sequence.fast_attention.config import (
+    FastmaxConfig,
+    FastmaxEncoderConfig,
+    FastmaxGPTConfig,
+    FastmaxKernelConfig,
+    FastmaxSequenceConfig,
+    FastmaxViTConfig,
+)
 
 
 def _fastmax_layer(config: FastmaxViTConfig | FastmaxSequenceConfig, causal: bool) -> nn.Module:
