@@ -1,72 +1,19 @@
-"""Discovery: which plugins are installed, what they offer, and which of them are broken.
-
-Plugins advertise an entry point in the group ``zoo.plugins`` that names their catalogue module. A module
-that fails to import, or states nonsense, is set aside with its traceback and never takes the others down.
-Nothing here imports torch.
-"""
+"""The catalogue of this process: everything that the installed plugins offer, found by name. Imports no torch."""
 
 from __future__ import annotations
 
 import os
-import time
-import traceback
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
-import pluggy
+from zoo import discovery, names
+from zoo.discovery import BrokenPlugin, Plugin
+from zoo.errors import AmbiguousName, UnknownName
+from zoo.facts import Entry, Paper
+from zoo.hooks import Source
 
-from zoo import hooks, names
-from zoo.errors import AmbiguousName, PluginError, UnknownName, one_line
-from zoo.facts import BrokenPaper, Entry, Paper
-from zoo.hooks import OWN_SCHEMES, Source
-
-if TYPE_CHECKING:
-    import click
-
-GROUP = "zoo.plugins"
 DISABLED = "ZOO_PLUGINS_DISABLED"
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A working plugin: its entry point, seconds its import took, and what its hooks offer."""
-
-    point: EntryPoint
-    seconds: float
-    papers: tuple[Paper, ...]
-    sources: Mapping[str, Source] = field(default_factory=dict)
-    commands: tuple[click.Command, ...] = ()
-    broken_papers: tuple[BrokenPaper, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What the entry point is called."""
-        return self.point.name
-
-    @property
-    def distribution(self) -> str:
-        """Name of what pip installed; read from its metadata, which listings have no need of."""
-        return _distribution(self.point)
-
-    @property
-    def version(self) -> str:
-        """Version of the distribution."""
-        return self.point.dist.version if self.point.dist else "unknown"
-
-
-@dataclass(frozen=True)
-class BrokenPlugin:
-    """A plugin that was set aside: why, in one line, and the full traceback."""
-
-    name: str
-    distribution: str
-    reason: str
-    traceback: str
 
 
 @dataclass(frozen=True)
@@ -164,8 +111,8 @@ class Catalogue:
         ]
         if broken_papers:
             message += f" These papers are broken and were set aside: {'; '.join(broken_papers)}. Run: zoo doctor"
-        if not self.plugins:
-            message += " No plugin is installed. Run: pip install zoo-sequence zoo-vision ..."
+        if not self.offers:
+            message += " No plugin that offers entries is installed. Run: pip install zoo-sequence zoo-vision ..."
         return message
 
     def find_paper(self, paper_id: str) -> tuple[str, Paper]:
@@ -212,94 +159,11 @@ def find_preset(entry: Entry, preset: str | None) -> str | None:
     )
 
 
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager(hooks.PROJECT)
-    manager.add_hookspecs(hooks)
-    return manager
-
-
-def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "unknown"
-
-
-def _offered(module: ModuleType, hook: str) -> Any:
-    """What a module's implementation of a hook gives; nothing where it has none."""
-    offer: Any = getattr(module, hook, None)
-    return () if offer is None else offer()
-
-
-def _papers(module: ModuleType) -> tuple[tuple[Paper, ...], tuple[BrokenPaper, ...]]:
-    yielded = tuple(_offered(module, "zoo_papers"))
-    for paper in yielded:
-        if not isinstance(paper, Paper | BrokenPaper):
-            raise PluginError(f"zoo_papers yielded {paper!r}; expected zoo.Paper objects")
-    papers = tuple(paper for paper in yielded if isinstance(paper, Paper))
-    for what, ids in (
-        ("paper", [paper.id for paper in papers]),
-        ("entry", [name for paper in papers for entry in paper.entries for name in (entry.id, *entry.aliases)]),
-    ):
-        repeated = [name for name, count in Counter(ids).items() if count > 1]
-        if repeated:
-            raise PluginError(f"{what} id offered twice: {', '.join(repeated)}")
-    return papers, tuple(paper for paper in yielded if isinstance(paper, BrokenPaper))
-
-
-def _sources(module: ModuleType) -> dict[str, Source]:
-    sources: dict[str, Source] = dict(_offered(module, "zoo_sources"))
-    for scheme, source in sources.items():
-        if scheme in OWN_SCHEMES:
-            raise PluginError(f"zoo_sources offers the scheme {scheme!r}, which is the zoo's own")
-        if not callable(source):
-            raise PluginError(f"zoo_sources maps {scheme!r} to {source!r}; expected a function of a URI")
-    return sources
-
-
-def _commands(module: ModuleType) -> tuple[click.Command, ...]:
-    commands = tuple(_offered(module, "zoo_commands"))
-    for command in commands:
-        if not (callable(command) and getattr(command, "name", None)):
-            raise PluginError(f"zoo_commands yielded {command!r}; expected named click.Command objects")
-    return commands
-
-
-def _load(point: EntryPoint, manager: pluggy.PluginManager) -> Plugin:
-    start = time.perf_counter()
-    module = point.load()
-    manager.register(module, name=point.name)
-    try:
-        manager.check_pending()
-        (papers, broken), sources, commands = _papers(module), _sources(module), _commands(module)
-    except BaseException:
-        manager.unregister(module)
-        raise
-    return Plugin(point, time.perf_counter() - start, papers, sources, commands, broken)
-
-
-def discover(points: Iterable[EntryPoint], disabled: Iterable[str] = ()) -> Catalogue:
-    """Import the given entry points' modules and collect what they offer."""
-    blocked = {names.fold(name) for name in disabled}
-    manager = _manager()
-    plugins: dict[str, Plugin] = {}
-    broken: list[BrokenPlugin] = []
-    for point in points:
-        if names.fold(point.name) in blocked:
-            continue
-        try:
-            if point.name in plugins:
-                raise PluginError(
-                    f"the name {point.name!r} is taken by distribution {plugins[point.name].distribution!r}"
-                )
-            plugins[point.name] = _load(point, manager)
-        except (Exception, SystemExit) as error:
-            broken.append(BrokenPlugin(point.name, _distribution(point), one_line(error), traceback.format_exc()))
-    return Catalogue(plugins.values(), broken, sorted(blocked))
-
-
 @lru_cache(maxsize=1)
 def current() -> Catalogue:
     """The catalogue of this process; plugins are imported on the first call."""
-    disabled = [name for name in os.environ.get(DISABLED, "").split(",") if name.strip()]
-    return discover(entry_points(group=GROUP), disabled)
+    disabled = sorted({names.fold(name) for name in os.environ.get(DISABLED, "").split(",") if name.strip()})
+    return Catalogue(*discovery.discover(disabled), disabled)
 
 
 def refresh() -> Catalogue:

@@ -12,13 +12,14 @@ paper. A ``facts.py`` that fails is set aside alone: the plugin's other papers w
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import astuple
 from importlib import import_module
 from pathlib import Path
 
-from zoo.errors import PluginError, one_line
+from zoo.errors import PluginError
 from zoo.facts import BrokenPaper, Paper
+from zoo.foreign import Failure, attempt
 from zoo.hooks import hookimpl
 
 
@@ -54,10 +55,12 @@ def _package(folder: Path) -> str:
 
 
 def _paper(package: str) -> Paper | BrokenPaper:
-    try:
-        paper = getattr(import_module(f"{package}.facts"), "PAPER", None)
-        if not isinstance(paper, Paper):
-            raise PluginError(f"{package}.facts: PAPER is {paper!r}; expected a zoo.Paper")
-        return paper
-    except (Exception, SystemExit) as error:
-        return BrokenPaper(package.rpartition(".")[2], one_line(error), traceback.format_exc())
+    found = attempt(lambda: _stated(package))
+    return BrokenPaper(package.rpartition(".")[2], *astuple(found)) if isinstance(found, Failure) else found
+
+
+def _stated(package: str) -> Paper:
+    paper = getattr(import_module(f"{package}.facts"), "PAPER", None)
+    if not isinstance(paper, Paper):
+        raise PluginError(f"{package}.facts: PAPER is {paper!r}; expected a zoo.Paper")
+    return paper

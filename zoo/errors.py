@@ -7,7 +7,13 @@ from __future__ import annotations
 
 
 class ZooError(Exception):
-    """Base of every error that the zoo raises on purpose."""
+    """Base of every error that the zoo raises on purpose.
+
+    Its text is safe to print: names that come from files may hold codes that steer a terminal.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class UnknownName(ZooError):
@@ -68,10 +74,34 @@ class DownloadError(WeightsError):
     """The Hub, or another source, could not deliver a file."""
 
 
+def printable(text: str) -> str:
+    """The text with control characters, lone surrogates and marks that reorder text written as escapes.
+
+    Line feeds, tabs and everything that a script needs to be read stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if _shows(character) else ascii(character)[1:-1] for character in text)
+
+
+# Direction of text: they make a name read as another one.
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _shows(character: str) -> bool:
+    code = ord(character)
+    controls = code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 or code in (0x2028, 0x2029)
+    return character in "\n\t" or not (controls or character in _REORDERING)
+
+
+LONGEST_LINE = 5_000
+
+
 def one_line(error: BaseException) -> str:
     """Class and message of an error in one line, whatever its ``__str__`` does."""
     try:
         text = str(error)
     except BaseException as problem:
         text = f"(its message cannot be shown: {type(problem).__name__})"
-    return f"{type(error).__name__}: {text}".splitlines()[0]
+    line = " ".join(f"{type(error).__name__}: {text}".split())
+    return printable(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + " ...")

@@ -6,6 +6,7 @@ The results behave as tuples and dataclasses in code and render as tables in a t
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -98,11 +99,15 @@ def entries(
         plugin: name of a plugin.
         tag: a tag every result carries.
         search: words, all of which stand in the id, the aliases, the summary, the tags or the paper's title.
+
+    Raises:
+        UnknownName: there is no such kind, plugin or tag; the message has the nearest.
     """
-    if kind is not None and kind not in KINDS:
-        raise UnknownName(f"{kind!r} is not a kind of entry; there are: {', '.join(KINDS)}")
+    _require_kind(kind)
     if plugin is not None:
         plugin = catalogue.current().plugin(plugin).name
+    if tag is not None and names.fold(tag) not in map(names.fold, tags()):
+        raise UnknownName(f"no entry carries the tag {tag!r}.{names.suggestion(tag, tags())} All of them: zoo tags")
     words = [word.lower() for word in (search or "").split()]
     return Listing(
         offer
@@ -112,6 +117,19 @@ def entries(
         and (tag is None or names.fold(tag) in map(names.fold, offer.entry.tags))
         and all(word in _text(offer) for word in words)
     )
+
+
+def tags(kind: str | None = None) -> dict[str, int]:
+    """The tags that installed entries (of a kind) carry, in alphabetical order, and how many carry each."""
+    _require_kind(kind)
+    offers = catalogue.current().offers
+    counts = Counter(tag for offer in offers if kind in (None, offer.entry.kind) for tag in offer.entry.tags)
+    return dict(sorted(counts.items()))
+
+
+def _require_kind(kind: str | None) -> None:
+    if kind is not None and kind not in KINDS:
+        raise UnknownName(f"{kind!r} is not a kind of entry; there are: {', '.join(KINDS)}")
 
 
 def _text(offer: catalogue.Offer) -> str:

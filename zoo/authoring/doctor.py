@@ -7,6 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from zoo import catalogue
+from zoo.discovery import BrokenPlugin
+from zoo.errors import printable
 from zoo.views import plain_table
 
 PACKAGES = (
@@ -34,7 +36,7 @@ def report() -> tuple[str, bool]:
     if current.disabled:
         parts.append(f"disabled by {catalogue.DISABLED}: {', '.join(current.disabled)}")
     parts += [_packages(), _environment()]
-    return "\n\n".join(parts), not (current.broken or broken_papers)
+    return printable("\n\n".join(parts)), not (current.broken or broken_papers)
 
 
 def _plugins(current: catalogue.Catalogue) -> str:
@@ -48,13 +50,14 @@ def _plugins(current: catalogue.Catalogue) -> str:
             f"{plugin.seconds * 1000:.0f} ms",
             str(len(plugin.papers)),
             str(sum(len(paper.entries) for paper in plugin.papers)),
+            ", ".join(sorted(str(command.name) for command in plugin.commands)),
         )
         for plugin in current.plugins
     ]
-    return plain_table(("plugin", "distribution", "version", "import", "papers", "entries"), rows)
+    return plain_table(("plugin", "distribution", "version", "import", "papers", "entries", "commands"), rows)
 
 
-def _broken(plugin: catalogue.BrokenPlugin) -> str:
+def _broken(plugin: BrokenPlugin) -> str:
     return f"BROKEN {plugin.name} ({plugin.distribution}): {plugin.reason}\n{plugin.traceback.rstrip()}"
 
 

@@ -1,11 +1,13 @@
 """The ``zoo`` command.
 
-Every command lives in a module of its own that is imported when the command runs, so that listing the
-catalogue never pays for what training needs.
+Its own commands are those that find, load and share entries; all others come from plugins, through the hook
+``zoo_commands``. Ours live in modules that are imported when they run, so that listing the catalogue never pays for
+what loading needs.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from importlib import import_module
@@ -13,25 +15,22 @@ from importlib import import_module
 import click
 
 import zoo
-from zoo.errors import ZooError
+from zoo import names
+from zoo.cli.output import installed
+from zoo.errors import one_line
 
 COMMANDS = {
     "list": ("zoo.cli.listing", "The entries that installed plugins offer."),
     "info": ("zoo.cli.listing", "Everything known about one entry, with its parameter count."),
+    "tags": ("zoo.cli.listing", "The tags that entries carry."),
     "load": ("zoo.cli.using", "Build an entry, fill it, and print what came out."),
     "predict": ("zoo.cli.using", "Run an entry on an image, a text or whatever it takes."),
-    "train": ("zoo.cli.using", "Reproduce the bundled weights of a preset from a seed."),
     "pull": ("zoo.cli.sharing", "Fetch weights ahead of time."),
     "push": ("zoo.cli.sharing", "Upload an entry or a saved folder to the Hub."),
     "convert": ("zoo.cli.sharing", "Turn a pickle checkpoint into safetensors, safely."),
-    "verify": ("zoo.cli.evidence", "Measure the claims of entries beside their papers' figures."),
-    "replay": ("zoo.cli.evidence", "Replay recorded runs of a paper's reference implementation."),
-    "bench": ("zoo.cli.evidence", "Time and memory of drop-in layers over sequence lengths."),
-    "card": ("zoo.cli.evidence", "Render model cards, or check that they are current."),
-    "new": ("zoo.cli.authoring", "Scaffold a plugin that installs and passes its tests."),
-    "doctor": ("zoo.cli.authoring", "Which plugins work, which are broken and why."),
-    "hub-server": ("zoo.cli.authoring", "Run a local Hub for tests and demonstrations."),
 }
+# With it an error that is no ZooError comes with its traceback.
+TRACEBACK = "ZOO_TRACEBACK"
 
 
 class ZooGroup(click.Group):
@@ -39,7 +38,7 @@ class ZooGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, ours first."""
-        return [*COMMANDS, *sorted(self._plugin_commands())]
+        return [*COMMANDS, *self._plugin_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command."""
@@ -49,23 +48,48 @@ class ZooGroup(click.Group):
             return command
         return self._plugin_commands().get(cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments begin with; for an unknown one the nearest is named."""
+        name = click.utils.make_str(args[0])
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
+            suggestion = names.suggestion(name, self.list_commands(ctx))
+            ctx.fail(f"There is no command {name!r}.{suggestion} All of them: zoo --help")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Discover what is installed, then run the command."""
+        installed()
+        return super().invoke(ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The overview, without importing any command."""
+        """The overview, without importing any of our commands."""
         rows = [(name, text) for name, (_, text) in COMMANDS.items()]
-        rows += [(name, command.get_short_help_str()) for name, command in sorted(self._plugin_commands().items())]
+        rows += [(name, command.get_short_help_str(80)) for name, command in self._plugin_commands().items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
     def _plugin_commands(self) -> dict[str, click.Command]:
-        from zoo import catalogue
+        """Commands by name, the core distribution's first.
 
-        offered = [(plugin.name, command) for plugin in catalogue.current().plugins for command in plugin.commands]
-        taken = Counter([*COMMANDS, *(command.name for _, command in offered)])
-        # Nothing overwrites silently: a name that is taken is reachable as plugin:name.
-        return {
-            str(command.name) if taken[command.name] == 1 else f"{plugin}:{command.name}": command
-            for plugin, command in offered
-        }
+        Nothing overwrites silently: a name that is taken is reachable as plugin:name, and those of the core's own
+        distribution are never anybody else's.
+        """
+        plugins = sorted(installed().plugins, key=lambda plugin: (not _is_own(plugin.point.value), plugin.name))
+        offered = [(plugin, str(command.name), command) for plugin in plugins for command in plugin.commands]
+        own = {name for plugin, name, _ in offered if _is_own(plugin.point.value)} | set(COMMANDS)
+        counts = Counter(name for _, name, _ in offered)
+        found: dict[str, click.Command] = {}
+        for plugin, name, command in offered:
+            free = _is_own(plugin.point.value) if name in own else counts[name] == 1
+            found[name if free else f"{plugin.name}:{name}"] = command
+        return found
+
+
+def _is_own(module: str) -> bool:
+    """Whether a plugin's module is part of this package."""
+    return module.partition(".")[0] == zoo.__name__
 
 
 @click.group(cls=ZooGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -78,9 +102,17 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Entry point of the ``zoo`` command: what goes wrong becomes one message and exit code 1."""
+    """Entry point of the ``zoo`` command: what goes wrong becomes one line and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # No name of a file, and no text of a plugin, is beyond what can be printed.
+            stream.reconfigure(errors="backslashreplace")
     try:
         cli.main(args=args, prog_name="zoo", standalone_mode=True)
-    except (ZooError, OSError) as error:
-        click.echo(f"{type(error).__name__}: {error}", err=True)
+    except Exception as error:
+        click.echo(one_line(error), err=True)
+        if os.environ.get(TRACEBACK):
+            raise
+        if not isinstance(error, zoo.ZooError | OSError):
+            click.echo(f"This is no error that the zoo knows; {TRACEBACK}=1 shows where it was raised.", err=True)
         sys.exit(1)

@@ -1,10 +1,12 @@
-"""``zoo list`` and ``zoo info``."""
+"""``zoo list``, ``zoo info`` and ``zoo tags``."""
 
 from __future__ import annotations
 
 import click
 
-from zoo.cli.options import EntryName, echo_json, echo_table, overrides
+from zoo.cli.options import EntryName, overrides
+from zoo.cli.output import echo_json, echo_table, json_option
+from zoo.errors import printable
 from zoo.facts import KINDS
 
 
@@ -13,11 +15,12 @@ from zoo.facts import KINDS
 @click.option("--plugin", help="Only entries of this plugin.")
 @click.option("--tag", help="Only entries that carry this tag.")
 @click.option("--search", help="Only entries with these words in id, summary, tags or title.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_command(kind: str | None, plugin: str | None, tag: str | None, search: str | None, as_json: bool) -> None:
     """The entries that installed plugins offer."""
     from zoo import catalogue, views
 
+    current = catalogue.current()
     found = views.entries(kind, plugin, tag, search)
     if as_json:
         echo_json(
@@ -39,17 +42,21 @@ def list_command(kind: str | None, plugin: str | None, tag: str | None, search: 
         )
         return
     echo_table(found.columns, found.rows())
-    for broken in catalogue.current().broken:
-        click.echo(f"plugin {broken.name} is broken ({broken.reason}); run: zoo doctor", err=True)
-    for working in catalogue.current().plugins:
+    for broken in current.broken:
+        _complain(f"plugin {broken.name} is broken ({broken.reason})")
+    for working in current.plugins:
         for paper in working.broken_papers:
-            click.echo(f"paper {working.name}:{paper.name} is broken ({paper.reason}); run: zoo doctor", err=True)
+            _complain(f"paper {working.name}:{paper.name} is broken ({paper.reason})")
+
+
+def _complain(what: str) -> None:
+    click.echo(f"{printable(what)}; run: zoo doctor", err=True)
 
 
 @click.command("info")
 @click.argument("name", type=EntryName())
 @click.argument("override", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def info_command(name: str, override: tuple[str, ...], as_json: bool) -> None:
     """Everything known about NAME; key=value words change its config before it is counted."""
     from zoo import views
@@ -59,3 +66,17 @@ def info_command(name: str, override: tuple[str, ...], as_json: bool) -> None:
         echo_json(info.to_dict())
     else:
         click.echo(str(info))
+
+
+@click.command("tags")
+@click.option("--kind", help=f"Only tags of entries of this kind: {', '.join(KINDS)}.")
+@json_option
+def tags_command(kind: str | None, as_json: bool) -> None:
+    """The tags that entries carry, and how many of them."""
+    from zoo import views
+
+    counts = views.tags(kind)
+    if as_json:
+        echo_json(counts)
+    else:
+        echo_table(("tag", "entries"), [(tag, str(count)) for tag, count in counts.items()])

@@ -1,15 +1,14 @@
-"""What several commands parse alike: overrides and tables."""
+"""What several commands parse alike: names of entries, and overrides of their config."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from zoo.cli.output import installed
 from zoo.configuration import RESERVED
 from zoo.errors import ConfigError
 
@@ -21,9 +20,7 @@ class EntryName(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Entries and, once one is chosen, its presets."""
-        from zoo import catalogue
-
-        offers = catalogue.current().offers
+        offers = installed().offers
         known = [offer.entry.id for offer in offers]
         if "/" in incomplete:
             known = [f"{offer.entry.id}/{preset}" for offer in offers for preset in offer.entry.presets]
@@ -56,27 +53,3 @@ def yaml_value(text: str) -> Any:
     except yaml.YAMLError:
         return text
     return text if value is None and text.strip().lower() not in ("null", "~") else value
-
-
-def echo_json(value: Any) -> None:
-    """Print JSON."""
-    click.echo(json.dumps(value, indent=2, default=str))
-
-
-def echo_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A rich table on a terminal, plain columns elsewhere."""
-    if not sys.stdout.isatty():
-        from zoo.views import plain_table
-
-        click.echo(plain_table(columns, rows))
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)

@@ -1,4 +1,4 @@
-"""``zoo load``, ``zoo predict`` and ``zoo train``."""
+"""``zoo load`` and ``zoo predict``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from zoo.cli.options import EntryName, echo_json, overrides
+from zoo.cli.options import EntryName, overrides
+from zoo.cli.output import echo_json, keep_stdout_for_json
 from zoo.errors import InputError
 
 
@@ -43,13 +44,15 @@ def load_command(
     default=Path(),
     help="Folder for the files that an answer consists of (pictures, sound); by default the working directory.",
 )
-def predict_command(name: str, source: str, override: tuple[str, ...], out: Path) -> None:
+@click.pass_context
+def predict_command(ctx: click.Context, name: str, source: str, override: tuple[str, ...], out: Path) -> None:
     """Run NAME on SOURCE: a file, or the text itself. What is no number or text is written to files."""
     import zoo
     from zoo import catalogue, origin
     from zoo.configuration import merge
     from zoo.targets import resolve
 
+    keep_stdout_for_json(ctx)
     loaded = zoo.load(name, **overrides(override))
     facts = origin.find(loaded)
     entry = catalogue.current().find(f"{facts.plugin}:{facts.entry}").offer.entry
@@ -77,23 +80,3 @@ def _written(value: Any, folder: Path, stem: str) -> Any:
         case _:
             return value
     return str(path)
-
-
-@click.command("train")
-@click.argument("name", type=EntryName())
-@click.option("--seed", default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="File to write; by default NAME.safetensors.")
-def train_command(name: str, seed: int, out: Path | None) -> None:
-    """Reproduce the bundled weights of NAME from a seed, on the CPU."""
-    from zoo import catalogue, configuration
-    from zoo.authoring import train
-
-    target = catalogue.current().find(name)
-    entry = target.offer.entry
-    if entry.train is None:
-        raise InputError(f"{entry.id} has no training of its own")
-    instance = configuration.merge(entry, target.preset).instance
-    path = out or Path(f"{entry.id}-{target.preset or 'default'}.safetensors")
-    result = train.reproduce(entry, instance, preset=target.preset, seed=seed, path=path, log=click.echo)
-    summary: dict[str, Any] = {"file": str(path), "size": result.size, "sha256": result.sha256, **result.metrics}
-    echo_json(summary)

@@ -1,25 +1,31 @@
-"""``zoo verify``, ``zoo replay``, ``zoo bench`` and ``zoo card``."""
+"""What this package adds to the ``zoo`` command: verify, replay, bench and card.
+
+The core finds it as it finds every plugin, through an entry point. What commands need is imported when they run.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli.options import EntryName, echo_json, echo_table
+from zoo.cli.options import EntryName
+from zoo.cli.output import echo_json, echo_table, json_option
+from zoo.hooks import hookimpl
 
 if TYPE_CHECKING:
     from zoo.evidence.verify import Verdict
 
 
-@click.command("verify")
+@click.command("verify", short_help="Measure the claims of entries beside their papers' figures.")
 @click.argument("names", nargs=-1, required=True, type=EntryName())
 @click.option("--fast", is_flag=True, help="Leave out timings and trainings.")
 @click.option("--record", is_flag=True, help="Write the figures next to the model cards, for zoo card.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def verify_command(names: tuple[str, ...], fast: bool, record: bool, as_json: bool) -> None:
     """Measure the claims of NAMES (entries, or papers for all their entries)."""
     from zoo.evidence import card, figures, verify
@@ -66,10 +72,10 @@ def _print_verdict(verdict: Verdict) -> None:
     click.echo(f"  {verdict.word} ({verdict.seconds:.1f} s)")
 
 
-@click.command("replay")
+@click.command("replay", short_help="Replay recorded runs of a paper's reference implementation.")
 @click.argument("paper")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def replay_command(paper: str, files: tuple[Path, ...], as_json: bool) -> None:
     """Replay recordings FILES of PAPER; exit code 1 where an output differs."""
     from zoo.evidence.replay import replay
@@ -96,7 +102,7 @@ def _lengths(ctx: click.Context, param: click.Parameter, text: str) -> list[int]
     return lengths
 
 
-@click.command("bench")
+@click.command("bench", short_help="Time and memory of drop-in layers over sequence lengths.")
 @click.argument("names", nargs=-1, type=EntryName())
 @click.option("--kind", default="attention", show_default=True, type=click.Choice(["attention"]))
 @click.option(
@@ -112,7 +118,7 @@ def _lengths(ctx: click.Context, param: click.Parameter, text: str) -> list[int]
 @click.option("--limit", default=20.0, show_default=True, help="Seconds a pass may take, in proportion to the last.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a PNG plot.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print one row of ratios per layer, in Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def bench_command(
     names: tuple[str, ...],
     kind: str,
@@ -144,7 +150,7 @@ def bench_command(
     sys.exit(bool(problems))
 
 
-@click.command("card")
+@click.command("card", short_help="Render model cards, or check that they are current.")
 @click.argument("names", nargs=-1, type=EntryName())
 @click.option("--all", "everything", is_flag=True, help="Every entry of every plugin with a folder of cards.")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a card is missing or stale.")
@@ -160,3 +166,9 @@ def card_command(names: tuple[str, ...], everything: bool, check: bool, folder: 
     for path in stale:
         click.echo(f"{'stale' if check else 'wrote'} {path}")
     sys.exit(bool(check and stale))
+
+
+@hookimpl
+def zoo_commands() -> Iterable[click.Command]:
+    """The commands of this module."""
+    return verify_command, replay_command, bench_command, card_command
