@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from zoo.errors import PluginError
+from zoo.errors import PluginError, printable
 
 Kind = Literal["attention", "model", "method", "probe", "benchmark", "taxonomy"]
 Fidelity = Literal["reference", "paper", "reconstruction"]
@@ -47,6 +47,8 @@ def _check_texts(owner: str, **values: Any) -> None:
     for name, value in values.items():
         if not isinstance(value, str):
             raise PluginError(f"{owner}: {name}={value!r} must be a string")
+        if printable(value) != value:
+            raise PluginError(f"{owner}: {name}={value!r} holds characters that cannot be shown")
 
 
 def _check_targets(owner: str, **targets: str | None) -> None:
@@ -68,6 +70,8 @@ def _freeze_tuple(what: str, owner: object, name: str, kind: type) -> None:
     value = getattr(owner, name)
     if not isinstance(value, tuple | list) or any(not isinstance(item, kind) for item in value):
         raise PluginError(f"{what}: {name}={value!r} must be a tuple of {kind.__name__} objects")
+    if kind is str:
+        _check_texts(what, **{f"{name}[{index}]": item for index, item in enumerate(value)})
     object.__setattr__(owner, name, tuple(value))
 
 

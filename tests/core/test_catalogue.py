@@ -3,12 +3,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
 import zoo
 from zoo import catalogue, names
+from zoo.authoring import doctor
 from zoo.evidence import card
 
 from .conftest import CATALOGUE, LAYERS
@@ -98,11 +101,174 @@ def test_an_id_offered_twice_by_one_plugin_breaks_that_plugin(acme, install):
     assert "offered twice: layered" in catalogue.current().broken[0].reason
 
 
-def test_two_distributions_with_one_plugin_name_do_not_shadow_each_other(acme, install):
-    install("acme", distribution="zoo-usurper", catalogue=CATALOGUE, layers=LAYERS)
+def test_a_name_that_two_distributions_advertise_belongs_to_the_one_called_so(acme, install):
+    for name in ("acme", "ACME"):
+        install(name, distribution=f"a-usurper-{name.lower()}-{name[0]}", catalogue="raise RuntimeError('imported')")
     current = catalogue.current()
+    assert current.plugin("acme").distribution == "zoo-acme"
     assert [plugin.name for plugin in current.plugins].count("acme") == 1
-    assert "is taken by distribution" in current.broken[0].reason
+    assert {plugin.reason for plugin in current.broken} == {
+        "PluginError: the name 'acme' belongs to distribution 'zoo-acme'"
+    }
+    assert isinstance(zoo.load("layered"), object)
+
+
+def test_a_name_that_two_strangers_advertise_is_nobodys(install):
+    install("pigeon", distribution="one-lab", catalogue=CATALOGUE, layers=LAYERS)
+    install("Pigeon", distribution="two-lab", catalogue=CATALOGUE, layers=LAYERS)
+    current = catalogue.current()
+    assert sorted(plugin.distribution for plugin in current.broken) == ["one-lab", "two-lab"]
+    assert all("'one-lab' and 'two-lab'" in plugin.reason for plugin in current.broken)
+    with pytest.raises(zoo.UnknownName, match="uninstall all but one"):
+        zoo.load("layered")
+
+
+@pytest.mark.parametrize("name", ["evidence", "authoring", "sequence"])
+def test_nobody_takes_the_place_of_a_first_party_plugin(install, name):
+    install(name, distribution="a-usurper", catalogue="raise RuntimeError('imported')")
+    assert catalogue.current().plugin(name).distribution in ("attention-zoo", f"zoo-{name}")
+    assert [plugin.distribution for plugin in catalogue.current().broken] == ["a-usurper"]
+
+
+def _damage(package: Path, file: str, content: bytes) -> None:
+    """Overwrite a file in the metadata of the distribution that the package belongs to."""
+    info = package.parent / f"{package.name.removeprefix('pkg_')}-1.0.dist-info"
+    (info / file).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[zoo.plugins]\nev\xff\xfeil = x\n", "UnicodeDecodeError"),
+        (b"[zoo.plugins]\nevil\n", "TypeError"),
+        (b"[zoo.plugins]\nevil = 3 words here!\n", "'3 words here!'; expected the name of a module"),
+        (b"[zoo.plugins]\nevil =\n", "''; expected the name of a module"),
+        (b"[zoo.plugins]\ne:v/il = PKG.catalogue\n", "name 'e:v/il' is not made of letters"),
+        (b"[zoo.plugins]\nevil = json:dumps\n", "no module; hooks are found in modules"),
+    ],
+)
+def test_damaged_entry_points_of_one_distribution_leave_the_others_alone(acme, install, content, reason):
+    package = install("evil", catalogue=CATALOGUE, layers=LAYERS)
+    _damage(package, "entry_points.txt", content.replace(b"PKG", package.name.encode()))
+    current = catalogue.refresh()
+    assert {"acme", "sequence", "evidence"} <= {plugin.name for plugin in current.plugins}
+    (broken,) = current.broken
+    assert broken.distribution == "zoo-evil"
+    assert reason in broken.reason
+
+
+@pytest.mark.parametrize("content", [b"Metadata-Version: 2.1\nName: zoo-\xff\xfe\n", b"Metadata-Version: 2.1\n", b""])
+def test_a_plugin_whose_metadata_is_damaged_works_saves_and_loads(install, content, tmp_path):
+    package = install("evil", catalogue=CATALOGUE, layers=LAYERS)
+    _damage(package, "METADATA", content)
+    plugin = catalogue.refresh().plugin("evil")
+    assert (plugin.distribution, plugin.version) in {("zoo-evil", "unknown"), ("zoo-evil", "1.0")}
+    assert zoo.load(zoo.save(zoo.load("evil:layered"), tmp_path / "kept")).first.weight.shape == (8, 8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "raise GeneratorExit",
+        "raise KeyboardInterrupt",
+        "class Own(BaseException): pass\nraise Own('x')",
+        "class Mute(Exception):\n    def __str__(self): raise ValueError\nraise Mute",
+        "class Mute(BaseException):\n    def __str__(self): raise SystemExit(3)\nraise Mute",
+        "raise RuntimeError('\\ud800 \\x1b[2J')",
+        "def zoo_papers():\n    yield\n    raise KeyboardInterrupt",
+        "class Odd:\n    def __repr__(self): raise KeyboardInterrupt\ndef zoo_papers(): return [Odd()]",
+        CATALOGUE.replace("two tied layers", "\\ud800"),
+        CATALOGUE.replace("two tied layers", "\\x1b[2J"),
+    ],
+)
+def test_whatever_a_plugin_raises_sets_it_aside_alone(acme, install, text):
+    install("evil", catalogue=text, layers=LAYERS)
+    current = catalogue.current()
+    assert [plugin.name for plugin in current.broken] == ["evil"]
+    assert current.broken[0].reason.isprintable()
+    assert current.plugin("acme").papers
+
+
+def test_ctrl_c_still_ends_a_discovery():
+    code = (
+        "import os, signal, zoo\nfrom zoo.foreign import attempt\n"
+        "try: attempt(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "except KeyboardInterrupt: print('ended', signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "ended True\n"
+
+
+def test_one_who_waits_is_told_which_plugin_for(install, monkeypatch, capsys):
+    from zoo import foreign
+
+    monkeypatch.setattr(foreign, "PATIENCE", 0.2)
+    install("quick", catalogue="")
+    assert "waiting" not in capsys.readouterr().err
+    install("sleepy", catalogue="import time\ntime.sleep(1)")
+    err = capsys.readouterr().err
+    assert err.count("still waiting for plugin 'sleepy' (pkg_zoo_sleepy.catalogue)") == 1
+    assert "quick" not in err
+
+
+FACTS = """
+    from zoo import Entry, Paper
+    PAPER = Paper(id="ID", title="T", year=2020, code=__package__, entries=(
+        Entry(id="ID", kind="model", summary="s", build="config:build", config="config:Config"),))
+"""
+CONFIG = "from dataclasses import dataclass\n@dataclass\nclass Config:\n    size: int = 1\ndef build(config): return config\n"
+
+
+def _papers(folder: Path, **facts: str) -> None:
+    for name, text in facts.items():
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text('"""Teaches."""\n')
+        (folder / name / "config.py").write_text(CONFIG)
+        (folder / name / "facts.py").write_text(textwrap.dedent(text).replace("ID", name.replace("_", "-")))
+
+
+def test_papers_are_collected_by_name_from_the_facts_beside_their_code(install):
+    folder = install("lab", catalogue="from zoo import papers_beside\nzoo_papers = papers_beside(__file__)")
+    _papers(folder, zeta=FACTS, alpha=FACTS, mid_dle=FACTS)
+    (folder / "no_paper").mkdir()
+    plugin = catalogue.refresh().plugin("lab")
+    assert [paper.id for paper in plugin.papers] == ["alpha", "mid-dle", "zeta"]
+    assert plugin.papers[1].entries[0].build == "pkg_zoo_lab.mid_dle.config:build"
+    assert zoo.load("mid-dle", size=3).size == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise SystemExit", "SystemExit"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("def f(:", "SyntaxError"),
+        ("", "PAPER is None; expected a zoo.Paper"),
+        ("PAPER = 3", "PAPER is 3; expected a zoo.Paper"),
+        (FACTS.replace('kind="model"', 'kind="gadget"'), "kind 'gadget' is not one of"),
+    ],
+)
+def test_a_paper_with_broken_facts_is_set_aside_alone(install, text, reason):
+    folder = install("lab", catalogue="from zoo import papers_beside\nzoo_papers = papers_beside(__file__)")
+    _papers(folder, good=FACTS, bad=text)
+    current = catalogue.refresh()
+    assert current.broken == ()
+    plugin = current.plugin("lab")
+    assert [paper.id for paper in plugin.papers] == ["good"]
+    (broken,) = plugin.broken_papers
+    assert broken.name == "bad"
+    assert reason in broken.reason
+    report, healthy = doctor.report()
+    assert not healthy
+    assert "BROKEN PAPER lab:bad: " in report
+    with pytest.raises(zoo.UnknownName, match="These papers are broken and were set aside: lab:bad"):
+        zoo.load("bad")
+
+
+def test_papers_beside_needs_a_package(tmp_path):
+    with pytest.raises(zoo.PluginError, match="is no package"):
+        zoo.papers_beside(str(tmp_path / "catalogue.py"))
 
 
 def test_plugins_can_be_disabled_by_name_before_their_import(install, monkeypatch):
@@ -160,6 +326,9 @@ def test_entries_are_filtered_and_rendered(acme):
     assert "layered" in {paper.id for paper in zoo.papers()}
     with pytest.raises(zoo.UnknownName, match="is not a kind of entry"):
         zoo.entries(kind="gadget")
+    with pytest.raises(zoo.UnknownName, match=r"no entry carries the tag 'slef'\. Did you mean 'self'"):
+        zoo.entries(tag="slef")
+    assert zoo.entries(tag="self", kind="method", plugin="acme") == ()
 
 
 def test_info_counts_parameters_of_any_configuration_on_meta(acme):
