@@ -216,14 +216,21 @@ FACTS = """
     PAPER = Paper(id="ID", title="T", year=2020, code=__package__, entries=(
         Entry(id="ID", kind="model", summary="s", build="config:build", config="config:Config"),))
 """
-CONFIG = "from dataclasses import dataclass\n@dataclass\nclass Config:\n    size: int = 1\ndef build(config): return config\n"
+CONFIG = """
+    from dataclasses import dataclass
+    @dataclass
+    class Config:
+        size: int = 1
+    def build(config):
+        return config
+"""
 
 
 def _papers(folder: Path, **facts: str) -> None:
     for name, text in facts.items():
         (folder / name).mkdir()
         (folder / name / "__init__.py").write_text('"""Teaches."""\n')
-        (folder / name / "config.py").write_text(CONFIG)
+        (folder / name / "config.py").write_text(textwrap.dedent(CONFIG))
         (folder / name / "facts.py").write_text(textwrap.dedent(text).replace("ID", name.replace("_", "-")))
 
 
