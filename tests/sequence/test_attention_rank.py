@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 import zoo
 from zoo_sequence.attention_rank.benchmark import (
     NearestPoint,
-    NearestPointConfig,
     farthest_self,
     nearest,
     sample_points,
 )
+from zoo_sequence.attention_rank.config import NearestPointConfig, RankEncoderConfig, RankHeadsConfig
 from zoo_sequence.attention_rank.conversion import replay
-from zoo_sequence.attention_rank.encoder import RankEncoder, RankEncoderConfig
-from zoo_sequence.attention_rank.heads import RankHeads, RankHeadsConfig
+from zoo_sequence.attention_rank.encoder import RankEncoder
+from zoo_sequence.attention_rank.heads import RankHeads
 from zoo_sequence.attention_rank.theory import (
     harmonic_shares,
     head_inner_products,

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 import zoo
-from zoo_sequence.attention_sdm.critical_distance import CriticalDistance, CriticalDistanceConfig, retrieval
+from zoo_sequence.attention_sdm.config import CriticalDistanceConfig, MemoryConfig, ProbeConfig
+from zoo_sequence.attention_sdm.conversion import replay
+from zoo_sequence.attention_sdm.critical_distance import CriticalDistance, retrieval
 from zoo_sequence.attention_sdm.intersections import (
     ball_intersections,
     cap_intersection,
@@ -16,9 +18,8 @@ from zoo_sequence.attention_sdm.intersections import (
     radius_of_beta,
     radius_of_fraction,
 )
-from zoo_sequence.attention_sdm.memory import MemoryConfig, RetrievalProjection, SparseDistributedMemory
-from zoo_sequence.attention_sdm.probe import BetaProbe, ProbeConfig, probe_example
-from zoo_sequence.attention_sdm.recordings import replay
+from zoo_sequence.attention_sdm.memory import RetrievalProjection, SparseDistributedMemory
+from zoo_sequence.attention_sdm.probe import BetaProbe, probe_example
 from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
 
 

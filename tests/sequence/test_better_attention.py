@@ -14,9 +14,10 @@ from torch import Tensor, nn
 import zoo
 from zoo import catalogue
 from zoo.nn import digits
-from zoo_sequence.better_attention.classifier import train
+from zoo_sequence.better_attention.config import MECHANISMS, SuperAttentionConfig
 from zoo_sequence.better_attention.conversion import convert_efficient, replay
-from zoo_sequence.better_attention.layers import MECHANISMS, SuperAttention, SuperAttentionConfig, attention_of
+from zoo_sequence.better_attention.layers import SuperAttention, attention_of
+from zoo_sequence.better_attention.training import train
 
 NAMES = {
     "standard": "standard-attention",

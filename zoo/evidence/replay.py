@@ -72,7 +72,8 @@ def replay_of(
         inputs: Mapping[str, Tensor],
     ) -> Mapping[str, Tensor]:
         if component not in components:
-            raise InputError(f"no component {component!r}; there are: {', '.join(components)}")
+            number = "is" if len(components) == 1 else "are"
+            raise InputError(f"no component {component!r}; there {number}: {', '.join(components)}")
         return components[component](Run(config, call, state, inputs))
 
     return replay

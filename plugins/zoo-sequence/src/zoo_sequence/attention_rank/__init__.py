@@ -15,4 +15,11 @@ rank-1 hard heads at all, whatever their maps, fall below ``rank_one_bound``.
 
 The error is E ||f_hat - f||^2; predicting zero gives 1. When the points query themselves the target is the farthest
 point, since the nearest would be the point itself.
+
+* ``attention-rank``: the benchmark.
+* ``attention-rank-heads``: attention with H heads of rank r, trained or constructed.
+* ``attention-rank-encoder``: the widened encoder of the experiments, several attentions of low rank per layer.
+
+Read in this order: ``config``, the schemas; ``benchmark``, points and targets; ``heads``; ``theory``, the closed forms;
+``encoder``; ``training``; ``conversion``, which replays recordings; ``claims``, what is measured.
 """

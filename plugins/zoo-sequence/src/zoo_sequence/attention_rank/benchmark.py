@@ -10,29 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError, InputError
-
-SAMPLERS = ("unif", "ortho", "doubled")
-
-
-@dataclass
-class NearestPointConfig:
-    """Config of the benchmark."""
-
-    dim: int = zoo.field(8, "dimension d of points", unit="features", minimum=2)
-    num_points: int = zoo.field(4, "points N", minimum=1)
-    num_queries: int = zoo.field(4, "queries M; -1: the points themselves, and the farthest as target", minimum=-1)
-    sampler: str = zoo.field("unif", "how points are drawn", choices=SAMPLERS)
-    batch_size: int = zoo.field(256, "sets of points in a case", minimum=1)
-    num_cases: int = zoo.field(8, "cases in an evaluation", minimum=1)
-    seed: int = zoo.field(0, "of the data", minimum=0)
-
-    def __post_init__(self) -> None:
-        if self.sampler == "ortho" and self.num_points > self.dim:
-            raise ConfigError(f"at most dim={self.dim} orthogonal points", field="num_points")
-        if self.sampler == "doubled" and self.num_points % 2:
-            raise ConfigError("doubled points come in pairs", field="num_points")
+from zoo.errors import InputError
+from zoo_sequence.attention_rank.config import NearestPointConfig
 
 
 def nearest(points: Tensor, queries: Tensor) -> Tensor:

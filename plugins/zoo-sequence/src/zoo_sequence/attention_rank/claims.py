@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional
 
 from zoo import Measurement
-from zoo_sequence.attention_rank.benchmark import NearestPoint, NearestPointConfig, nearest
-from zoo_sequence.attention_rank.encoder import RankEncoderConfig
-from zoo_sequence.attention_rank.heads import RankHeads, RankHeadsConfig
+from zoo_sequence.attention_rank.benchmark import NearestPoint, nearest
+from zoo_sequence.attention_rank.config import NearestPointConfig, RankEncoderConfig, RankHeadsConfig
+from zoo_sequence.attention_rank.heads import RankHeads
 from zoo_sequence.attention_rank.theory import heads_needed, rank_one_bound, rank_one_error
 from zoo_sequence.attention_rank.training import train_encoder, train_heads
 

@@ -2,37 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError, InputError
-
-
-@dataclass
-class RankEncoderConfig:
-    """Config of the widened encoder of the experiments."""
-
-    dim: int = zoo.field(64, "dimension d of points", unit="features", minimum=1)
-    num_points: int = zoo.field(16, "points N, the rows of positional tables", minimum=0)
-    num_layers: int = zoo.field(1, "layers", minimum=1)
-    num_heads: int = zoo.field(2, "heads of one multi-head attention", minimum=1)
-    width_multiplier: int = zoo.field(1, "independent attentions w averaged in a layer", minimum=1)
-    hidden_dim: int = zoo.field(2048, "feed-forward width", unit="features", minimum=1)
-    bias: bool = zoo.field(True, "biases of all projections")
-    positional_dim: int = zoo.field(0, "appended positional features p", unit="features", minimum=0)
-    additive_positional: bool = zoo.field(False, "whether a positional table is added to the points")
-
-    def __post_init__(self) -> None:
-        if (self.dim + self.positional_dim) % self.num_heads:
-            raise ConfigError(
-                f"dim + positional_dim = {self.dim + self.positional_dim} is not a multiple of "
-                f"num_heads={self.num_heads}",
-                field="num_heads",
-            )
+from zoo.errors import InputError
+from zoo_sequence.attention_rank.config import RankEncoderConfig
 
 
 class SphereNorm(nn.Module):

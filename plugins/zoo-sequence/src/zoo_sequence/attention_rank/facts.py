@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
+_SMALL_ENCODER = {
+    "dim": 8,
+    "num_points": 6,
+    "num_layers": 2,
+    "num_heads": 2,
+    "width_multiplier": 3,
+    "hidden_dim": 24,
+}
+
 PAPER = Paper(
     id="attention-rank",
     title="On the Benefits of Rank in Attention Layers",
@@ -14,11 +23,6 @@ PAPER = Paper(
     commit="24a779c",
     fidelity="reference",
     replay="conversion:replay",
-    differences=(
-        "The paper's target is the nearest point; where points query themselves the code takes the farthest.",
-        "The authors' encoder layer inherits an attention that it never uses; it is left out here.",
-        "In the authors' constructions Q and K may share storage, so that a temperature scales both; here it scales Q.",
-    ),
     entries=(
         Entry(
             id="attention-rank",
@@ -26,8 +30,11 @@ PAPER = Paper(
             summary="find the nearest point: a synthetic test of head rank against number of heads",
             tags=("theory", "synthetic", "retrieval"),
             build="benchmark:NearestPoint",
-            config="benchmark:NearestPointConfig",
+            config="config:NearestPointConfig",
             example="benchmark:benchmark_example",
+            differences=(
+                "The paper's target is the nearest point; where points query themselves the code takes the farthest.",
+            ),
             requires=("scipy",),
             presets={
                 "fig1": {"dim": 64, "num_points": 16, "num_queries": -1},
@@ -55,8 +62,12 @@ PAPER = Paper(
             summary="attention with a chosen number of heads of a chosen rank, and its exact constructions",
             tags=("theory", "distinctive", "softmax", "hard", "scaled-dot"),
             build="heads:RankHeads",
-            config="heads:RankHeadsConfig",
+            config="config:RankHeadsConfig",
             example="heads:heads_example",
+            differences=(
+                "In the authors' constructions Q and K may share storage, so that a temperature scales both; here it "
+                "scales Q.",
+            ),
             train="training:train",
             presets={
                 "tiny": {"dim": 8, "rank": 2, "num_heads": 4},
@@ -69,7 +80,7 @@ PAPER = Paper(
                     "package://zoo_sequence/weights/attention-rank-heads-full-rank.safetensors",
                     sha256="c3e02b82c9adfa42b4ceda81ef0fcf0eff031e397eaf72f7a33cf47abc662a34",
                     size=960,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="error 0.026 on the nearest of four points, d = 8; right point in 99.7%",
                     command="zoo train attention-rank-heads/full-rank",
                 ),
@@ -77,7 +88,7 @@ PAPER = Paper(
                     "package://zoo_sequence/weights/attention-rank-heads-low-rank.safetensors",
                     sha256="aee34f7036b3a9263d6423bf97fc12898b7d64b8ea7176a077de55a79185d1d4",
                     size=1728,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="error 0.45 on the nearest of four points, d = 8; right point in 72.4%",
                     command="zoo train attention-rank-heads/low-rank",
                 ),
@@ -107,8 +118,9 @@ PAPER = Paper(
             summary="post-norm encoder whose layers average several independent multi-head attentions",
             tags=("theory", "self", "softmax", "scaled-dot", "transformer"),
             build="encoder:RankEncoder",
-            config="encoder:RankEncoderConfig",
+            config="config:RankEncoderConfig",
             example="encoder:encoder_example",
+            differences=("The authors' layer inherits an attention that it never uses; it is left out here.",),
             train="training:train_preset_encoder",
             presets={
                 "fig1": {"dim": 64, "num_points": 16, "num_layers": 1, "num_heads": 2, "width_multiplier": 1},
@@ -122,29 +134,15 @@ PAPER = Paper(
                     "width_multiplier": 1,
                     "positional_dim": 64,
                 },
-                "tiny": {
-                    "dim": 8,
-                    "num_points": 6,
-                    "num_layers": 2,
-                    "num_heads": 2,
-                    "width_multiplier": 3,
-                    "hidden_dim": 24,
-                },
-                "farthest": {
-                    "dim": 8,
-                    "num_points": 6,
-                    "num_layers": 2,
-                    "num_heads": 2,
-                    "width_multiplier": 3,
-                    "hidden_dim": 24,
-                },
+                "tiny": _SMALL_ENCODER,
+                "farthest": _SMALL_ENCODER,
             },
             weights={
                 "farthest": Weights(
                     "package://zoo_sequence/weights/attention-rank-encoder-farthest.safetensors",
                     sha256="bdf83ab872005d1c128558968ca2cbc642e7f4f1768fa8c194496bef53204ac3",
                     size=13960,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="error 0.34 on the farthest of six points, d = 8; right point in 82.6%",
                     command="zoo train attention-rank-encoder/farthest",
                 ),

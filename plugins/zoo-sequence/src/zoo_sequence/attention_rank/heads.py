@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError, InputError
-
-
-@dataclass
-class RankHeadsConfig:
-    """Config of the attention with heads of a chosen rank."""
-
-    dim: int = zoo.field(8, "dimension d of points", unit="features", minimum=1)
-    rank: int = zoo.field(8, "rank r of a head", unit="features", minimum=1)
-    num_heads: int = zoo.field(1, "heads H", minimum=1)
-    hard: bool = zoo.field(False, "argmax instead of softmax")
-    construction: str = zoo.field(
-        "random",
-        "initial weights: trainable uniform, the exact full-rank solution, orthonormal frames, or equal spacing in 2-D",
-        choices=("random", "exact", "frames", "equal-spacing"),
-    )
-    temperature: float = zoo.field(1.0, "factor on Q of the constructions", minimum=0.0)
-
-    def __post_init__(self) -> None:
-        if self.construction == "exact" and (self.num_heads != 1 or self.rank != self.dim):
-            raise ConfigError("the exact construction is one head of rank d", field="construction")
-        if self.construction == "equal-spacing" and (self.dim != 2 or self.rank != 1):
-            raise ConfigError("equal spacing is for d = 2 and rank 1", field="construction")
-        if self.construction == "frames" and self.rank > self.dim:
-            raise ConfigError(f"rank={self.rank} exceeds dim={self.dim}", field="rank")
+from zoo.errors import InputError
+from zoo_sequence.attention_rank.config import RankHeadsConfig
 
 
 class RankHeads(nn.Module):

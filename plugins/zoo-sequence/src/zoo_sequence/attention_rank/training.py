@@ -8,9 +8,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoo_sequence.attention_rank.benchmark import NearestPoint, NearestPointConfig
-from zoo_sequence.attention_rank.encoder import RankEncoder, RankEncoderConfig
-from zoo_sequence.attention_rank.heads import RankHeads, RankHeadsConfig
+from zoo_sequence.attention_rank.benchmark import NearestPoint
+from zoo_sequence.attention_rank.config import NearestPointConfig, RankEncoderConfig, RankHeadsConfig
+from zoo_sequence.attention_rank.encoder import RankEncoder
+from zoo_sequence.attention_rank.heads import RankHeads
 
 
 def train_heads(

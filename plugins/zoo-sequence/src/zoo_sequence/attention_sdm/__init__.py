@@ -14,4 +14,11 @@ of the hypersphere.
 
 The probe turns this around: a head computes softmax(|q||k| cos / sqrt(d_k)), so |q||k| / sqrt(d_k) is its effective
 beta, and the radius d whose fitted beta is nearest says which memory the head resembles.
+
+* ``attention-sdm``: the probe of a model's heads.
+* ``attention-sdm-memory``: the memory itself, as neurons, as intersections or as attention.
+* ``attention-sdm-critical-distance``: from how many wrong bits a memory still recovers what it stores.
+
+Read in this order: ``config``, the schemas; ``intersections``, I(v) and the fit of beta; ``memory``;
+``critical_distance``; ``probe``; ``conversion``, which replays recordings; ``claims``, what is measured.
 """

@@ -8,15 +8,16 @@ import torch
 from torch.nn import functional
 
 from zoo import Measurement
-from zoo_sequence.attention_sdm.critical_distance import CriticalDistance, CriticalDistanceConfig, retrieval
+from zoo_sequence.attention_sdm.config import CriticalDistanceConfig, MemoryConfig, ProbeConfig
+from zoo_sequence.attention_sdm.critical_distance import CriticalDistance, retrieval
 from zoo_sequence.attention_sdm.intersections import (
     expected_intersection,
     fit_beta,
     optimal_fraction,
     radius_of_fraction,
 )
-from zoo_sequence.attention_sdm.memory import MemoryConfig, SparseDistributedMemory, flipped, softmax_weights
-from zoo_sequence.attention_sdm.probe import ProbeConfig, probe_example
+from zoo_sequence.attention_sdm.memory import SparseDistributedMemory, flipped, softmax_weights
+from zoo_sequence.attention_sdm.probe import probe_example
 from zoo_sequence.model_maps import attention_maps, queries_keys_values
 
 _RADII = (9, 11, 15, 20)

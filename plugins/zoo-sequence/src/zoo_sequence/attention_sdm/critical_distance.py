@@ -9,21 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import zoo
 from zoo.errors import InputError
+from zoo_sequence.attention_sdm.config import CriticalDistanceConfig, MemoryConfig
 from zoo_sequence.attention_sdm.intersections import radius_of_fraction
-from zoo_sequence.attention_sdm.memory import MemoryConfig, SparseDistributedMemory, flipped, unit_columns
-
-
-@dataclass
-class CriticalDistanceConfig:
-    """Config of the critical-distance experiment."""
-
-    n: int = zoo.field(64, "address bits", unit="bits", minimum=4)
-    num_patterns: int = zoo.field(40, "patterns m", minimum=1)
-    step: int = zoo.field(1, "distance between cases", unit="bits", minimum=1)
-    trials: int = zoo.field(100, "queries of a case", minimum=1)
-    seed: int = zoo.field(0, "of patterns and perturbations", minimum=0)
+from zoo_sequence.attention_sdm.memory import SparseDistributedMemory, flipped, unit_columns
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ PAPER = Paper(
     repo="TrentBrick/attention-approximates-sdm",
     commit="4cb44d8",
     fidelity="reference",
-    replay="recordings:replay",
+    replay="conversion:replay",
     differences=(
         "The authors' beta divides an (N-1)-covariance by an N-variance: N/(N-1) times least squares; both exist.",
         "The authors' cap area adds 2 where log 2 is meant, a factor e^2/2 in absolute counts; here it is right.",
@@ -28,7 +28,7 @@ PAPER = Paper(
             summary="the effective beta of every head, and the memory radius it corresponds to",
             tags=("theory", "interpretability", "softmax", "scaled-dot", "memory-network"),
             build="probe:BetaProbe",
-            config="probe:ProbeConfig",
+            config="config:ProbeConfig",
             example="probe:probe_example",
             requires=("transformers",),
             claims=(
@@ -60,7 +60,7 @@ PAPER = Paper(
             summary="sparse distributed memory: real neurons, exact intersections, or attention",
             tags=("theory", "memory-network", "retrieval", "softmax"),
             build="memory:SparseDistributedMemory",
-            config="memory:MemoryConfig",
+            config="config:MemoryConfig",
             example="memory:example",
             presets={
                 "canonical": {"n": 1000, "neurons": 1_000_000, "radius": 451},
@@ -92,7 +92,7 @@ PAPER = Paper(
             summary="from how many flipped bits a memory still moves closer to what it stores",
             tags=("theory", "memory-network", "retrieval"),
             build="critical_distance:CriticalDistance",
-            config="critical_distance:CriticalDistanceConfig",
+            config="config:CriticalDistanceConfig",
             example="critical_distance:critical_distance_example",
             presets={
                 "canonical": {"n": 1000, "num_patterns": 10_000, "step": 10},

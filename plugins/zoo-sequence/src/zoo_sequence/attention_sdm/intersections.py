@@ -13,8 +13,6 @@ from torch import Tensor
 
 from zoo.errors import InputError
 
-ESTIMATORS = ("reference", "least-squares")
-
 
 @lru_cache(maxsize=256)
 def ball_intersections(n: int, radius: int) -> tuple[int, ...]:

@@ -10,20 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import zoo
 from zoo.errors import InputError
+from zoo.evidence.plots import new_figure, saved
 from zoo.nn.heads import repeat_heads
-from zoo.targets import require
-from zoo_sequence.attention_sdm.intersections import ESTIMATORS, radius_of_beta
+from zoo_sequence.attention_sdm.config import ProbeConfig
+from zoo_sequence.attention_sdm.intersections import radius_of_beta
 from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
-
-
-@dataclass
-class ProbeConfig:
-    """Config of the probe."""
-
-    positions: str = zoo.field("all", "queries that are measured", choices=("all", "last"))
-    estimator: str = zoo.field("least-squares", "divisor of the fitted betas", choices=ESTIMATORS)
 
 
 @dataclass(frozen=True)
@@ -55,14 +47,12 @@ class BetaResult:
 
     def plot(self, path: str | None = None) -> Any:
         """Mean beta of every head by layer; a matplotlib figure."""
-        figure = require("matplotlib.figure", needed_by="plotting").Figure(layout="constrained")
+        figure = new_figure()
         axis = figure.subplots()
         for layer, heads in enumerate(self.mean.tolist()):
             axis.plot([layer] * len(heads), heads, "o", color="tab:blue", alpha=0.6)
         axis.set(xlabel="layer", ylabel="effective beta")
-        if path is not None:
-            figure.savefig(path, dpi=120)
-        return figure
+        return saved(figure, path)
 
 
 class BetaProbe:

@@ -26,4 +26,8 @@ the same thing where M hides a key from all queries.
 
 None of the four is a function of (query, key, value) apart from its projections: what is left without them is
 softmax attention itself, so none is offered as an attention implementation of transformers.
+
+Read in this order: ``config``, the schemas; ``layers``, the four mechanisms; ``classifier``, networks of images and
+texts with any of them; ``training``, the handwritten digits; ``conversion``, from standard checkpoints to the others,
+and the replay of recordings; ``claims``, what is measured.
 """

@@ -12,23 +12,22 @@ from torch import nn
 import zoo
 from zoo import Measurement
 from zoo.building import build_on_meta
+from zoo.evidence.measuring import count_parameters
 from zoo.threads import one_thread
+from zoo_sequence.better_attention.config import MECHANISMS, SuperAttentionConfig
 from zoo_sequence.better_attention.conversion import convert_efficient, convert_optimised, convert_super
 from zoo_sequence.better_attention.layers import (
-    MECHANISMS,
     SlicedAttention,
     SuperAttention,
-    SuperAttentionConfig,
     attention_of,
 )
 
 
 def _count(mechanism: str, dim: int, length: int = 1) -> int:
-    layer = build_on_meta(lambda: attention_of(mechanism, max_length=length, dim=dim, num_heads=4))
-    return sum(parameter.numel() for parameter in layer.parameters())
+    return count_parameters(build_on_meta(lambda: attention_of(mechanism, max_length=length, dim=dim, num_heads=4)))
 
 
-def _check_share(mechanism: str, share: float) -> Measurement:
+def _share_of(mechanism: str, share: float) -> Measurement:
     counts = [(_count(mechanism, dim), _count("standard", dim)) for dim in (64, 256, 512)]
     shares = {few / all_ for few, all_ in counts}
     return Measurement(
@@ -40,12 +39,12 @@ def _check_share(mechanism: str, share: float) -> Measurement:
 
 def check_optimised_parameters() -> Measurement:
     """Optimised against standard layers."""
-    return _check_share("optimised", 0.75)
+    return _share_of("optimised", 0.75)
 
 
 def check_efficient_parameters() -> Measurement:
     """Efficient against standard layers."""
-    return _check_share("efficient", 0.5)
+    return _share_of("efficient", 0.5)
 
 
 def check_super_parameters() -> Measurement:

@@ -1,63 +1,15 @@
-"""Classifiers of images and texts with any of the four mechanisms, and their training."""
+"""Classifiers of images and texts with any of the four mechanisms."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from statistics import mean
 
 import torch
 from torch import Tensor, nn
 
-import zoo
-from zoo.errors import ConfigError, InputError, MaskError
-from zoo.nn import digits
-from zoo.nn.heads import require_equal_slices
+from zoo.errors import InputError, MaskError
 from zoo.nn.mlp import MLP
 from zoo.nn.patch_embed import PatchEmbed
-from zoo_sequence.better_attention.layers import MECHANISMS, attention_of
-
-RUNS, EPOCHS = 5, 20
-
-
-@dataclass
-class ClassifierConfig:
-    """Config of a classifier of images (with ``image_size``) or of texts (with ``vocab_size`` and ``max_length``)."""
-
-    mechanism: str = zoo.field("standard", "attention of every block", choices=MECHANISMS)
-    dim: int = zoo.field(128, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(4, "heads", minimum=1)
-    num_layers: int = zoo.field(1, "blocks", minimum=1)
-    hidden_dim: int = zoo.field(128, "width of the feed-forward networks", unit="features", minimum=1)
-    num_classes: int = zoo.field(10, "classes", minimum=1)
-    image_size: int | None = zoo.field(28, "side of the square image; None for texts", unit="pixels", minimum=1)
-    patch_size: int = zoo.field(4, "side of an image's patch", unit="pixels", minimum=1)
-    in_channels: int = zoo.field(1, "channels of the image", minimum=1)
-    vocab_size: int | None = zoo.field(None, "tokens of the vocabulary; None for images", minimum=1)
-    max_length: int | None = zoo.field(None, "longest text; None for images", unit="tokens", minimum=1)
-    activation: str = zoo.field("relu", "of the feed-forward networks", choices=("relu", "gelu"))
-    bias: bool = zoo.field(False, "whether the projections of attention have biases")
-    dropout: float = zoo.field(0.1, "of attention weights, branches and the head's input", minimum=0.0, maximum=1.0)
-
-    def __post_init__(self) -> None:
-        require_equal_slices(self.dim, self.num_heads)
-        if self.image_size is None:
-            for name in ("vocab_size", "max_length"):
-                if getattr(self, name) is None:
-                    raise ConfigError(f"a classifier of texts needs {name} (of images: image_size)", field=name)
-            return
-        for name in ("vocab_size", "max_length"):
-            if getattr(self, name) is not None:
-                raise ConfigError(f"{name} is for texts, image_size for images: leave one of them None", field=name)
-        if self.image_size % self.patch_size:
-            raise ConfigError(
-                f"image_size={self.image_size} is not a multiple of patch_size={self.patch_size}", field="image_size"
-            )
-
-    @property
-    def num_tokens(self) -> int:
-        """Patches of an image, or tokens of the longest text."""
-        return (self.image_size // self.patch_size) ** 2 if self.image_size is not None else self.max_length or 0
+from zoo_sequence.better_attention.config import ClassifierConfig
+from zoo_sequence.better_attention.layers import attention_of
 
 
 class PostNormBlock(nn.Module):
@@ -161,38 +113,3 @@ def classifier_example(config: ClassifierConfig, batch_size: int = 2, seed: int 
         return {"inputs": ids}
     side = config.image_size or 0
     return {"inputs": torch.rand((batch_size, config.in_channels, side, side), generator=generator)}
-
-
-def train(
-    config: ClassifierConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
-) -> tuple[nn.Module, dict[str, float]]:
-    """Learn scikit-learn's handwritten digits five times with each mechanism, in equal settings.
-
-    Returns:
-        The first run of the configured mechanism, and the mean held-out accuracy of all four.
-
-    Raises:
-        ConfigError: the classifier is not one of ten classes for images of 8 x 8 grey pixels.
-    """
-    if (config.image_size, config.in_channels, config.num_classes) != (8, 1, 10):
-        raise ConfigError(
-            "the digits are grey images of 8 x 8 pixels in ten classes: take better-attention-classifier/digits",
-            field="image_size",
-        )
-    runs = {mechanism: learn_digits(replace(config, mechanism=mechanism), seed, log) for mechanism in MECHANISMS}
-    metrics = {f"{mechanism}, mean of {RUNS} runs": mean(run[1] for run in found) for mechanism, found in runs.items()}
-    return runs[config.mechanism][0][0], metrics
-
-
-def learn_digits(
-    config: ClassifierConfig, seed: int, log: Callable[[str], object]
-) -> list[tuple[BetterAttentionClassifier, float]]:
-    """``RUNS`` trained classifiers and their held-out accuracies, from consecutive seeds."""
-    found = []
-    for run in range(seed, seed + RUNS):
-        torch.manual_seed(run)
-        model = BetterAttentionClassifier(config)
-        digits.fit(model, epochs=EPOCHS, seed=run)
-        found.append((model, digits.measure(model).accuracy))
-        log(f"{config.mechanism}, seed {run}: {found[-1][1]:.2%} of the held-out digits")
-    return found

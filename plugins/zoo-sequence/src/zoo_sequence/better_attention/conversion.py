@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
 import zoo
 from zoo.errors import WeightsError
-from zoo_sequence.better_attention.layers import MECHANISMS, AttentionConfig, SuperAttentionConfig, attention_of
+from zoo.evidence.replay import Run, replay_of
+from zoo_sequence.better_attention.config import MECHANISMS, AttentionConfig, SuperAttentionConfig
+from zoo_sequence.better_attention.layers import attention_of
 
 
 def convert_standard(state: Mapping[str, Tensor], config: AttentionConfig) -> dict[str, Tensor]:
@@ -85,25 +86,22 @@ def convert_super(state: Mapping[str, Tensor], config: SuperAttentionConfig) -> 
     return state
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Component ``mechanisms``: the four of them from one state, each with the names that it has."""
+def _mechanisms(run: Run) -> dict[str, Tensor]:
+    """The four of them from one state, each with the names that it has."""
     outputs = {}
     for mechanism in MECHANISMS:
         layer = attention_of(
             mechanism,
-            max_length=config["length"],
-            dim=config["d_model"],
-            num_heads=config["heads"],
-            causal=config.get("causal", False),
-            bias=config.get("bias", False),
+            max_length=run.config["length"],
+            dim=run.config["d_model"],
+            num_heads=run.config["heads"],
+            causal=run.config.get("causal", False),
+            bias=run.config.get("bias", False),
         ).eval()
         wanted = layer.state_dict().keys()
-        zoo.fill(layer, {name: tensor for name, tensor in state.items() if name in wanted})
-        outputs[mechanism] = layer(inputs["x"])
+        zoo.fill(layer, {name: tensor for name, tensor in run.state.items() if name in wanted})
+        outputs[mechanism] = layer(run.inputs["x"])
     return outputs
+
+
+replay = replay_of({"mechanisms": _mechanisms})

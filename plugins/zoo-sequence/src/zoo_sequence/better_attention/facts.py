@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
-_BETTER_TAGS = ("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "causal")
+_TAGS = ("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "causal")
 
-_BETTER_TEXT = {"image_size": None, "vocab_size": 20_000, "num_classes": 2}
+_TEXT = {"image_size": None, "vocab_size": 20_000, "num_classes": 2}
 
 PAPER = Paper(
     id="better-attention",
@@ -16,25 +16,23 @@ PAPER = Paper(
     code=__package__,
     fidelity="paper",
     replay="conversion:replay",
-    ours=(
-        "No official code was found; the mechanisms follow the paper's equations.",
-        "Sizes of the classifier's presets are reconstructions, as are learned positions, ReLU and a dropout of 0.1.",
-        "The kernel W_A has no bias, also where the projections have some.",
-        "A mask that differs between queries applies to S W_A, so that the kernel carries no hidden value around it.",
-        "Converting a standard layer with one head to super attention starts W_A at the identity.",
-        "The preset digits and its training.",
-    ),
+    ours=("No official code was found; the mechanisms follow the paper's equations.",),
     entries=(
         Entry(
             id="better-attention",
             aliases=("super-attention",),
             kind="attention",
             summary="super attention: no key and value projections, but a learned kernel over the values' positions",
-            tags=(*_BETTER_TAGS, "fixed-length"),
+            tags=(*_TAGS, "fixed-length"),
             build="layers:SuperAttention",
-            config="layers:SuperAttentionConfig",
+            config="config:SuperAttentionConfig",
             example="layers:example",
             convert="conversion:convert_super",
+            ours=(
+                "The kernel W_A has no bias, also where the projections have some.",
+                "A mask that differs between queries applies to S W_A: the kernel carries no hidden value around it.",
+                "Converting a standard layer with one head to super attention starts W_A at the identity.",
+            ),
             presets={"tiny": {"dim": 16, "max_length": 9}},
             claims=(
                 Claim(
@@ -55,9 +53,13 @@ PAPER = Paper(
             summary="post-norm classifier of images or texts with standard, optimised, efficient or super attention",
             tags=("self", "transformer", "classification", "vision", "text"),
             build="classifier:BetterAttentionClassifier",
-            config="classifier:ClassifierConfig",
+            config="config:ClassifierConfig",
             example="classifier:classifier_example",
-            train="classifier:train",
+            train="training:train",
+            ours=(
+                "Sizes of the presets are reconstructions, as are learned positions, ReLU and a dropout of 0.1.",
+                "The preset digits and its training.",
+            ),
             presets={
                 "mnist": {},
                 "cifar100": {
@@ -68,9 +70,9 @@ PAPER = Paper(
                     "num_layers": 4,
                     "hidden_dim": 512,
                 },
-                "imdb": {**_BETTER_TEXT, "max_length": 32, "dim": 32, "hidden_dim": 32},
-                "amazon": {**_BETTER_TEXT, "max_length": 64, "dim": 64, "num_layers": 3, "num_classes": 5},
-                "tiny": {**_BETTER_TEXT, "vocab_size": 50, "max_length": 9, "dim": 16, "hidden_dim": 16},
+                "imdb": {**_TEXT, "max_length": 32, "dim": 32, "hidden_dim": 32},
+                "amazon": {**_TEXT, "max_length": 64, "dim": 64, "num_layers": 3, "num_classes": 5},
+                "tiny": {**_TEXT, "vocab_size": 50, "max_length": 9, "dim": 16, "hidden_dim": 16},
                 "digits": {"mechanism": "super", "image_size": 8, "patch_size": 2, "dim": 64, "hidden_dim": 64},
             },
             weights={
@@ -78,7 +80,7 @@ PAPER = Paper(
                     "package://zoo_sequence/weights/better-attention-classifier-digits.safetensors",
                     sha256="b3e6664b3792905e1b6ee5504a7bebe70f5a2704aafce70b2d52a6d9d3a25b41",
                     size=115_800,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="96.94% of 360 held-out handwritten digits (the first of five runs)",
                     command="zoo train better-attention-classifier/digits",
                     note="Means of five runs in equal settings: standard, optimised and efficient 98.0%, super 97.9%. "
@@ -98,9 +100,9 @@ PAPER = Paper(
             aliases=("dkv-efficient-attention",),
             kind="attention",
             summary="half the parameters of standard attention: heads read slices of the raw keys and values",
-            tags=_BETTER_TAGS,
+            tags=_TAGS,
             build="layers:DKVEfficientAttention",
-            config="layers:AttentionConfig",
+            config="config:AttentionConfig",
             example="layers:example",
             convert="conversion:convert_efficient",
             presets={"tiny": {"dim": 16}},
@@ -128,9 +130,9 @@ PAPER = Paper(
             aliases=("optimised-attention",),
             kind="attention",
             summary="three quarters of the parameters of standard attention: heads average slices of the raw values",
-            tags=_BETTER_TAGS,
+            tags=_TAGS,
             build="layers:OptimisedAttention",
-            config="layers:AttentionConfig",
+            config="config:AttentionConfig",
             example="layers:example",
             convert="conversion:convert_optimised",
             presets={"tiny": {"dim": 16}},
@@ -152,9 +154,9 @@ PAPER = Paper(
             aliases=("standard-attention",),
             kind="attention",
             summary="standard multi-head attention, the baseline of the other three",
-            tags=(*_BETTER_TAGS, "baseline"),
+            tags=(*_TAGS, "baseline"),
             build="layers:StandardAttention",
-            config="layers:AttentionConfig",
+            config="config:AttentionConfig",
             example="layers:example",
             convert="conversion:convert_standard",
             presets={"tiny": {"dim": 16}},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,39 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
 from zoo.errors import InputError
 from zoo.nn.attention import dense_attention
-from zoo.nn.heads import require_equal_slices
+from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import causal_mask, expand_mask, masked_softmax
-
-MECHANISMS = ("standard", "optimised", "efficient", "super")
-
-
-@dataclass
-class AttentionConfig:
-    """Config of a standard, an optimised or an efficient layer."""
-
-    dim: int = zoo.field(256, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(4, "heads, each on its slice of the features", minimum=1)
-    causal: bool = zoo.field(False, "whether a token sees only itself and those before it")
-    bias: bool = zoo.field(False, "whether the projections have biases")
-    dropout: float = zoo.field(0.0, "of attention weights", minimum=0.0, maximum=1.0)
-
-    def __post_init__(self) -> None:
-        require_equal_slices(self.dim, self.num_heads)
-
-
-@dataclass
-class SuperAttentionConfig(AttentionConfig):
-    """Config of a super attention layer."""
-
-    max_length: int = zoo.field(
-        64, "side of the alignment kernel: the most keys there can be", unit="tokens", minimum=1
-    )
-    alignment_init: str = zoo.field(
-        "xavier", "of the kernel: Xavier uniform, or that and the identity", choices=("xavier", "identity")
-    )
+from zoo_sequence.better_attention.config import AttentionConfig, SuperAttentionConfig
 
 
 def _projection(inputs: int, outputs: int, *, bias: bool = False) -> nn.Linear:
@@ -110,10 +81,10 @@ class SlicedAttention(nn.Module):
                 f"twice (batch, keys, {dim})"
             )
         query, key, value = (
-            projection(tensor).unflatten(-1, (self.config.num_heads, -1)).transpose(1, 2)
+            split_heads(projection(tensor), self.config.num_heads)
             for projection, tensor in ((self.q_proj, x), (self.k_proj, key), (self.v_proj, value))
         )
-        return self.out_proj(self.attend(query, key, value, attn_mask).transpose(1, 2).flatten(2))
+        return self.out_proj(merge_heads(self.attend(query, key, value, attn_mask)))
 
 
 class StandardAttention(SlicedAttention):

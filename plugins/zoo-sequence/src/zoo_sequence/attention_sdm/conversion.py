@@ -1,29 +1,21 @@
-"""Recorded runs."""
+"""Recorded runs; a memory has no tensors that a checkpoint could name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from zoo.errors import InputError
+from zoo.evidence.replay import Run, replay_of
+from zoo_sequence.attention_sdm.config import MemoryConfig
 from zoo_sequence.attention_sdm.intersections import cap_intersection, expected_intersection, fit_beta
-from zoo_sequence.attention_sdm.memory import MemoryConfig, SparseDistributedMemory, softmax_weights, unit_columns
+from zoo_sequence.attention_sdm.memory import SparseDistributedMemory, softmax_weights, unit_columns
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Component ``sdm``: intersections, fits and one update of each form."""
-    if component != "sdm":
-        raise InputError(f"no component {component!r}; there is: sdm")
+def _memory(run: Run) -> dict[str, Tensor]:
+    """Intersections, fits and one update of each form."""
+    config, inputs = run.config, run.inputs
     n, neurons, radii = config["n"], config["r"], config["radii"]
     outputs = {
         f"intersection_d{radius}": expected_intersection(n, radius, neurons, inputs["distances"]) for radius in radii
@@ -43,3 +35,6 @@ def replay(
         patterns, queries = inputs["patterns_continuous"].double(), inputs["queries_continuous"].double()
         outputs["continuous_attention_step"] = patterns @ softmax_weights(patterns, queries, beta)
     return outputs
+
+
+replay = replay_of({"sdm": _memory})
