@@ -1,9 +1,16 @@
-"""Build entries from configs, for real or with their parameters on the meta device."""
+"""Build entries from configs, for real or with their parameters on the meta device.
+
+Nothing here is seen by another thread: what a build needs to know about the tensors that its modules make comes from
+torch's function modes, which belong to the thread that enters them, where a patched ``nn.Module`` would reach every
+thread of the process.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,9 +18,12 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from zoo import catalogue, configuration
-from zoo.errors import ConfigError, PluginError
+from zoo.errors import ConfigError, PluginError, ZooError, one_line
 from zoo.facts import Entry
 from zoo.targets import require, resolve
+
+# More tensors than any published network has; a config that asks for more would build until memory ends.
+MOST_TENSORS = 1 << 17
 
 
 def build(entry: Entry, instance: Any) -> Any:
@@ -21,17 +31,77 @@ def build(entry: Entry, instance: Any) -> Any:
 
     Raises:
         MissingDependency: a package in the entry's ``requires`` is not installed.
+        ConfigError: nothing can be built from these values, for instance because no machine could hold it.
+        PluginError: nothing can be built from the entry's own defaults.
     """
     for requirement in entry.requires:
         require(requirement, needed_by=entry.id)
-    return resolve(entry.build)(instance)
+    make = resolve(entry.build)
+    try:
+        return make(instance)
+    except ZooError:
+        raise
+    except Exception as error:
+        changed = configuration.changes(instance)
+        if not changed:
+            raise PluginError(f"{entry.id} cannot be built from its own defaults: {one_line(error)}") from error
+        values = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        raise ConfigError(
+            f"{entry.id} cannot be built from this config: {one_line(error)} ({values})",
+            field=next(iter(changed)) if len(changed) == 1 else None,
+        ) from error
 
 
-class _EmptyOnMeta(TorchFunctionMode):
-    """Sends ``torch.empty`` to the meta device and leaves every other factory alone.
+@dataclass(frozen=True)
+class Limit:
+    """How much a build may take, and the error of one that asks for more.
 
-    Modules allocate parameters with ``torch.empty`` and compute buffers with ``arange``, ``zeros``,
-    ``tensor``: this is how parameters cost nothing while buffers keep their real values.
+    Args:
+        size: bytes of parameters.
+        error: raised as soon as the modules made so far hold more.
+    """
+
+    size: int
+    error: Exception
+
+
+class _Building(TorchFunctionMode):
+    """Hears of every parameter that a module takes, while the module is built.
+
+    ``nn.Module.register_parameter`` asks a parameter for its ``grad_fn``, and function modes hear that question.
+    """
+
+    _ASKS_FOR_GRAD_FN = vars(torch._C.TensorBase)["grad_fn"].__get__
+
+    def __init__(self, limit: Limit | None = None) -> None:
+        super().__init__()
+        self._limit = limit
+        self._size = 0
+        self._known: set[int] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func == self._ASKS_FOR_GRAD_FN and isinstance(args[0], nn.Parameter):
+            self.take(args[0])
+        return func(*args, **(kwargs or {}))
+
+    def take(self, parameter: nn.Parameter) -> None:
+        """Count a parameter once, whichever modules share it."""
+        if id(parameter) in self._known:
+            return
+        self._known.add(id(parameter))
+        self._size += parameter.numel() * parameter.element_size()
+        if self._limit is not None and self._size > self._limit.size:
+            raise self._limit.error
+        if len(self._known) > MOST_TENSORS:
+            raise MemoryError(f"it would have more than {MOST_TENSORS:,} parameter tensors")
+
+
+class _OnMeta(_Building):
+    """Sends ``torch.empty`` and every parameter to the meta device and leaves every other factory alone.
+
+    Modules allocate parameters with ``torch.empty`` and compute buffers with ``arange``, ``zeros``, ``tensor``: this
+    is how parameters cost nothing while buffers keep their real values. A parameter that was made of real numbers
+    becomes a meta tensor, the same object, when its module takes it.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -42,7 +112,14 @@ class _EmptyOnMeta(TorchFunctionMode):
         if isinstance(target, torch.Tensor) and target.is_meta and _initialises(func):
             # Nothing to initialise, and torch would import its compiler (a second) to do that nothing.
             return target
-        return func(*args, **kwargs)
+        return super().__torch_function__(func, types, args, kwargs)
+
+    def take(self, parameter: nn.Parameter) -> None:
+        """Count the parameter, and let go of its numbers."""
+        super().take(parameter)
+        if not parameter.is_meta:
+            empty = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=parameter.requires_grad)
+            torch.utils.swap_tensors(parameter, empty)
 
 
 def _initialises(func: Any) -> bool:
@@ -53,26 +130,44 @@ _RANDOM = {"normal_", "uniform_", "bernoulli_", "exponential_", "log_normal_", "
 
 
 @contextmanager
-def on_meta() -> Iterator[None]:
-    """Within the context new modules have parameters on meta and buffers with real values."""
-    register = nn.Module.register_parameter
+def on_device(device: torch.device) -> Iterator[None]:
+    """Within the context new modules have values on a device; more than the machine's memory is a MemoryError."""
+    memory = _memory() if device.type == "cpu" else None
+    limit = None
+    if memory is not None:
+        words = f"its parameters take more than the {memory / 1e9:.0f} GB of memory that this machine has"
+        limit = Limit(memory, MemoryError(words))
+    with device, _Building(limit):
+        yield
 
-    def register_on_meta(self: nn.Module, name: str, param: nn.Parameter | None) -> None:
-        if param is not None and param.device.type != "meta":
-            param = nn.Parameter(param.detach().to("meta"), requires_grad=param.requires_grad)
-        register(self, name, param)
 
-    nn.Module.register_parameter = register_on_meta  # type: ignore[method-assign]
+def _memory() -> int | None:
+    """Bytes of memory of the machine, where the system tells."""
     try:
-        with _EmptyOnMeta():
-            yield
-    finally:
-        nn.Module.register_parameter = register  # type: ignore[method-assign]
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
-def build_on_meta(make: Callable[[], nn.Module]) -> nn.Module:
-    """Build with parameters on meta; every buffer that a state dict would not fill has its real value."""
-    with on_meta():
+@contextmanager
+def on_meta(limit: Limit | None = None) -> Iterator[None]:
+    """Within the context new modules of this thread have parameters on meta and buffers with real values.
+
+    Args:
+        limit: gives up a build that grows beyond it.
+    """
+    with _OnMeta(limit):
+        yield
+
+
+def build_on_meta(make: Callable[[], nn.Module], *, limit: Limit | None = None) -> nn.Module:
+    """Build with parameters on meta; every buffer that a state dict would not fill has its real value.
+
+    Args:
+        make: builds the module.
+        limit: gives up a build that grows beyond it.
+    """
+    with on_meta(limit):
         module = make()
     lost = [name for name, buffer in transient_buffers(module) if buffer.is_meta]
     if lost:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 # Arguments of ``zoo.load``: a schema with a field of such a name could not be overridden by keyword.
 RESERVED = ("name", "weights", "device", "dtype", "mesh", "config")
+
+# What OmegaConf would read as the path to another field.
+_IN_KEY_PATHS = re.compile(r"([\\.\[\]=])")
 
 
 def field(
@@ -181,10 +184,8 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
         if leaf not in node.keys() and not _is_free_dict(node):  # noqa: SIM118 ("in" skips fields without a value)
             raise ConfigAttributeError(key)
         # Replacing, not merging: a shorter list in a later layer must not keep the tail of an earlier one.
-        with warnings.catch_warnings():
-            # An int for a float is meant; OmegaConf converts it and says so.
-            warnings.simplefilter("ignore", FutureWarning)
-            node[leaf] = value
+        # An int for a float is meant: update converts it without the warning of an assignment.
+        OmegaConf.update(node, _IN_KEY_PATHS.sub(r"\\\1", leaf), value, merge=False)
     except (ConfigAttributeError, ConfigKeyError) as error:
         known = [field_name for field_name, _ in _fields(config)]
         raise ConfigError(
@@ -265,6 +266,20 @@ def described(schema: type, prefix: str = "") -> Iterator[tuple[str, str, Any, M
         if item.default_factory is not dataclasses.MISSING:
             default = item.default_factory()
         yield f"{prefix}{item.name}", _type_name(annotation), default, item.metadata
+
+
+def changes(instance: Any, prefix: str = "") -> dict[str, Any]:
+    """The fields of a schema's instance that are not at their defaults, by dotted name."""
+    found: dict[str, Any] = {}
+    for item in dataclasses.fields(instance):
+        value = getattr(instance, item.name)
+        if dataclasses.is_dataclass(value):
+            found |= changes(value, f"{prefix}{item.name}.")
+            continue
+        default = item.default if item.default_factory is dataclasses.MISSING else item.default_factory()
+        if value != default:
+            found[f"{prefix}{item.name}"] = value
+    return found
 
 
 def _expected(schema: type, key: str) -> str:

@@ -74,7 +74,7 @@ def load(
     device, dtype = _device(device), _dtype(dtype)
     chosen = _chosen_weights(entry, plan)
     if chosen is None:
-        with torch.device(device or "cpu"):
+        with building.on_device(device or torch.device("cpu")):
             built = building.build(entry, merged.instance)
         if isinstance(built, nn.Module):
             _finish_fresh(built, dtype, mesh)

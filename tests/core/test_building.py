@@ -133,3 +133,39 @@ def test_a_meta_build_does_not_wake_the_compiler():
     code = "import sys, zoo; zoo.info('moba-lm/545m').parameters; print('torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("dim", [10**12, 10**30])
+def test_a_width_that_no_machine_can_hold_is_named(acme, dim):
+    for action in (lambda: zoo.load("layered", dim=dim), lambda: zoo.info("layered", dim=dim).parameters):
+        with pytest.raises(zoo.ConfigError, match=rf"dim={dim}\b") as caught:
+            action()
+        assert caught.value.field == "dim"
+
+
+def test_a_fresh_build_ends_at_the_memory_of_the_machine_and_not_beyond(acme, monkeypatch):
+    monkeypatch.setattr(building, "_memory", lambda: 1000)
+    with pytest.raises(zoo.ConfigError, match=r"take more than the .* of memory that this machine has \(dim=64\)"):
+        zoo.load("layered", dim=64)
+    assert zoo.load("layered").first.weight.shape == (8, 8)
+    assert zoo.info("layered", dim=64).parameters == 64 * 64 + 4 * 64, "counting takes no memory"
+
+
+def test_a_network_of_more_tensors_than_anybody_has_is_given_up(acme, monkeypatch):
+    monkeypatch.setattr(building, "MOST_TENSORS", 3)
+    with pytest.raises(zoo.PluginError, match="cannot be built from its own defaults: MemoryError: .* 3 parameter"):
+        zoo.load("layered")
+
+
+def test_what_goes_wrong_in_a_build_is_told_with_the_values_it_got(acme, monkeypatch):
+    from importlib import import_module
+
+    def fail(config):
+        raise RuntimeError("no such luck")
+
+    entry = catalogue.current().find("layered").offer.entry
+    monkeypatch.setattr(import_module(entry.build.partition(":")[0]), "Layer", fail)
+    with pytest.raises(zoo.ConfigError, match=r"RuntimeError: no such luck \(num_heads=4, inner\.width=5\)"):
+        zoo.load("layered", num_heads=4, inner={"width": 5})
+    with pytest.raises(zoo.PluginError, match="layered cannot be built from its own defaults: RuntimeError"):
+        zoo.load("layered")
