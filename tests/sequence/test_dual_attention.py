@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
@@ -16,26 +17,25 @@ from zoo.building import build_on_meta
 from zoo.testing.conformance import tensors
 from zoo_sequence.dual_attention import attention
 from zoo_sequence.dual_attention.attention import (
-    RELATION_ACTIVATIONS,
     DualAttention,
-    DualAttentionConfig,
     DualAttentionLayer,
     RelationalAttention,
     rotate_pairs,
 )
-from zoo_sequence.dual_attention.conversion import convert, replay
-from zoo_sequence.dual_attention.networks import DATConfig, DATLanguageModel, ViDATConfig, to_patches
-from zoo_sequence.dual_attention.relational_games import (
-    CELL,
+from zoo_sequence.dual_attention.config import (
     GAMES,
-    GRID,
     OBJECTS,
-    RelationalGames,
+    RELATION_ACTIVATIONS,
+    RETRIEVALS,
+    DATConfig,
+    DualAttentionConfig,
     RelationalGamesConfig,
-    draw,
-    masks,
+    ViDATConfig,
 )
-from zoo_sequence.dual_attention.symbols import RETRIEVALS, PairSymbols
+from zoo_sequence.dual_attention.conversion import convert, replay
+from zoo_sequence.dual_attention.networks import DATLanguageModel, to_patches
+from zoo_sequence.dual_attention.relational_games import CELL, GRID, RelationalGames, draw, masks
+from zoo_sequence.dual_attention.symbols import PairSymbols
 from zoo_sequence.dual_attention.training import count, twin
 
 
@@ -69,7 +69,12 @@ class TestRelations:
         relations = layer.relations(x)[0]
         query, key = layer.wq_rel(x)[0].view(5, 4, 2), layer.wk_rel(x)[0].view(5, 4, 2)
         raw = torch.einsum("ilp,jlp->lij", query, key) / 2**0.5
-        torch.testing.assert_close(relations, RELATION_ACTIVATIONS[activation](raw))
+        definition = {
+            "identity": lambda r: r,
+            "gelu": lambda r: functional.gelu(r, approximate="tanh"),
+            "softmax": lambda r: r.softmax(-1),
+        }.get(activation, getattr(functional, activation, None))
+        torch.testing.assert_close(relations, definition(raw))
         weights, value = layer.attention(x)[0], layer.wv(symbols)[0]
         heads = []
         for head in range(2):
@@ -82,9 +87,8 @@ class TestRelations:
             heads.append(message)
         torch.testing.assert_close(layer(x, symbols)[0], layer.wo(torch.cat(heads, -1)))
 
-    @pytest.mark.parametrize(
-        ("causal", "activation"), [(False, "softmax"), (False, "identity"), (True, "identity"), (True, "sigmoid")]
-    )
+    @pytest.mark.parametrize("activation", ["softmax", "identity", "sigmoid"])
+    @pytest.mark.parametrize("causal", [False, True])
     def test_blocks_of_receivers(self, causal, activation, monkeypatch):
         options = {"symbol_retrieval": "position_relative", "relation_activation": activation}
         layer = zoo.load("dual-attention", causal=causal, **options)
@@ -139,6 +143,80 @@ class TestRelations:
         torch.testing.assert_close(layer(x, visible, symbols=symbols)[:, :5], before[:, :5])
 
 
+class TestSoftmaxRelations:
+    """Normalised over what a receiver sees, so that nothing else has an influence."""
+
+    @pytest.mark.parametrize("causal", [False, True])
+    def test_definition(self, causal):
+        torch.manual_seed(0)
+        layer = RelationalAttention(12, 2, 6, num_relations=3, activation="softmax", causal=causal)
+        x, mask = torch.randn(2, 7, 12), torch.rand(2, 7) < 0.7
+        relations = layer.relations(x, mask)
+        query, key = (project(x).unflatten(-1, (3, 4)) for project in (layer.wq_rel, layer.wk_rel))
+        scores = torch.einsum("bilp,bjlp->blij", query, key) / 2
+        for example in range(2):
+            for i in range(7):
+                seen = [j for j in range(7) if mask[example, j] and not (causal and j > i)]
+                expected = torch.zeros(3, 7)
+                if seen:
+                    expected[:, seen] = scores[example, :, i, seen].softmax(-1)
+                torch.testing.assert_close(relations[example, :, i], expected)
+
+    @given(st.data())
+    @settings(max_examples=25, deadline=None)
+    def test_hidden_senders_have_no_influence_whatever_the_mask(self, data):
+        causal, length = data.draw(st.booleans()), data.draw(st.integers(1, 9))
+        layer = zoo.load("dual-attention", dim=12, num_heads=2, relation_activation="softmax", causal=causal)
+        generator = torch.Generator().manual_seed(data.draw(st.integers(0, 99)))
+        shape = data.draw(st.sampled_from([(2, length), (2, length, length), (2, 2, length, length)]))
+        mask = torch.rand(shape, generator=generator) < 0.6
+        per_query = mask[:, None].expand(-1, length, -1) if mask.ndim == 2 else mask
+        # A token that no query but itself sees, in any head; its own row may change.
+        hidden = data.draw(st.integers(0, length - 1))
+        others = torch.arange(length) != hidden
+        if mask.ndim == 2:
+            mask[:, hidden] = False
+        else:
+            per_query[..., others, hidden] = False
+        x = torch.randn(2, length, 12, generator=generator)
+        changed = x.clone()
+        changed[:, hidden] += 3
+        torch.testing.assert_close(layer(x, mask)[:, others], layer(changed, mask)[:, others])
+
+    @pytest.mark.parametrize("name", ["dat-lm/tiny", "dat-seq2seq/tiny"])
+    def test_networks_do_not_see_the_future(self, name):
+        torch.manual_seed(0)
+        model = zoo.load(name, relation_activation="softmax")
+        for parameter in model.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        ids = torch.randint(50, (1, 12))
+        other = ids.clone()
+        other[0, 8:] = (other[0, 8:] + 1) % 50
+        source = () if name.startswith("dat-lm") else (torch.randint(50, (1, 7)),)
+        before, after = model(*source, ids), model(*source, other)
+        torch.testing.assert_close(before[:, :8], after[:, :8])
+        assert not torch.allclose(before[:, 8:], after[:, 8:])
+
+    def test_recordings_are_replayed_in_the_form_of_the_authors(self):
+        torch.manual_seed(0)
+        config = {"d_model": 12, "n_heads": 2, "n_relations": 3, "rel_activation": "softmax"}
+        layer = RelationalAttention(12, 2, 6, num_relations=3)
+        x = torch.randn(1, 5, 12)
+        inputs = {"x": x, "symbols": torch.randn(1, 5, 12)}
+        causal, whole = (
+            replay("relational-attention", config, {"is_causal": order}, layer.state_dict(), inputs)
+            for order in (True, False)
+        )
+        torch.testing.assert_close(causal["relations"], whole["relations"])
+        torch.testing.assert_close(causal["relations"].sum(2), torch.ones(1, 5, 3))
+        raw = layer.relations(x).softmax(-1)
+        expected = torch.einsum("bhij,blij->bihl", causal["attn"], raw)
+        values = layer.wv(inputs["symbols"]).unflatten(-1, (2, 6)).transpose(1, 2)
+        spoken = (causal["attn"] @ values).transpose(1, 2)
+        message = torch.einsum("bihl,hdl->bihd", expected, layer.wr) + spoken
+        torch.testing.assert_close(causal["out"], layer.wo(message.flatten(2)))
+
+
 class TestLayer:
     @given(st.integers(1, 6), st.data())
     @settings(max_examples=30, deadline=None)
@@ -189,7 +267,6 @@ class TestLayer:
             ({"num_relations": 33}, "less than one feature"),
             ({"symbol_heads": 5}, "symbol_heads=5"),
             ({"dim": 12, "rope": True}, "even head width"),
-            ({"relation_activation": "softmax", "causal": True}, "no causal form"),
         ],
     )
     def test_bad_configs(self, options, words):
@@ -269,9 +346,25 @@ class TestLanguageModel:
 
     def test_loss(self):
         model = zoo.load("dat-lm/tiny")
-        ids, targets = torch.randint(53, (2, 2, 9))
-        expected = -model(ids).log_softmax(-1).gather(-1, targets[..., None]).mean()
-        torch.testing.assert_close(model.loss(ids, targets), expected)
+        ids = torch.randint(53, (2, 9))
+        expected = -model(ids[:, :-1]).log_softmax(-1).gather(-1, ids[:, 1:, None]).mean()
+        torch.testing.assert_close(model.loss(ids), expected)
+
+    def test_generation_goes_on_with_the_likeliest_token(self):
+        model = zoo.load("dat-lm/tiny")
+        ids = torch.randint(53, (2, 5))
+        longer = model.generate(ids, 3)
+        assert longer.shape == (2, 8)
+        torch.testing.assert_close(longer[:, :5], ids)
+        for end in (5, 6, 7):
+            assert torch.equal(longer[:, end], model(longer[:, :end])[:, -1].argmax(-1))
+        drawn = [
+            model.generate(ids, 4, temperature=1.0, generator=torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+        ]
+        assert torch.equal(drawn[0], drawn[1])
+        assert not torch.equal(drawn[0], drawn[2])
+        with pytest.raises(zoo.InputError, match="no caches"):
+            model(ids, caches=[])
 
     @pytest.mark.parametrize("options", [{"pre_norm": False}, {"norm": "rmsnorm"}, {"activation": "relu"}])
     def test_variants_learn(self, options):
@@ -281,7 +374,7 @@ class TestLanguageModel:
         optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
         losses = []
         for _ in range(60):
-            loss = model.loss(ids[:, :-1], ids[:, 1:])
+            loss = model.loss(ids)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

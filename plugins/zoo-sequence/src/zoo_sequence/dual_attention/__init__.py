@@ -13,10 +13,16 @@ relational head h, with R relations of width p = d H_r / R,
 
 The second form is evaluated: R numbers per pair of objects instead of d. What object j looks like reaches i only
 through their relation; s_j is a symbol that says which object it was, retrieved from a library by attention
-(``symbolic_attention``), by position, or by distance. Masks hide senders, never relations.
+(``symbolic_attention``), by position, or by distance. Masks hide senders; relations need none, but where act is a
+softmax it is over the senders that i sees.
 
-``dual-attention`` is the layer with a symbol retriever of its own; ``dat-lm``, ``vidat`` and ``dat-seq2seq`` are a
-causal language model, an image classifier and an encoder-decoder, in which the blocks share one retriever by
-default and ask it anew before every block. ``dual-attention-relational-games`` draws the synthetic images on which
-relational heads learn from fewer examples than a plain transformer of the same size.
+* ``dual-attention``: the layer, with a symbol retriever of its own.
+* ``dual-attention-lm``, ``dual-attention-vit``, ``dual-attention-seq2seq``: a causal language model, an image
+  classifier and an encoder-decoder, whose blocks share one retriever by default and ask it anew before every block.
+* ``dual-attention-relational-games``: synthetic images on which relational heads learn from fewer examples than a
+  plain transformer of the same size.
+
+Read in this order: ``config``, the schemas; ``symbols``, the three retrievers; ``attention``, both groups of heads and
+the layer; ``networks``; ``relational_games``, the benchmark; ``training``, a classifier and its plain twin;
+``conversion``, the authors' names and the replay of recordings; ``claims``, what is measured.
 """

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError
 from zoo.nn.attention import dense_attention
-from zoo.nn.heads import require_equal_slices
-from zoo.nn.masks import expand_mask, masked_softmax
+from zoo.nn.heads import merge_heads, split_heads
+from zoo.nn.masks import causal_mask, expand_mask, masked_softmax
 from zoo.nn.rotary import apply_rotary, rotary_tables
-from zoo_sequence.dual_attention.symbols import RETRIEVALS, PairSymbols, symbol_retriever
+from zoo_sequence.dual_attention.config import DualAttentionConfig
+from zoo_sequence.dual_attention.symbols import PairSymbols, symbol_retriever
 
 # Weights and relations that are held at once: on a processor about what its caches hold, elsewhere what keeps a device
 # busy. Fewer receivers than the smallest block would slow the products down.
@@ -24,112 +22,14 @@ _HELD = {"cpu": 2**19}
 _HELD_ELSEWHERE = 2**26
 _SMALLEST_BLOCK = 64
 
-RELATION_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+_ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda relations: relations,
     "relu": functional.relu,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "gelu": lambda relations: functional.gelu(relations, approximate="tanh"),
     "silu": functional.silu,
-    "softmax": lambda relations: masked_softmax(relations, None),
 }
-
-
-@dataclass
-class DualAttentionConfig:
-    """Config of one layer, symbols included."""
-
-    dim: int = zoo.field(64, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(4, "sensory and relational heads together", minimum=1)
-    num_relational_heads: int | None = zoo.field(None, "relational heads; None: half of all, rounded up", minimum=0)
-    num_kv_heads: int | None = zoo.field(None, "key/value heads of the sensory group; None: as its heads", minimum=1)
-    num_relational_kv_heads: int | None = zoo.field(
-        None, "key/value heads of the relational group; None: as its heads", minimum=1
-    )
-    num_relations: int | None = zoo.field(None, "relations R; None: as relational heads", minimum=1)
-    relation_activation: str = zoo.field("identity", "of the relations", choices=tuple(RELATION_ACTIVATIONS))
-    symmetric_relations: bool = zoo.field(False, "whether r(x, y) = r(y, x), by one projection for both sides")
-    share_attention: bool = zoo.field(False, "whether both groups attend with the same query and key projections")
-    rope: bool = zoo.field(False, "rotary positions (interleaved pairs) in the attention weights of both groups")
-    causal: bool = zoo.field(False, "whether a token sees only itself and what came before")
-    symbol_retrieval: str = zoo.field("symbolic_attention", "where symbols come from", choices=RETRIEVALS)
-    num_symbols: int = zoo.field(64, "size of the symbol library (symbolic_attention)", minimum=1)
-    symbol_heads: int | None = zoo.field(None, "heads of symbolic_attention; None: num_heads", minimum=1)
-    trainable_symbols: bool = zoo.field(True, "whether the symbol library is trained (symbolic_attention)")
-    max_length: int = zoo.field(1024, "longest sequence, where positions are learned", unit="tokens", minimum=1)
-    symbol_length: int | None = zoo.field(
-        None, "positions with a symbol (positional_symbols); None: max_length", unit="tokens", minimum=1
-    )
-    max_distance: int = zoo.field(64, "distance m beyond which symbols repeat (position_relative)", minimum=0)
-
-    def __post_init__(self) -> None:
-        self._check_heads()
-        if self.dim % self.retrieval_heads and self.symbol_retrieval == "symbolic_attention":
-            raise ConfigError(
-                f"dim={self.dim} is not divisible by symbol_heads={self.retrieval_heads}", field="symbol_heads"
-            )
-        if self.relational and self.relation_dim < 1:
-            raise ConfigError(
-                f"{self.relations} relations leave less than one feature each of {self.relational * self.head_dim}",
-                field="num_relations",
-            )
-        if self.rope and self.head_dim % 2:
-            raise ConfigError(f"rotary positions need an even head width, not {self.head_dim}", field="rope")
-
-    def _check_heads(self) -> None:
-        require_equal_slices(self.dim, self.num_heads)
-        if not 0 <= self.relational <= self.num_heads:
-            raise ConfigError(
-                f"{self.relational} relational heads of num_heads={self.num_heads}", field="num_relational_heads"
-            )
-        groups = (
-            ("num_kv_heads", self.sensory, self.num_kv_heads),
-            ("num_relational_kv_heads", self.relational, self.num_relational_kv_heads),
-        )
-        for name, heads, kv_heads in groups:
-            if heads % (kv_heads or 1):
-                raise ConfigError(f"{heads} heads are not a multiple of {name}={kv_heads}", field=name)
-        shapes = {(heads, kv_heads or heads) for _, heads, kv_heads in groups}
-        if self.share_attention and len(shapes) > 1:
-            raise ConfigError(
-                f"sharing needs as many relational as sensory heads, not {self.relational} and {self.sensory}",
-                field="share_attention",
-            )
-
-    @property
-    def relational(self) -> int:
-        """Number of relational heads H_r."""
-        return (self.num_heads + 1) // 2 if self.num_relational_heads is None else self.num_relational_heads
-
-    @property
-    def sensory(self) -> int:
-        """Number of sensory heads H_s."""
-        return self.num_heads - self.relational
-
-    @property
-    def head_dim(self) -> int:
-        """Width d of a head."""
-        return self.dim // self.num_heads
-
-    @property
-    def relations(self) -> int:
-        """Number of relations R."""
-        return self.num_relations or self.relational
-
-    @property
-    def relation_dim(self) -> int:
-        """Width p of one relation's query and key."""
-        return self.head_dim * self.relational // self.relations
-
-    @property
-    def retrieval_heads(self) -> int:
-        """Heads of the symbol retriever."""
-        return self.symbol_heads or self.num_heads
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(batch, tokens, heads * d) to (batch, heads, tokens, d)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def rotate_pairs(x: Tensor) -> Tensor:
@@ -172,7 +72,7 @@ class SensoryAttention(nn.Module):
             query, key = rotate_pairs(query), rotate_pairs(key)
         value = split_heads(self.wv(source), self.num_kv_heads)
         output = dense_attention(query, key, value, attn_mask, causal=self.causal)
-        return self.wo(output.transpose(1, 2).flatten(2))
+        return self.wo(merge_heads(output))
 
 
 class RelationalAttention(nn.Module):
@@ -183,10 +83,15 @@ class RelationalAttention(nn.Module):
         num_heads, head_dim: relational heads H_r and their width d.
         num_kv_heads: heads of attention keys and of symbol values.
         num_relations, relation_dim: R and p; by default H_r and d H_r / R.
-        activation: of the relations, see ``RELATION_ACTIVATIONS``.
+        activation: of the relations, see ``config.RELATION_ACTIVATIONS``.
         symmetric: one projection for both sides of a relation.
-        rope, causal: of the attention weights; relations know neither positions nor masks.
+        rope, causal: of the attention weights; relations know neither positions nor masks, but for those of softmax,
+            which are normalised over the senders that the receiver sees.
     """
+
+    # True: softmax relations are normalised over all senders, seen or not, as in the authors' code. Later and padded
+    # tokens then change what a receiver gets, so no config asks for it; recordings are replayed with it.
+    normalise_hidden = False
 
     def __init__(
         self,
@@ -222,9 +127,13 @@ class RelationalAttention(nn.Module):
         query, key = self._attention_vectors(x)
         return self._weights(query, key, self._expand(attn_mask, x), 0)
 
-    def relations(self, x: Tensor) -> Tensor:
-        """Relations r (batch, relations, i, j) of every pair of objects, after the activation."""
-        return self._relate(*self._relation_vectors(x))
+    def relations(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """Relations r (batch, relations, i, j) of every pair of objects, after the activation.
+
+        Softmax relations are zero where the receiver does not see the sender; under a mask that differs between heads
+        they are (batch, heads, relations, i, j).
+        """
+        return self._relate(*self._relation_vectors(x), self._expand(attn_mask, x))
 
     def forward(self, x: Tensor, symbols: Tensor | PairSymbols, attn_mask: Tensor | None = None) -> Tensor:
         """Every object receives, from those it attends to, their relations to it and their symbols.
@@ -244,13 +153,13 @@ class RelationalAttention(nn.Module):
         messages = []
         for rows in self._blocks(x):
             senders = slice(rows.stop if self.causal else None)
-            seen = mask if mask is None or mask.shape[2] == 1 else mask[:, :, rows]
+            seen = mask if mask is None else mask[..., slice(None) if mask.shape[2] == 1 else rows, senders]
             weights = self._weights(query[:, :, rows], key[:, :, senders], seen, rows.start)
-            # A softmax is over all objects, whoever attends to them.
-            related_to = rel_key if self.activation == "softmax" else rel_key[:, :, senders]
-            relations = self._relate(rel_query[:, :, rows], related_to)[..., senders]
+            related_to = rel_key if self.normalise_hidden else rel_key[:, :, senders]
+            relations = self._relate(rel_query[:, :, rows], related_to, seen)[..., senders]
             # Aggregated before it is projected by wr: R numbers per pair instead of d.
-            related = torch.einsum("bhij,blij->bihl", weights, relations)
+            per_head = "h" if relations.ndim == 5 else ""
+            related = torch.einsum(f"bhij,b{per_head}lij->bihl", weights, relations)
             if isinstance(symbols, PairSymbols):
                 spoken = symbols.gather_weights(weights, rows) @ value
             else:
@@ -298,10 +207,21 @@ class RelationalAttention(nn.Module):
             rows = query.shape[2]
             later = torch.ones(rows, rows, dtype=torch.bool, device=scores.device).triu(1)
             scores[..., start:].masked_fill_(later, -math.inf)
-        return masked_softmax(scores, mask if mask is None else mask[..., : key.shape[2]])
+        return masked_softmax(scores, mask)
 
-    def _relate(self, query: Tensor, key: Tensor) -> Tensor:
-        return RELATION_ACTIVATIONS[self.activation](query @ key.transpose(-1, -2))
+    def _relate(self, query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+        """Relations of receivers and senders, which in a causal layer end with the last of the receivers."""
+        scores = query @ key.transpose(-1, -2)
+        if self.activation != "softmax":
+            return _ACTIVATIONS[self.activation](scores)
+        if self.normalise_hidden:
+            return masked_softmax(scores, None)
+        if self.causal:
+            order = causal_mask(scores.shape[-2], scores.shape[-1], scores.device)
+            mask = order if mask is None else mask & order
+        if mask is not None and mask.ndim == 4 and mask.shape[1] > 1:
+            return masked_softmax(scores[:, None], mask[:, :, None])
+        return masked_softmax(scores, mask)
 
 
 class DualAttention(nn.Module):
@@ -309,6 +229,7 @@ class DualAttention(nn.Module):
 
     def __init__(self, config: DualAttentionConfig) -> None:
         super().__init__()
+        self.num_heads, self.num_sensory = config.num_heads, config.sensory
         shared = {"rope": config.rope, "causal": config.causal}
         self.self_attention = (
             SensoryAttention(config.dim, config.sensory, config.head_dim, config.num_kv_heads, **shared)
@@ -335,12 +256,18 @@ class DualAttention(nn.Module):
             self.relational_attention.wk_attn = self.self_attention.wk
 
     def forward(self, x: Tensor, symbols: Tensor | PairSymbols | None, attn_mask: Tensor | None = None) -> Tensor:
-        """Outputs of the two groups, joined; ``symbols`` as in ``RelationalAttention``."""
+        """Outputs of the two groups, joined; ``symbols`` as in ``RelationalAttention``.
+
+        A mask with an axis of heads has the sensory heads first.
+        """
+        of_sensory = of_relational = attn_mask
+        if attn_mask is not None and attn_mask.ndim == 4 and attn_mask.shape[1] == self.num_heads > 1:
+            of_sensory, of_relational = attn_mask.tensor_split([self.num_sensory], 1)
         parts = []
         if self.self_attention is not None:
-            parts.append(self.self_attention(x, attn_mask))
+            parts.append(self.self_attention(x, of_sensory))
         if self.relational_attention is not None:
-            parts.append(self.relational_attention(x, symbols, attn_mask))
+            parts.append(self.relational_attention(x, symbols, of_relational))
         return torch.cat(parts, -1)
 
 
@@ -349,12 +276,6 @@ class DualAttentionLayer(nn.Module):
 
     def __init__(self, config: DualAttentionConfig) -> None:
         super().__init__()
-        if config.causal and config.relational and config.relation_activation == "softmax":
-            raise ConfigError(
-                "softmax relations are normalised over the whole sequence, so that a token would see what comes "
-                "after it: no causal form",
-                field="relation_activation",
-            )
         self.has_positions = config.rope
         self.symbol_retriever = symbol_retriever(config) if config.relational else None
         self.dual_attn = DualAttention(config)

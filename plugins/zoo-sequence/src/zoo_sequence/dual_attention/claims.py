@@ -9,9 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import Measurement
+from zoo.nn.heads import split_heads
 from zoo_sequence.dual_attention.attention import RelationalAttention
-from zoo_sequence.dual_attention.networks import DualBlock, NetworkConfig, ViDATConfig
-from zoo_sequence.dual_attention.relational_games import RelationalGames, RelationalGamesConfig
+from zoo_sequence.dual_attention.config import NetworkConfig, RelationalGamesConfig, ViDATConfig
+from zoo_sequence.dual_attention.networks import DualBlock
+from zoo_sequence.dual_attention.relational_games import RelationalGames
 from zoo_sequence.dual_attention.training import count, fit, twin
 
 
@@ -93,7 +95,7 @@ def check_projection_order() -> Measurement:
     with torch.no_grad():
         weights, relations = layer.attention(x), layer.relations(x)
         pairs = torch.einsum("hdl,blij->bhijd", layer.wr, relations)
-        values = layer.wv(symbols).unflatten(-1, (4, 16)).transpose(1, 2)
+        values = split_heads(layer.wv(symbols), 4)
         message = torch.einsum("bhij,bhijd->bihd", weights, pairs + values[:, :, None])
         difference = float((layer(x, symbols) - layer.wo(message.flatten(2))).abs().max())
     ratio = pairs.numel() / relations.numel()

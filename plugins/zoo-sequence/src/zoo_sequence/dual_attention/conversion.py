@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 import zoo
-from zoo.errors import InputError
+from zoo.evidence.replay import Run, replay_of
+from zoo.nn.renaming import renamed
 from zoo_sequence.dual_attention.attention import RelationalAttention
-from zoo_sequence.dual_attention.networks import DATConfig, DATLanguageModel, NetworkConfig, ViDAT, ViDATConfig
+from zoo_sequence.dual_attention.config import DATConfig, NetworkConfig, ViDATConfig
+from zoo_sequence.dual_attention.networks import DATLanguageModel, ViDAT
 from zoo_sequence.dual_attention.symbols import PairSymbols
 
 _RENAMES = (
@@ -19,6 +21,8 @@ _RENAMES = (
     (r"^(?=blocks\.|symbol_retrievers\.)", "stack."),
     (r"^encoder_blocks\.", "stack.blocks."),
     (r"^symbol_retriever\.", "stack.symbol_retrievers.0."),
+    # The three layers of the patch embedding follow a rearrangement that has no parameters.
+    (r"^to_patch_embedding\.(\d)", lambda match: f"patch_embedding.{int(match[1]) - 1}"),
 )
 
 
@@ -28,40 +32,14 @@ def convert(state: Mapping[str, Tensor], config: NetworkConfig) -> dict[str, Ten
     A retriever that all layers share stands under one name or under each layer's. Without relational heads the
     authors' code keeps one that nothing reads; it is left out.
     """
-    renamed = {_rename(name): tensor for name, tensor in state.items()}
+    ours = renamed(state, _RENAMES)
     if config.relational:
-        return renamed
-    return {name: tensor for name, tensor in renamed.items() if not name.startswith("stack.symbol_retrievers.")}
+        return ours
+    return {name: tensor for name, tensor in ours.items() if not name.startswith("stack.symbol_retrievers.")}
 
 
-def _rename(name: str) -> str:
-    for pattern, replacement in _RENAMES:
-        name = re.sub(pattern, replacement, name)
-    # The three layers of the patch embedding follow a rearrangement that has no parameters.
-    return re.sub(r"^to_patch_embedding\.(\d)", lambda match: f"patch_embedding.{int(match[1]) - 1}", name)
-
-
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Components ``dat-lm``, ``vidat`` and ``relational-attention``."""
-    if component == "dat-lm":
-        return _replay_language_model(config, state, inputs)
-    if component == "vidat":
-        schema = _vidat_config(config)
-        return {"logits": zoo.fill(ViDAT(schema), convert(state, schema)).eval()(inputs["x"])}
-    if component == "relational-attention":
-        return _replay_relational_attention(config, call, state, inputs)
-    raise InputError(f"no component {component!r}; there are: dat-lm, relational-attention, vidat")
-
-
-def _replay_language_model(
-    config: Mapping[str, Any], state: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def _language_model(run: Run) -> dict[str, Tensor]:
+    config, inputs = run.config, run.inputs
     schema = DATConfig(
         **_common(config),
         vocab_size=config["vocab_size"],
@@ -71,12 +49,24 @@ def _replay_language_model(
         tied_library=config.get("weight_tie_symbol_library", False),
         ff_bias=True,  # whatever config["bias"] says: the authors' language model does not pass it on
     )
-    model = zoo.fill(DATLanguageModel(schema), convert(state, schema)).eval()
-    assert isinstance(model, DATLanguageModel)
-    outputs = {"logits": model(inputs["idx"])}
-    if "targets" in inputs:
-        outputs["loss"] = model.loss(inputs["idx"], inputs["targets"])
-    return outputs
+    model = _as_recorded(zoo.fill(DATLanguageModel(schema), convert(run.state, schema)))
+    logits = model(inputs["idx"])
+    if "targets" not in inputs:
+        return {"logits": logits}
+    return {"logits": logits, "loss": functional.cross_entropy(logits.flatten(0, 1), inputs["targets"].flatten())}
+
+
+def _vidat(run: Run) -> dict[str, Tensor]:
+    schema = _vidat_config(run.config)
+    return {"logits": _as_recorded(zoo.fill(ViDAT(schema), convert(run.state, schema)))(run.inputs["x"])}
+
+
+def _as_recorded(module: nn.Module) -> nn.Module:
+    """In eval mode, with softmax relations normalised over all tokens, seen or not: the authors' form."""
+    for part in module.modules():
+        if isinstance(part, RelationalAttention):
+            part.normalise_hidden = True
+    return module.eval()
 
 
 def _vidat_config(config: Mapping[str, Any]) -> ViDATConfig:
@@ -128,9 +118,8 @@ def _common(config: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _replay_relational_attention(
-    config: Mapping[str, Any], call: Mapping[str, Any], state: Mapping[str, Tensor], inputs: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def _relational_attention(run: Run) -> dict[str, Tensor]:
+    config, inputs = run.config, run.inputs
     heads = config["n_heads"]
     layer = RelationalAttention(
         config["d_model"],
@@ -141,9 +130,9 @@ def _replay_relational_attention(
         relation_dim=config.get("rel_proj_dim"),
         activation=config.get("rel_activation", "identity"),
         symmetric=config.get("symmetric_rels", False),
-        causal=call.get("is_causal", False),
+        causal=run.call.get("is_causal", False),
     )
-    zoo.fill(layer, state)
+    _as_recorded(zoo.fill(layer, run.state))
     x, symbols = inputs["x"], inputs["symbols"]
     pairs = PairSymbols.explicit(symbols) if config.get("use_relative_positional_symbols") else symbols
     return {
@@ -151,3 +140,6 @@ def _replay_relational_attention(
         "attn": layer.attention(x),
         "relations": layer.relations(x).permute(0, 2, 3, 1),
     }
+
+
+replay = replay_of({"dat-lm": _language_model, "vidat": _vidat, "relational-attention": _relational_attention})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
-_DAT_UNSEEN = "Published by the authors; the file was not seen here, so its tensor names are those of their code."
+_UNSEEN = "Published by the authors; the file was not seen here, so its tensor names are those of their code."
 
-_DAT_343M = {
+_343M = {
     "num_layers": 24,
     "dim": 1024,
     "num_heads": 16,
@@ -17,7 +17,7 @@ _DAT_343M = {
     "trainable_symbols": False,
 }
 
-_DAT_1_27B = {
+_1_27B = {
     "num_layers": 24,
     "dim": 2048,
     "num_heads": 32,
@@ -27,16 +27,26 @@ _DAT_1_27B = {
     "trainable_symbols": False,
 }
 
-_DAT_BASELINE = {"num_layers": 24, "num_relational_heads": 0, "ff_bias": False}
+_BASELINE = {"num_layers": 24, "num_relational_heads": 0, "ff_bias": False}
 
-_DAT_PUBLISHED = {
-    "dat-343m": "awni/DAT-sa8-ra8-ns1024-sh8-nkvh4-343M",
+_PUBLISHED = {
+    "dat-343m": "awni00/DAT-sa8-ra8-ns1024-sh8-nkvh4-343M",
     "dat-343m-nr32": "awni00/DAT-sa8-ra8-nr32-ns1024-sh8-nkvh4-343M",
     "dat-343m-nr64": "awni00/DAT-sa8-ra8-nr64-ns1024-sh8-nkvh4-343M",
     "dat-1.27b": "awni00/DAT-sa16-ra16-nr128-ns2048-sh16-nkvh8-1.27B",
     "dat-1.27b-nr64": "awni00/DAT-sa16-ra16-nr64-ns2048-sh8-nkvh8-1.27B",
     "t-757m": "awni00/T-sa24-757M",
 }
+
+_SOFTMAX_RELATIONS = (
+    "The authors normalise softmax relations over the whole sequence, so that later and padded tokens change what "
+    "comes before; here over what the receiver sees (relation_activation=softmax)."
+)
+_RETRIEVER_DROPOUT = (
+    "The authors' symbol retriever applies its dropout to the retrieval softmax in eval mode too; here dropout is on "
+    "the branches of a block only, and in training only."
+)
+_RELATION_WIDTH = "Where d H_r is not a multiple of R, the relation width p is rounded down."
 
 PAPER = Paper(
     id="dual-attention",
@@ -48,23 +58,7 @@ PAPER = Paper(
     repo="Awni00/dual-attention",
     commit="a6ef87c",
     replay="conversion:replay",
-    differences=(
-        "The authors' language model does not pass its bias setting on: feed-forward biases exist whatever it says, "
-        "attention biases never. dat-lm follows (ff_bias=False leaves them out, as the t-* baselines do).",
-        "With swiglu the authors scale the initialisation of the gate (linear3); here that of the output (linear2).",
-        "The authors' symbol retriever applies its dropout to the retrieval softmax in eval mode too; here dropout "
-        "is on the branches of a block only, and in training only.",
-        "Softmax relations are normalised over the whole sequence, later tokens included; dat-lm follows the code, the "
-        "drop-in layer refuses them where it is causal.",
-    ),
-    ours=(
-        "Where d H_r is not a multiple of R, the relation width p is rounded down.",
-        "Symbol library sizes and heads of vidat-imagenet (64, 4) and vidat-cifar (64, 4), and the 4 x 4 patches of "
-        "vidat-cifar: the paper gives ranges or nothing.",
-        "The drop-in layer has a symbol retriever of its own and an equal split of heads by default.",
-        "dat-seq2seq follows the description; its positions (rotary or learned) are our choice.",
-        "The ablations of relational cross-attention and relational symbolic attention are not offered.",
-    ),
+    ours=("The ablations of relational cross-attention and relational symbolic attention are not offered.",),
     entries=(
         Entry(
             id="dual-attention",
@@ -72,8 +66,13 @@ PAPER = Paper(
             summary="sensory heads beside relational heads that pass on relations and symbols instead of features",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "relational"),
             build="attention:DualAttentionLayer",
-            config="attention:DualAttentionConfig",
+            config="config:DualAttentionConfig",
             example="attention:example",
+            differences=(_SOFTMAX_RELATIONS,),
+            ours=(
+                "The layer has a symbol retriever of its own and an equal split of heads by default.",
+                _RELATION_WIDTH,
+            ),
             presets={
                 "tiny": {"dim": 24, "num_heads": 4, "num_symbols": 8},
                 "symmetric": {"symmetric_relations": True},
@@ -109,8 +108,17 @@ PAPER = Paper(
             summary="causal language model of dual attention, with its plain-transformer baselines",
             tags=("self", "causal", "transformer", "language-model", "relational"),
             build="networks:DATLanguageModel",
-            config="networks:DATConfig",
+            config="config:DATConfig",
             example="networks:lm_example",
+            differences=(
+                "The authors do not pass their bias setting on: feed-forward biases exist whatever it says, attention "
+                "biases never. So here (ff_bias=False leaves them out, as the t-* baselines do).",
+                "With swiglu the authors scale the initialisation of the gate (linear3); here that of the output "
+                "(linear2).",
+                _SOFTMAX_RELATIONS,
+                _RETRIEVER_DROPOUT,
+            ),
+            ours=(_RELATION_WIDTH,),
             presets={
                 "tiny": {
                     "vocab_size": 53,
@@ -120,23 +128,23 @@ PAPER = Paper(
                     "num_symbols": 8,
                     "max_length": 64,
                 },
-                "dat-343m": _DAT_343M,
-                "dat-343m-nr32": _DAT_343M | {"num_relations": 32},
-                "dat-343m-nr64": _DAT_343M | {"num_relations": 64},
-                "dat-1.27b": _DAT_1_27B | {"num_relations": 128, "symbol_heads": 16},
-                "dat-1.27b-nr64": _DAT_1_27B | {"num_relations": 64, "symbol_heads": 8},
-                "t-353m": _DAT_BASELINE | {"dim": 1024, "num_heads": 16},
-                "t-757m": _DAT_BASELINE | {"dim": 1536, "num_heads": 24},
-                "t-1.31b": _DAT_BASELINE | {"dim": 2048, "num_heads": 32},
+                "dat-343m": _343M,
+                "dat-343m-nr32": _343M | {"num_relations": 32},
+                "dat-343m-nr64": _343M | {"num_relations": 64},
+                "dat-1.27b": _1_27B | {"num_relations": 128, "symbol_heads": 16},
+                "dat-1.27b-nr64": _1_27B | {"num_relations": 64, "symbol_heads": 8},
+                "t-353m": _BASELINE | {"dim": 1024, "num_heads": 16},
+                "t-757m": _BASELINE | {"dim": 1536, "num_heads": 24},
+                "t-1.31b": _BASELINE | {"dim": 2048, "num_heads": 32},
             },
             weights={
                 preset: Weights(
                     f"hf://{repository}",
                     convert="conversion:convert",
                     default=False,
-                    note=_DAT_UNSEEN,
+                    note=_UNSEEN,
                 )
-                for preset, repository in _DAT_PUBLISHED.items()
+                for preset, repository in _PUBLISHED.items()
             },
             claims=(
                 Claim(
@@ -153,8 +161,14 @@ PAPER = Paper(
             summary="vision transformer of dual attention, with a trained player of relational games",
             tags=("self", "transformer", "vision", "classification", "relational"),
             build="networks:ViDAT",
-            config="networks:ViDATConfig",
+            config="config:ViDATConfig",
             example="networks:vidat_example",
+            differences=(_RETRIEVER_DROPOUT,),
+            ours=(
+                "Symbol library sizes and heads of vidat-imagenet (64, 4) and vidat-cifar (64, 4), and the 4 x 4 "
+                "patches of vidat-cifar: the paper gives ranges or nothing.",
+                _RELATION_WIDTH,
+            ),
             train="training:train",
             presets={
                 "tiny": {
@@ -193,7 +207,7 @@ PAPER = Paper(
                     "package://zoo_sequence/weights/vidat-relational-games.safetensors",
                     sha256="5be679dd10a2611af705894bb34bbbae2011ecd03fc12e6b52d8b900826feb9d",
                     size=846_624,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="game occurs, accuracy on new images: 99.9% (pentominoes), 99.0% (held-out hexominoes), "
                     "76.5% (held-out stripes)",
                     command="zoo train dual-attention-vit/relational-games",
@@ -221,8 +235,10 @@ PAPER = Paper(
             summary="encoder-decoder of dual attention for symbolic tasks",
             tags=("co-attention", "transformer", "seq2seq", "relational"),
             build="networks:DATSeq2Seq",
-            config="networks:DATSeq2SeqConfig",
+            config="config:DATSeq2SeqConfig",
             example="networks:seq2seq_example",
+            differences=(_SOFTMAX_RELATIONS, _RETRIEVER_DROPOUT),
+            ours=("It follows the description; its positions (rotary or learned) are our choice.", _RELATION_WIDTH),
             presets={"tiny": {"dim": 32, "num_heads": 4, "num_symbols": 8, "max_length": 64}},
         ),
         Entry(
@@ -231,7 +247,7 @@ PAPER = Paper(
             summary="five games on synthetic images that only relations between objects decide",
             tags=("vision", "classification", "relational"),
             build="relational_games:RelationalGames",
-            config="relational_games:RelationalGamesConfig",
+            config="config:RelationalGamesConfig",
             example="relational_games:games_example",
             presets={game: {"game": game} for game in ("same", "between", "occurs", "xoccurs", "match-pattern")},
         ),

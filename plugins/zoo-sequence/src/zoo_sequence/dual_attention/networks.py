@@ -4,43 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError, InputError
-from zoo_sequence.dual_attention.attention import DualAttention, DualAttentionConfig, SensoryAttention
+from zoo.errors import InputError
+from zoo.nn.language_model import CausalLanguageModel
+from zoo_sequence.dual_attention.attention import DualAttention, SensoryAttention
+from zoo_sequence.dual_attention.config import DATConfig, DATSeq2SeqConfig, NetworkConfig, ViDATConfig
 from zoo_sequence.dual_attention.symbols import PairSymbols, symbol_retriever
-
-
-@dataclass
-class NetworkConfig(DualAttentionConfig):
-    """What the three networks share."""
-
-    num_layers: int = zoo.field(2, "blocks", minimum=1)
-    hidden_dim: int | None = zoo.field(
-        None, "width of the feed-forward network; None: 4 dim, or 8/3 dim for swiglu", unit="features", minimum=1
-    )
-    activation: str = zoo.field("gelu", "of the feed-forward network", choices=("gelu", "relu", "swiglu"))
-    ff_bias: bool = zoo.field(True, "whether the feed-forward network has biases; attention never has")
-    norm: str = zoo.field("layernorm", "kind of norm", choices=("layernorm", "rmsnorm"))
-    pre_norm: bool = zoo.field(True, "norms before each branch, or after each sum")
-    dropout: float = zoo.field(0.0, "after each branch", minimum=0.0, maximum=1.0)
-    shared_symbols: bool = zoo.field(True, "one symbol retriever for all layers, or one each")
-    tied_library: bool = zoo.field(False, "with one retriever each: whether they share the symbol library")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.tied_library and self.symbol_retrieval != "symbolic_attention":
-            raise ConfigError("only symbolic_attention has a library to share", field="tied_library")
-
-    @property
-    def ff_dim(self) -> int:
-        """Width of the feed-forward network."""
-        return self.hidden_dim or (int(8 * self.dim / 3) if self.activation == "swiglu" else 4 * self.dim)
 
 
 class FeedForward(nn.Module):
@@ -140,25 +114,11 @@ def make_retrievers(config: NetworkConfig) -> list[nn.Module]:
     return retrievers
 
 
-@dataclass
-class DATConfig(NetworkConfig):
-    """Config of the language model; ``max_length`` bounds learned positions and positional symbols."""
+class DATLanguageModel(CausalLanguageModel):
+    """Ids (batch, length) int64 to logits (batch, length, vocab_size); the output matrix is the embedding's.
 
-    vocab_size: int = zoo.field(50_304, "tokens of the vocabulary", minimum=1)
-    dim: int = zoo.field(512, "model width", unit="features", minimum=1)
-    num_layers: int = zoo.field(6, "blocks", minimum=1)
-    num_heads: int = zoo.field(8, "sensory and relational heads together", minimum=1)
-    causal: bool = zoo.field(True, "always: the next token is predicted")
-    rope: bool = zoo.field(True, "rotary positions (interleaved pairs); otherwise learned ones")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.causal:
-            raise ConfigError("a language model predicts what comes next: causal must be True", field="causal")
-
-
-class DATLanguageModel(nn.Module):
-    """Ids (batch, length) int64 to logits (batch, length, vocab_size); the output matrix is the embedding's."""
+    It keeps no caches: generation computes the whole sequence again for every token.
+    """
 
     def __init__(self, config: DATConfig) -> None:
         super().__init__()
@@ -181,46 +141,25 @@ class DATLanguageModel(nn.Module):
             elif "norm" not in name and not name.endswith(("template_features", "symbol_library")):
                 nn.init.normal_(parameter, std=0.02)
 
-    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    def attention_layers(self) -> list[nn.Module]:
+        """The dual attention of every block, in order."""
+        return [block.get_submodule("dual_attn") for block in self.stack.blocks]
+
+    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[Any] | None = None) -> Tensor:
         """Next-token logits.
 
+        Args:
+            input_ids: (batch, length) int64.
+            attn_mask: see ``zoo.nn.masks``.
+            caches: none; the argument is there for ``generate``.
+
         Raises:
-            InputError: the sequence is longer than the learned positions.
+            InputError: the sequence is longer than the learned positions, or there are caches.
         """
+        if caches is not None:
+            raise InputError("dual attention keeps no caches: give the whole sequence, and caches=None")
         x = _embed(input_ids, self.token_embedder, self.positional_embedder)
         return self.final_out(self.norm(self.stack(x, attn_mask)))
-
-    def loss(self, input_ids: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross entropy in nats of ``targets`` (batch, length): the token after each of ``input_ids``."""
-        return functional.cross_entropy(self(input_ids).flatten(0, 1).float(), targets.flatten())
-
-
-@dataclass
-class ViDATConfig(NetworkConfig):
-    """Config of the image classifier."""
-
-    image_shape: list[int] = zoo.field([3, 224, 224], "channels, height and width of the image", minimum=1)
-    patch_shape: list[int] = zoo.field([16, 16], "height and width of a patch", unit="pixels", minimum=1)
-    num_classes: int = zoo.field(1000, "classes", minimum=1)
-    pool: str = zoo.field("mean", "what the head reads; the mean includes the class token", choices=("mean", "cls"))
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.image_shape) != 3 or len(self.patch_shape) != 2:
-            raise ConfigError(
-                "image_shape is [channels, height, width] and patch_shape [height, width]", field="image_shape"
-            )
-        for side, patch in zip(self.image_shape[1:], self.patch_shape, strict=True):
-            if side % patch:
-                raise ConfigError(f"an image side of {side} is not a multiple of {patch}", field="patch_shape")
-        if self.symbol_retrieval == "positional_symbols" and (self.symbol_length or self.max_length) < self.num_tokens:
-            raise ConfigError(f"{self.num_tokens} tokens need as many symbols", field="symbol_length")
-
-    @property
-    def num_tokens(self) -> int:
-        """Patches and the class token."""
-        (_, height, width), (patch_height, patch_width) = self.image_shape, self.patch_shape
-        return (height // patch_height) * (width // patch_width) + 1
 
 
 class ViDAT(nn.Module):
@@ -258,25 +197,6 @@ def to_patches(images: Tensor, height: int, width: int) -> Tensor:
     """(B, c, h p1, w p2) to (B, h w, p1 p2 c)."""
     grid = images.unflatten(3, (-1, width)).unflatten(2, (-1, height))
     return grid.permute(0, 2, 4, 3, 5, 1).flatten(3).flatten(1, 2)
-
-
-@dataclass
-class DATSeq2SeqConfig(NetworkConfig):
-    """Config of the encoder-decoder; ``num_layers`` blocks on each side."""
-
-    source_vocab_size: int = zoo.field(64, "tokens of the source", minimum=1)
-    target_vocab_size: int = zoo.field(64, "tokens of the target", minimum=1)
-    rope: bool = zoo.field(True, "rotary positions (interleaved pairs); otherwise learned ones")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.causal:
-            raise ConfigError("the encoder sees the whole source, the decoder is causal by itself", field="causal")
-
-    def decoder(self) -> NetworkConfig:
-        """Config of the blocks that write the target."""
-        common = {item.name: getattr(self, item.name) for item in fields(NetworkConfig)}
-        return NetworkConfig(**common | {"causal": True})
 
 
 class DATSeq2Seq(nn.Module):

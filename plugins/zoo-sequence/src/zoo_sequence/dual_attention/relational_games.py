@@ -25,11 +25,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import zoo
 from zoo.errors import InputError
-
-GAMES = ("same", "between", "occurs", "xoccurs", "match-pattern")
-OBJECTS = ("pentominoes", "hexominoes", "stripes")
+from zoo_sequence.dual_attention.config import GAMES, OBJECTS, RelationalGamesConfig
 
 CELL, GRID = 12, 3
 _SQUARE = 2
@@ -176,16 +173,6 @@ def draw(game: str, count: int, generator: torch.Generator, objects: str = "pent
     grid[torch.arange(count)[:, None], cells] = drawn
     images = grid.view(count, GRID, GRID, 3, CELL, CELL).permute(0, 3, 1, 4, 2, 5)
     return images.reshape(count, 3, GRID * CELL, GRID * CELL), truth
-
-
-@dataclass
-class RelationalGamesConfig:
-    """Config of the benchmark."""
-
-    game: str = zoo.field("same", "which game", choices=GAMES)
-    objects: list[str] = zoo.field(list(OBJECTS), "sets of objects to play with", choices=OBJECTS)
-    count: int = zoo.field(1000, "images per set of objects", minimum=2)
-    seed: int = zoo.field(999, "of the images")
 
 
 @dataclass(frozen=True, eq=False)

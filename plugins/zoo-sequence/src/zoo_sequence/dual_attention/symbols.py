@@ -9,18 +9,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.nn.masks import masked_softmax
-
-if TYPE_CHECKING:
-    from zoo_sequence.dual_attention.attention import DualAttentionConfig
-
-RETRIEVALS = ("symbolic_attention", "positional_symbols", "position_relative")
+from zoo_sequence.dual_attention.config import DualAttentionConfig
 
 
 @dataclass(frozen=True)

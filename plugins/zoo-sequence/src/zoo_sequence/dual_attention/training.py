@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from zoo.building import build_on_meta
 from zoo.errors import ConfigError
-from zoo_sequence.dual_attention.networks import ViDAT, ViDATConfig
-from zoo_sequence.dual_attention.relational_games import CELL, GRID, RelationalGames, RelationalGamesConfig, draw
+from zoo.evidence.measuring import count_parameters
+from zoo_sequence.dual_attention.config import RelationalGamesConfig, ViDATConfig
+from zoo_sequence.dual_attention.networks import ViDAT
+from zoo_sequence.dual_attention.relational_games import CELL, GRID, RelationalGames, draw
 
 GAME, SAMPLES, STEPS = "occurs", 20_000, 3_000
 _BATCH = 64
@@ -68,7 +70,7 @@ def twin(config: ViDATConfig) -> ViDATConfig:
 
 def count(config: ViDATConfig) -> int:
     """Parameters of a classifier."""
-    return sum(parameter.numel() for parameter in build_on_meta(lambda: ViDAT(config)).parameters())
+    return count_parameters(build_on_meta(lambda: ViDAT(config)))
 
 
 def train(
