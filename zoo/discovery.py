@@ -77,18 +77,18 @@ def discover(disabled: Iterable[str] = ()) -> tuple[list[Plugin], list[BrokenPlu
     Args:
         disabled: names of plugins that are left alone.
     """
-    points, damaged = distributions.advertised(GROUP)
     blocked = {names.fold(name) for name in disabled}
-    wanted: dict[str, list[EntryPoint]] = {}
-    for point in points:
-        if names.fold(point.name) not in blocked:
-            wanted.setdefault(names.fold(point.name), []).append(point)
-
-    plugins: list[Plugin] = []
-    broken = [BrokenPlugin(name, name, failure.reason, failure.traceback) for name, failure in damaged]
     manager = pluggy.PluginManager(hooks.PROJECT)
     manager.add_hookspecs(hooks)
+    plugins: list[Plugin] = []
     with Waiting("Ctrl-C ends this; ZOO_PLUGINS_DISABLED=<name> leaves a plugin out.") as waiting:
+        waiting.start("the metadata of the installed distributions")
+        points, damaged = distributions.advertised(GROUP)
+        broken = [BrokenPlugin(name, name, failure.reason, failure.traceback) for name, failure in damaged]
+        wanted: dict[str, list[EntryPoint]] = {}
+        for point in points:
+            if names.fold(point.name) not in blocked:
+                wanted.setdefault(names.fold(point.name), []).append(point)
         for rivals in wanted.values():
             owner, refused = _of_one_name(rivals)
             broken += refused
@@ -186,8 +186,12 @@ def _sources(module: ModuleType) -> dict[str, Source]:
 
 def _commands(module: ModuleType) -> tuple[click.Command, ...]:
     commands = tuple(_offered(module, "zoo_commands"))
+    if not commands:
+        return ()
+    import click
+
     for command in commands:
-        if not (callable(command) and _NAME.fullmatch(str(getattr(command, "name", "")))):
+        if not (isinstance(command, click.Command) and _NAME.fullmatch(command.name or "")):
             raise PluginError(f"zoo_commands yielded {command!r}; expected named click.Command objects")
     repeated = [name for name, count in Counter(command.name for command in commands).items() if count > 1]
     if repeated:

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 from zoo.errors import PluginError, printable
+from zoo.licenses import require_spdx
 
 Kind = Literal["attention", "model", "method", "probe", "benchmark", "taxonomy"]
 Fidelity = Literal["reference", "paper", "reconstruction"]
@@ -63,6 +64,7 @@ def _freeze_mapping(what: str, owner: object, name: str, kind: type) -> None:
         not (isinstance(key, str) and isinstance(item, kind)) for key, item in value.items()
     ):
         raise PluginError(f"{what}: {name}={value!r} must map strings to {kind.__name__} objects")
+    _check_texts(what, **{f"{name} {key!r}": key for key in value})
     object.__setattr__(owner, name, MappingProxyType(dict(value)))
 
 
@@ -141,7 +143,7 @@ class Weights:
         preset: the preset these weights fit; by default the tag they stand under.
         default: whether ``weights="auto"`` takes them. False for published files that were never
             fetched here: ask for those by tag.
-        license: licence of the weights.
+        license: licence of the weights, as SPDX writes it.
         metric: what they reach, in words ("97.8% held-out accuracy").
         command: the command that reproduces them.
         note: anything else a user must know.
@@ -153,19 +155,27 @@ class Weights:
     convert: str | None = None
     preset: str | None = None
     default: bool = True
-    license: str = ""
+    license: str | None = None
     metric: str = ""
     command: str = ""
     note: str = ""
 
     def __post_init__(self) -> None:
-        _check_texts("weights", uri=self.uri)
+        what = f"weights {self.uri}"
+        _check_texts(
+            what, uri=self.uri, metric=self.metric, command=self.command, note=self.note, preset=self.preset or ""
+        )
+        require_spdx(what, self.license)
+        _require(
+            self.size is None or (isinstance(self.size, int) and self.size > 0),
+            f"{what}: size={self.size!r} must be a number of bytes",
+        )
         _require("://" in self.uri, f"weights URI {self.uri!r} has no scheme (package://, hf://, file://)")
         _require(
             self.sha256 is None or (isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256) is not None),
-            f"weights {self.uri}: sha256 {self.sha256!r} is not 64 lower-case hex digits",
+            f"{what}: sha256 {self.sha256!r} is not 64 lower-case hex digits",
         )
-        _check_targets(f"weights {self.uri}", convert=self.convert)
+        _check_targets(what, convert=self.convert)
 
 
 @dataclass(frozen=True)
@@ -233,7 +243,7 @@ class Entry:
             _check_id("entry", name)
         _require(self.kind in KINDS, f"{what}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
         _check_texts(what, summary=self.summary)
-        _require(bool(self.summary), f"{what} has no summary")
+        _require(bool(self.summary) and "\n" not in self.summary, f"{what} needs a summary, in one line")
         _check_targets(
             what,
             build=self.build,
@@ -273,8 +283,8 @@ class Paper:
 
     Args:
         id: lower-case name with dashes.
-        title, arxiv, year, repo, commit, license: the publication and its authors' code (``license`` in SPDX's
-            spelling).
+        title, arxiv, year, repo, commit, license: the publication and its authors' code, ``license`` as SPDX
+            writes it (``LicenseRef-NAME`` for one of another name, None where none is known).
         code: the package that holds the paper's code, ``__package__`` in its ``facts.py``. Every "module:name" of
             the paper and of its entries is then relative to it, unless it begins with the same top-level package
             or with ``zoo``; once the paper is made they are all absolute.
@@ -307,7 +317,8 @@ class Paper:
             f"paper {self.id}: fidelity {self.fidelity!r} is not one of {', '.join(FIDELITIES)}",
         )
         what = f"paper {self.id}"
-        _check_texts(what, title=self.title)
+        _check_texts(what, title=self.title, arxiv=self.arxiv or "", repo=self.repo or "", commit=self.commit or "")
+        require_spdx(what, self.license)
         _require(isinstance(self.year, int), f"{what}: year={self.year!r} must be an integer")
         for name, kind in (("entries", Entry), ("differences", str), ("ours", str)):
             _freeze_tuple(what, self, name, kind)

@@ -153,7 +153,7 @@ def test_a_fresh_build_ends_at_the_memory_of_the_machine_and_not_beyond(acme, mo
 
 def test_a_network_of_more_tensors_than_anybody_has_is_given_up(acme, monkeypatch):
     monkeypatch.setattr(building, "MOST_TENSORS", 3)
-    with pytest.raises(zoo.PluginError, match="cannot be built from its own defaults: MemoryError: .* 3 parameter"):
+    with pytest.raises(zoo.PluginError, match=r"cannot be built from its own defaults: MemoryError: .* 3 parameter"):
         zoo.load("layered")
 
 

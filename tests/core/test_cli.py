@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,88 @@ def test_push_and_pull(run, acme, zoo_hub, monkeypatch, tmp_path):
         assert (code, out.count("shiftvit-digits.safetensors")) == (0, 1)
 
 
+@pytest.mark.parametrize("place", ["folder", "file/below.safetensors", "/proc/none/out.safetensors", "x" * 300])
+def test_train_refuses_a_place_that_cannot_be_written_before_it_trains(run, install, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    text = CATALOGUE.replace('example="PKG', 'train="PKG.layers:train", example="PKG')
+    train = "\n    def train(config, *, preset, seed, log):\n        raise RuntimeError('it trains')\n"
+    install("acme", catalogue=text, layers=LAYERS + train)
+    code, out, err = run("train", "layered", "--out", place)
+    assert (code, out) == (1, "")
+    assert err.startswith("InputError: ")
+    assert "it trains" in run("train", "layered", "--out", "new/out.safetensors")[2]
+
+
+def test_train_writes_the_file_whole(run, install, tmp_path):
+    text = CATALOGUE.replace('example="PKG', 'train="PKG.layers:train", example="PKG')
+    train = "\n    def train(config, *, preset, seed, log):\n        return Layer(config), {'loss': 0.5}\n"
+    install("acme", catalogue=text, layers=LAYERS + train)
+    code, out, _ = run("train", "layered/wide", "--out", tmp_path / "new" / "wide.safetensors")
+    assert (code, json.loads(out)["loss"]) == (0, 0.5)
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["wide.safetensors"]
+    assert "320 parameters" in run("load", "layered/wide", "--weights", tmp_path / "new" / "wide.safetensors")[1]
+
+
+def test_a_hub_server_on_a_busy_port_says_so(run):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        code, _, err = run("hub-server", "--port", port)
+    assert (code, err.startswith(f"InputError: port {port} cannot be used")) == (1, True)
+    assert run("hub-server", "--port", "70000")[0] == 2
+
+
+def test_unknown_commands_and_tags_come_with_the_nearest(run, acme):
+    code, _, err = run("lst")
+    assert (code, "There is no command 'lst'. Did you mean 'list'?" in err) == (2, True)
+    code, _, err = run("list", "--tag", "slef")
+    assert (code, err.startswith("UnknownName: no entry carries the tag 'slef'. Did you mean 'self'")) == (1, True)
+    assert json.loads(run("tags", "--kind", "model", "--json")[1])["self"] >= 1
+    assert "self" in run("tags")[1].split()
+
+
+NOISE = "import os, sys\nprint('blare')\nos.write(1, b'deep blare')\nsys.__stdout__.write('old blare')\n"
+
+
+def test_what_plugins_print_never_reaches_stdout(acme, install, monkeypatch):
+    text = CATALOGUE.replace("layered", "loud")
+    install(
+        "loud", catalogue=NOISE + textwrap.dedent(text) + "print('late blare')", layers=NOISE + textwrap.dedent(LAYERS)
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def printed(*words: str) -> str:
+        command = [sys.executable, "-m", "zoo.cli", *words]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert {"loud", "layered"} <= {entry["id"] for entry in json.loads(printed("list", "--json"))}
+    assert json.loads(printed("info", "loud", "--json"))["id"] == "loud"
+    assert "blare" not in printed("list") + printed("--help") + printed("tags")
+
+
+def test_an_error_that_is_nobodys_is_one_line(run, install):
+    install("frail", catalogue=CATALOGUE, layers="raise RuntimeError('first\\nsecond \\x1b[2J \\ud800')")
+    code, _, err = run("info", "frail:layered")
+    assert code == 1
+    first, second = err.splitlines()
+    assert first == "RuntimeError: first second \\x1b[2J \\ud800"
+    assert "ZOO_TRACEBACK=1" in second
+
+
+def test_names_from_files_cannot_steer_the_terminal(run, tmp_path):
+    from safetensors.torch import save_file
+
+    evil = "\x1b[2Jcleared"
+    save_file({evil: torch.zeros(1)}, tmp_path / "evil.safetensors")
+    code, out, err = run("load", "shiftvit/digits", "--weights", tmp_path / "evil.safetensors")
+    assert (code, "\x1b" in out + err, "\\x1b[2Jcleared" in err) == (1, False, True)
+    save_file({f"output.{evil}": torch.zeros(1)}, tmp_path / "evil.safetensors", {"component": "shift"})
+    assert "\x1b" not in "".join(run("replay", "shiftvit", tmp_path / "evil.safetensors")[1:])
+
+
 def test_predict_on_a_real_image(run, tmp_path):
     from PIL import Image
 
@@ -201,7 +285,8 @@ def test_a_check_that_raises_leaves_the_others_measured(run, acme):
     [
         ("license='BSD-2-Clause'", "license: bsd-2-clause\n"),
         ("license=None", "license: unknown\n"),
-        ("license='Acme Research, v1'", "license: other\nlicense_name: acme-research-v1\n"),
+        ("license='GPL-3.0-or-later'", "license: gpl-3.0\n"),
+        ("license='LicenseRef-Acme-Research-v1'", "license: other\nlicense_name: acme-research-v1\n"),
     ],
 )
 def test_the_hub_accepts_the_licence_of_a_card(run, install, tmp_path, licence, lines):

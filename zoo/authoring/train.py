@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from zoo.errors import InputError
 from zoo.facts import Entry
 from zoo.filling import tied_names
 from zoo.targets import resolve
@@ -37,9 +38,13 @@ def reproduce(
         seed: of initialisation, data order and sampling.
         path: the file to write.
         log: takes lines of progress.
+
+    Raises:
+        InputError: the file cannot be written; found before the training, not after it.
     """
     from safetensors.torch import save
 
+    _require_writable(path)
     torch.manual_seed(seed)
     # Sums in a fixed order, so that a seed means the same on every machine of a kind.
     with one_thread():
@@ -47,6 +52,22 @@ def reproduce(
     state = module.state_dict()
     # A tied tensor is written once, under its first name: safetensors refuses to write shared memory twice.
     content = save({names[0]: state[names[0]].contiguous() for names in tied_names(module)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+    _fresh(path).write_bytes(content)
+    _fresh(path).replace(path)
     return Trained(len(content), hashlib.sha256(content).hexdigest(), metrics)
+
+
+def _fresh(path: Path) -> Path:
+    """Where the content is written until it is whole."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _require_writable(path: Path) -> None:
+    try:
+        if path.is_dir():
+            raise InputError(f"{str(path)!r} is a folder; expected the name of the file to write")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fresh(path).touch()
+        _fresh(path).unlink()
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be written: {error}") from error

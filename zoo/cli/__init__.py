@@ -17,7 +17,7 @@ import click
 import zoo
 from zoo import names
 from zoo.cli.output import installed
-from zoo.errors import one_line
+from zoo.errors import one_line, printable
 
 COMMANDS = {
     "list": ("zoo.cli.listing", "The entries that installed plugins offer."),
@@ -66,7 +66,7 @@ class ZooGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The overview, without importing any of our commands."""
         rows = [(name, text) for name, (_, text) in COMMANDS.items()]
-        rows += [(name, command.get_short_help_str(80)) for name, command in self._plugin_commands().items()]
+        rows += [(name, printable(command.get_short_help_str(80))) for name, command in self._plugin_commands().items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

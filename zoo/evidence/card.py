@@ -120,12 +120,15 @@ def _front_matter(paper: Paper, entry: Entry) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _license(name: str | None) -> list[str]:
+def _license(spdx: str | None) -> list[str]:
     """The Hub has a list of licences, lower-case SPDX identifiers for the most part; the others are "other"."""
-    known = (name or "unknown").lower()
+    known = (spdx or "unknown").lower().removesuffix("-only").removesuffix("-or-later")
     if known in HUB_LICENSES:
         return [f"license: {known}"]
-    return ["license: other", f"license_name: {re.sub(r'[^a-z0-9.]+', '-', known).strip('-')}"]
+    return [
+        "license: other",
+        f"license_name: {re.sub(r'[^a-z0-9.]+', '-', known.removeprefix('licenseref-')).strip('-')}",
+    ]
 
 
 def _loading(offer: catalogue.Offer) -> str:

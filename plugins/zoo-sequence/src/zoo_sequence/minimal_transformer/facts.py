@@ -51,7 +51,7 @@ PAPER = Paper(
                     "package://zoo_sequence/weights/minimal-transformer-digits.safetensors",
                     sha256="8ac4b3d1dfcbb51e415977bea9cd1185a27b3a4b2b28c0d3c4df38895f71f619",
                     size=45_248,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="87.50% of 360 held-out handwritten digits with 10954 parameters, Q = 1.31",
                     command="zoo train minimal-transformer/digits",
                     note="In equal settings: unchanged with MLP 97.2% (52554 parameters, Q = 0.27), wqk-no-vo with MLP "

@@ -64,7 +64,7 @@ PAPER = Paper(
                     "package://zoo_sequence/weights/pavlovian-attention-lm-recall.safetensors",
                     sha256="828ae415a517cd70454f2e34b10b41da48d66555a222bcb787111f20d1d92300",
                     size=136288,
-                    license="apache-2.0",
+                    license="Apache-2.0",
                     metric="recalls 100%, 99%, 94%, 73%, 34% of 2, 4, 8, 16, 32 pairs; a head has d_k = 16",
                     command="zoo train pavlovian-attention-lm/recall",
                 ),
