@@ -19,6 +19,7 @@ from .. import structure
 # What load, save and list need: facts, discovery, configs, building, weights, saving, looking, and their commands.
 CORE = {
     *("zoo", "zoo.errors", "zoo.facts", "zoo.names", "zoo.hooks", "zoo.targets", "zoo.foreign"),
+    "zoo.licenses",
     *("zoo.distributions", "zoo.discovery", "zoo.collecting", "zoo.catalogue", "zoo.views"),
     *("zoo.configuration", "zoo.building", "zoo.filling", "zoo.loading", "zoo.origin", "zoo.saving"),
     *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources", "zoo.weights.hub"),
