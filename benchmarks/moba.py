@@ -19,8 +19,8 @@ import time
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
+from zoo_sequence.moba.config import Routing
 from zoo_sequence.moba.layer import moba_attention
-from zoo_sequence.moba.routing import Routing
 
 torch.set_num_threads(1)
 kind, heads, length, dim, block_size, topk, backward = sys.argv[1], *map(int, sys.argv[2:])

@@ -12,8 +12,9 @@ import torch
 
 from benchmarks.measuring import table
 from zoo.evidence.measuring import quickest
-from zoo_sequence.moh.attention import MoHAttention, MoHConfig
+from zoo_sequence.moh.attention import MoHAttention
 from zoo_sequence.moh.claims import head_time_ratio
+from zoo_sequence.moh.config import MoHConfig
 
 HEADS, HEAD_DIM = 16, 64
 LENGTHS = (512, 1024, 2048, 4096)

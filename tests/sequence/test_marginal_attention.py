@@ -6,16 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo_sequence.marginal_attention.config import POTENTIALS, PRIORS, StructuralAttentionConfig
+from zoo_sequence.marginal_attention.config import (
+    POTENTIALS,
+    PRIORS,
+    IterativeAttentionConfig,
+    StructuralAttentionConfig,
+)
 from zoo_sequence.marginal_attention.conversion import convert
 from zoo_sequence.marginal_attention.edges import Edges, expanding, multihop, posterior
-from zoo_sequence.marginal_attention.iterative import (
-    IterativeAttention,
-    IterativeAttentionConfig,
-    hopfield_energy,
-    hopfield_step,
-    slot_step,
-)
+from zoo_sequence.marginal_attention.iterative import IterativeAttention, hopfield_energy, hopfield_step, slot_step
 from zoo_sequence.marginal_attention.layer import StructuralAttention, structural_attention
 
 SETTINGS = st.fixed_dictionaries(

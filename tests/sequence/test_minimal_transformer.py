@@ -11,15 +11,10 @@ from torch import Tensor, nn
 import zoo
 from zoo import catalogue
 from zoo.nn import digits
-from zoo_sequence.minimal_transformer.everything import (
-    VARIANTS,
-    MinimalAttention,
-    MinimalAttentionConfig,
-    MinimalTransformerConfig,
-    lower_triangle,
-    overdetermination,
-    train,
-)
+from zoo_sequence.minimal_transformer.config import VARIANTS, MinimalAttentionConfig, MinimalTransformerConfig
+from zoo_sequence.minimal_transformer.layer import MinimalAttention, lower_triangle
+from zoo_sequence.minimal_transformer.network import overdetermination
+from zoo_sequence.minimal_transformer.training import train
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from torch.nn import functional as F
 
 import zoo
 from zoo.nn.attention import KeyValueCache
-from zoo_sequence.moba import characters
+from zoo_sequence.moba import characters, training
 from zoo_sequence.moba import evaluation as moba_evaluation
+from zoo_sequence.moba.config import MoBAConfig, MoBALanguageModelConfig, Routing
 from zoo_sequence.moba.evaluation import block_sparse_attention
-from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageModelConfig
-from zoo_sequence.moba.layer import MoBA, MoBAConfig, moba_attention, moba_masked, moba_varlen
-from zoo_sequence.moba.routing import Routing, choose_history, routing_mask
+from zoo_sequence.moba.language_model import MoBALanguageModel
+from zoo_sequence.moba.layer import MoBA, moba_attention, moba_masked, moba_varlen
+from zoo_sequence.moba.routing import choose_history, routing_mask
 
 
 def _random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -322,7 +323,7 @@ def test_text_becomes_numbers_and_back() -> None:
 def test_the_bundled_character_models_know_python(preset: str) -> None:
     model = zoo.load(f"moba-lm/{preset}")
     corpus = characters.Corpus.of_this_python()
-    assert characters.bits_per_character(model, corpus.held_out[: 4 * 512 + 1], 512) < 3.0
+    assert training.bits_per_character(model, corpus.held_out[: 4 * 512 + 1], 512) < 3.0
     config = MoBALanguageModelConfig(vocab_size=96, max_length=512)
     continued = [characters.predict(model, config, "import ") for _ in range(2)]
     assert continued[0] == continued[1]
@@ -330,17 +331,17 @@ def test_the_bundled_character_models_know_python(preset: str) -> None:
 
 
 def test_training_reports_the_model_its_twin_and_the_switch(monkeypatch) -> None:
-    monkeypatch.setattr(characters, "STEPS", 3)
-    monkeypatch.setattr(characters, "HELD_OUT_WINDOWS", 2)
+    monkeypatch.setattr(training, "STEPS", 3)
+    monkeypatch.setattr(training, "HELD_OUT_WINDOWS", 2)
     config = MoBALanguageModelConfig(vocab_size=96, max_length=24)
     lines: list[str] = []
-    model, metrics = characters.train(config, preset=None, seed=0, log=lines.append)
-    again, _ = characters.train(config, preset=None, seed=0, log=lines.append)
+    model, metrics = training.train(config, preset=None, seed=0, log=lines.append)
+    again, _ = training.train(config, preset=None, seed=0, log=lines.append)
     assert set(metrics) == {"bits_per_character", "bits_per_character_full_twin", "bits_per_character_switched_to_full"}
     assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
     assert model.attention_pattern == ["moba", "moba"]
     with pytest.raises(zoo.InputError, match="vocab_size=97"):
-        characters.train(MoBALanguageModelConfig(), preset=None, seed=0, log=lines.append)
+        training.train(MoBALanguageModelConfig(), preset=None, seed=0, log=lines.append)
 
 
 transformers = pytest.importorskip("transformers")

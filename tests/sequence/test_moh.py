@@ -12,20 +12,14 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.nn.attention import dense_attention
-from zoo_sequence.moh.attention import MoHAttention, MoHConfig
+from zoo_sequence.moh.attention import MoHAttention
+from zoo_sequence.moh.config import MoHConfig, MoHDiTConfig, MoHLlamaConfig, MoHViTConfig, QueryNormConfig
 from zoo_sequence.moh.conversion import convert, replay
 from zoo_sequence.moh.diffusion import Diffusion
-from zoo_sequence.moh.dit import MoHDiT, MoHDiTConfig, grid_positions
-from zoo_sequence.moh.llama import (
-    MoHLlama,
-    MoHLlamaConfig,
-    QueryNormAttention,
-    QueryNormConfig,
-    query_norm_attention,
-    query_norm_routing,
-)
+from zoo_sequence.moh.dit import MoHDiT, grid_positions
+from zoo_sequence.moh.llama import MoHLlama, QueryNormAttention, query_norm_attention, query_norm_routing
 from zoo_sequence.moh.routing import Router, Routing, balance_loss, choose, gated_heads, softmax_heads
-from zoo_sequence.moh.vit import MoHViT, MoHViTConfig, log_coordinates, neighbours
+from zoo_sequence.moh.vit import MoHViT, log_coordinates, neighbours
 
 
 @pytest.mark.parametrize(

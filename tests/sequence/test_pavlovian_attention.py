@@ -6,14 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo_sequence.pavlovian_attention.conditioning import Conditioning, ConditioningConfig
-from zoo_sequence.pavlovian_attention.language_model import PavlovianLanguageModelConfig, recall_accuracy, recall_batch
-from zoo_sequence.pavlovian_attention.layer import PavlovianAttention, PavlovianConfig
-from zoo_sequence.pavlovian_attention.memory import AssociativeMemory, MemoryConfig
-from zoo_sequence.pavlovian_attention.rules import RULES, Plasticity, recurrent, replay
+from zoo_sequence.pavlovian_attention.conditioning import Conditioning
+from zoo_sequence.pavlovian_attention.config import (
+    RULES,
+    CapacityConfig,
+    ConditioningConfig,
+    MemoryConfig,
+    PavlovianConfig,
+    PavlovianLanguageModelConfig,
+)
+from zoo_sequence.pavlovian_attention.conversion import replay
+from zoo_sequence.pavlovian_attention.layer import PavlovianAttention
+from zoo_sequence.pavlovian_attention.memory import AssociativeMemory
+from zoo_sequence.pavlovian_attention.rules import Plasticity, recurrent
 from zoo_sequence.pavlovian_attention.storage import (
     Capacity,
-    CapacityConfig,
     capacity,
     error_through_depth,
     majority_error,
@@ -21,6 +28,7 @@ from zoo_sequence.pavlovian_attention.storage import (
     reliability,
     required_heads,
 )
+from zoo_sequence.pavlovian_attention.training import recall_accuracy, recall_batch
 
 
 def projected(length: int, seed: int = 0):

@@ -13,13 +13,13 @@ import zoo
 from zoo.building import build_on_meta
 from zoo_sequence.skim_attention.band import band_attention
 from zoo_sequence.skim_attention.claims import captured_weights, score_products
-from zoo_sequence.skim_attention.config import LongSkimformerConfig, SkimformerConfig
+from zoo_sequence.skim_attention.config import LayoutAnalysisConfig, LongSkimformerConfig, SkimformerConfig
 from zoo_sequence.skim_attention.conversion import convert
 from zoo_sequence.skim_attention.heads import MaskedLanguageModel, TokenClassifier, build_skimformer
 from zoo_sequence.skim_attention.hosts import SkimmingMask, keep_top
 from zoo_sequence.skim_attention.layout import Skim
-from zoo_sequence.skim_attention.layout_analysis import LayoutAnalysis, LayoutAnalysisConfig, area_f1, read_docbank
-from zoo_sequence.skim_attention.pages import LABELS, draw_page, encode
+from zoo_sequence.skim_attention.layout_analysis import LayoutAnalysis, area_f1
+from zoo_sequence.skim_attention.pages import LABELS, draw_page, encode, read_docbank
 from zoo_sequence.skim_attention.skimformer import LongSkimformer, Skimformer
 from zoo_sequence.skim_attention.training import fit, mask_words, train
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo_sequence.model_maps import tiny_gpt2
-from zoo_sequence.softmax_limits.attention import NormalisedAttentionConfig, normalised_attention
-from zoo_sequence.softmax_limits.normalisers import NORMALISERS, normalise
-from zoo_sequence.softmax_limits.probe import SoftmaxLimits, SoftmaxLimitsConfig
+from zoo_sequence.softmax_limits.attention import normalised_attention
+from zoo_sequence.softmax_limits.config import NORMALISERS, NormalisedAttentionConfig, SoftmaxLimitsConfig
+from zoo_sequence.softmax_limits.normalisers import normalise
+from zoo_sequence.softmax_limits.probe import SoftmaxLimits
 from zoo_sequence.softmax_limits.quantities import (
     critical_n,
     distance_bounds,

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import zoo
-from zoo_sequence.transformer_wave_function.benchmark import GroundState, LatticeConfig
+from zoo_sequence.transformer_wave_function.benchmark import GroundState
+from zoo_sequence.transformer_wave_function.config import VARIANTS, LatticeConfig, WaveFunctionConfig
 from zoo_sequence.transformer_wave_function.conversion import replay
 from zoo_sequence.transformer_wave_function.hamiltonian import (
     Hamiltonian,
@@ -13,14 +14,7 @@ from zoo_sequence.transformer_wave_function.hamiltonian import (
     exact_expectation,
     sector,
 )
-from zoo_sequence.transformer_wave_function.network import (
-    VARIANTS,
-    WaveFunction,
-    WaveFunctionConfig,
-    attention_input_dependence,
-    example,
-    log_cosh,
-)
+from zoo_sequence.transformer_wave_function.network import WaveFunction, attention_input_dependence, example, log_cosh
 from zoo_sequence.transformer_wave_function.optimisation import log_derivatives, metropolis, run_sampled
 
 

@@ -23,4 +23,8 @@ Except for the windows of expanding attention nothing here is cheaper than softm
 dearer: expectations run in torch's fused kernel where it can express the prior, in blocks of queries where it cannot
 (two hops need a_ii, hard choices a row), and as sums over parents for the linear potential. The map itself is made
 only when it is asked for.
+
+Read ``edges`` first: posteriors over the parents of a query, and expectations under them. Then ``layer``, which puts
+projections around them, and ``language_model``; ``iterative`` is inference with latent nodes. ``config``,
+``conversion``, ``claims`` and ``facts`` are what their names say.
 """

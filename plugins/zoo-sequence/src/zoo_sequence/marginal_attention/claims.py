@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import Measurement
-from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
+from zoo_sequence.marginal_attention.config import IterativeAttentionConfig, StructuralAttentionConfig
 from zoo_sequence.marginal_attention.edges import expanding, multihop, posterior
 from zoo_sequence.marginal_attention.iterative import (
     IterativeAttention,
-    IterativeAttentionConfig,
     hopfield_energy,
     hopfield_step,
     slot_log_likelihood,

@@ -18,8 +18,8 @@ from torch.nn import functional
 from zoo.errors import InputError
 from zoo.nn.attention import dense_attention
 from zoo.nn.masks import masked_softmax
+from zoo_sequence.linear_attention import linear_attention
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
-from zoo_sequence.pavlovian_attention.rules import hebbian_parallel
 
 BLOCK = 256
 
@@ -332,7 +332,7 @@ class Edges:
         if self.mask is not None:
             key = key * self.mask.transpose(-1, -2)
         value = functional.pad(value, (0, 1), value=1.0).to(key)
-        sums = hebbian_parallel(query, key, value) if self.causal else query @ (key.transpose(-1, -2) @ value)
+        sums = linear_attention(query, key, value) if self.causal else query @ (key.transpose(-1, -2) @ value)
         return sums[..., :-1] / sums[..., -1:].clamp(min=1e-30)
 
     def _decided(self, weights: Tensor) -> Tensor:

@@ -79,7 +79,7 @@ PAPER = Paper(
             summary="inference with latent nodes: Hopfield retrieval, slot attention, predictive coding",
             tags=("theory", "memory-network", "softmax"),
             build="iterative:IterativeAttention",
-            config="iterative:IterativeAttentionConfig",
+            config="config:IterativeAttentionConfig",
             example="iterative:iterative_example",
             presets={
                 "hopfield": {"form": "hopfield"},
@@ -111,7 +111,7 @@ PAPER = Paper(
             summary="language model of structural attention",
             tags=("language-model", "causal", "self", "theory", "transformer"),
             build="language_model:StructuralLanguageModel",
-            config="language_model:StructuralLanguageModelConfig",
+            config="config:StructuralLanguageModelConfig",
             example="language_model:language_model_example",
             presets={"tiny": {"dim": 32, "num_heads": 4, "num_layers": 2}},
         ),

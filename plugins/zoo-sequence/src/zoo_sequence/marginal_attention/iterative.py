@@ -10,27 +10,12 @@ With L(z) = log sum_phi p(phi) p(x, z | phi) the gradient is dL/dz = E_{p(phi | 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-import zoo
 from zoo.nn.mlp import MLP
-
-
-@dataclass
-class IterativeAttentionConfig:
-    """Config of inference with latent nodes."""
-
-    form: str = zoo.field("hopfield", "what is latent", choices=("hopfield", "slots", "learned-slots", "pcn"))
-    dim: int = zoo.field(64, "features of a node", unit="features", minimum=1)
-    iterations: int = zoo.field(3, "updates", minimum=1)
-    hopfield_beta: float = zoo.field(2.0, "inverse temperature of retrieval", minimum=0.0)
-    num_slots: int = zoo.field(7, "latents K, and causes of pcn", minimum=1)
-    slot_variance: float = zoo.field(1.0, "s^2, the variance around a slot", minimum=1e-9)
-    prior_variance: float = zoo.field(0.0, "s0^2 of the slots' Gaussian prior; 0: none", minimum=0.0)
-    step: float = zoo.field(0.1, "gradient step of pcn", minimum=0.0)
+from zoo_sequence.marginal_attention.config import IterativeAttentionConfig
 
 
 def hopfield_step(state: Tensor, patterns: Tensor, beta: float) -> Tensor:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
-_MINIMAL_SETS = {
+_IMAGES = {
     "mnist": {"image_size": 28, "patch_size": 7, "in_channels": 1},
     "cifar10": {"image_size": 32, "patch_size": 8, "in_channels": 3},
 }
 
-_MINIMAL_SIZES = {
-    f"{data}-{layers}-{heads}{'-mlp' if mlp else ''}": {**images, "num_layers": layers, "num_heads": heads, "mlp": mlp}
-    for data, images in _MINIMAL_SETS.items()
+_SIZES = {
+    f"{data}-{layers}-{heads}{'-mlp' if mlp else ''}": {**image, "num_layers": layers, "num_heads": heads, "mlp": mlp}
+    for data, image in _IMAGES.items()
     for layers in (6, 12)
     for heads in (1, 4)
     for mlp in (False, True)
@@ -24,7 +24,7 @@ PAPER = Paper(
     year=2024,
     code=__package__,
     fidelity="paper",
-    replay="everything:replay",
+    replay="conversion:replay",
     differences=("A third-party reproduction found that the reduced variants do lose accuracy on CIFAR-10.",),
     ours=(
         "No official code was seen: embedding sizes and post-norm follow a third-party reproduction.",
@@ -37,12 +37,12 @@ PAPER = Paper(
             kind="model",
             summary="small image classifier with switches for MLP, merged query/key, value/output and symmetry",
             tags=("vision", "classification", "transformer", "self"),
-            build="everything:MinimalTransformer",
-            config="everything:MinimalTransformerConfig",
-            example="everything:image_example",
-            train="everything:train",
+            build="network:MinimalTransformer",
+            config="config:MinimalTransformerConfig",
+            example="network:image_example",
+            train="training:train",
             presets={
-                **_MINIMAL_SIZES,
+                **_SIZES,
                 "tiny": {"num_layers": 1},
                 "digits": {"image_size": 8, "patch_size": 2, "num_layers": 2, "variant": "wqk-no-vo"},
             },
@@ -63,7 +63,7 @@ PAPER = Paper(
                 Claim(
                     "parameter savings",
                     figure="156298 to 31498: 80% (up to 90% with 12 layers)",
-                    check="everything:check_savings",
+                    check="claims:check_savings",
                 ),
                 Claim(
                     "the reduced variants reach similar accuracy",
@@ -77,9 +77,9 @@ PAPER = Paper(
             kind="attention",
             summary="attention with merged query/key, without value/output, or with symmetric similarity",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "general", "softmax", "transformer"),
-            build="everything:MinimalAttention",
-            config="everything:MinimalAttentionConfig",
-            example="everything:example",
+            build="layer:MinimalAttention",
+            config="config:MinimalAttentionConfig",
+            example="layer:example",
             presets={
                 "unchanged": {},
                 "wqk": {"variant": "wqk"},
@@ -91,22 +91,22 @@ PAPER = Paper(
                 Claim(
                     "one head: W_Q W_K' can be one matrix",
                     figure="< 1e-5",
-                    check="everything:check_merged_queries_and_keys",
+                    check="claims:check_merged_queries_and_keys",
                 ),
                 Claim(
                     "one head: W_V W_O can be one matrix",
                     figure="< 1e-5",
-                    check="everything:check_merged_values_and_output",
+                    check="claims:check_merged_values_and_output",
                 ),
                 Claim(
                     "without W_V and W_O an output is a convex combination of the inputs",
                     figure="inside the inputs' range",
-                    check="everything:check_convexity",
+                    check="claims:check_convexity",
                 ),
                 Claim(
                     "symmetric similarity is positive semidefinite",
                     figure="eigenvalues >= -1e-6",
-                    check="everything:check_semidefinite",
+                    check="claims:check_semidefinite",
                 ),
             ),
         ),

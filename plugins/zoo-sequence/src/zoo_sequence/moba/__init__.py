@@ -14,6 +14,8 @@ the number of blocks it is full causal attention.
 
 The own block is never scored: its mean would leak later keys. Query heads that share a key head choose alone.
 
-``routing`` chooses blocks, ``evaluation`` computes the result in time and memory proportional to what is read,
-``layer`` and ``language_model`` are the two entries.
+Read ``routing`` first: it chooses the blocks. Then ``layer``, the mechanism on tensors, in transformers and as a
+drop-in layer; ``evaluation``, which computes it in time and memory proportional to what is read; ``language_model``,
+a Llama decoder of such layers; ``characters`` and ``training``, which teach it Python's standard library. ``config``,
+``conversion``, ``claims`` and ``facts`` are what their names say.
 """

@@ -9,13 +9,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import quickest
 from zoo.nn.language_model import LanguageModel
 from zoo.nn.masks import causal_mask
-from zoo_sequence.moba.language_model import MoBALanguageModel, MoBALanguageModelConfig
+from zoo_sequence.moba.characters import Corpus
+from zoo_sequence.moba.config import MoBALanguageModelConfig, Routing
+from zoo_sequence.moba.language_model import MoBALanguageModel
 from zoo_sequence.moba.layer import moba_attention, moba_masked
-from zoo_sequence.moba.routing import Routing, choose_history, routing_mask
+from zoo_sequence.moba.routing import choose_history, routing_mask
+from zoo_sequence.moba.training import bits_per_character
 
 
 def _random(heads: int, length: int, dim: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -176,9 +180,6 @@ def check_choice_has_no_gradient() -> Measurement:
 
 def check_full_twin() -> Measurement:
     """Bits per character of the bundled character models on modules that neither has seen."""
-    import zoo
-    from zoo_sequence.moba.characters import Corpus, bits_per_character
-
     corpus = Corpus.of_this_python()
     moba, full = zoo.load("moba-lm/char"), zoo.load("moba-lm/char-full")
     length = moba.max_length

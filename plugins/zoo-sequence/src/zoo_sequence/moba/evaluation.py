@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from zoo_sequence.moba.routing import Routing, choose_history, work_dtype
+from zoo_sequence.moba.config import Routing
+from zoo_sequence.moba.routing import choose_history, work_dtype
 
 TILE_QUERIES = 128
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
-MOBA_CHARACTERS = {
+_CHARACTER_MODEL = {
     "vocab_size": 96,
     "dim": 64,
     "num_layers": 4,
@@ -15,12 +15,12 @@ MOBA_CHARACTERS = {
     "topk": 3,
 }
 
-MOBA_TEXT = (
+_TRAINED_ON = (
     "Trained from seed 0 on the sources of CPython 3.11.7's 168 top-level modules, nine in ten (sha256 of the text "
     "2e31e854ce7c5a39...). Other Python versions have other text, and then other weights and figures."
 )
 
-MOBA_SCALING = {
+_SCALING_LAW_MODELS = {
     name: {
         "vocab_size": 128_256,
         "dim": 128 * heads,
@@ -52,7 +52,7 @@ PAPER = Paper(
     commit="61e456b",
     license="MIT",
     fidelity="reference",
-    replay="language_model:replay",
+    replay="conversion:replay",
     differences=(
         "The paper's equation leaves out the softmax scale; the code scales attention by D^-0.5, the gate not.",
         "The paper assumes that the length divides into blocks; the code, and this entry, allow a short last block.",
@@ -73,7 +73,7 @@ PAPER = Paper(
             summary="each query reads its own block and the best-matching earlier blocks; no N x N matrix",
             tags=("self", "single-level", "local", "single", "scaled-dot", "softmax", "sparse", "block", "causal"),
             build="layer:MoBA",
-            config="layer:MoBAConfig",
+            config="config:MoBAConfig",
             example="layer:example",
             functional="layer:functional",
             presets={
@@ -138,17 +138,17 @@ PAPER = Paper(
             summary="Llama decoder with MoBA or full attention per layer, switchable; any causal drop-in layer by name",
             tags=("self", "sparse", "causal", "long-context", "language-model", "transformer"),
             build="language_model:MoBALanguageModel",
-            config="language_model:MoBALanguageModelConfig",
+            config="config:MoBALanguageModelConfig",
             example="language_model:language_model_example",
             preprocess="characters:preprocess",
             predict="characters:predict",
-            train="characters:train",
-            convert="language_model:convert",
+            train="training:train",
+            convert="conversion:convert",
             presets={
                 "tiny": {},
-                "char": MOBA_CHARACTERS,
-                "char-full": {**MOBA_CHARACTERS, "attention": "full"},
-                **MOBA_SCALING,
+                "char": _CHARACTER_MODEL,
+                "char-full": {**_CHARACTER_MODEL, "attention": "full"},
+                **_SCALING_LAW_MODELS,
                 "llama-8b-1m": {
                     "vocab_size": 128_256,
                     "dim": 4_096,
@@ -171,7 +171,7 @@ PAPER = Paper(
                     license="Apache-2.0",
                     metric="2.049 bits per character on held-out modules; its twin with full attention 2.058",
                     command="zoo train moba-lm/char",
-                    note=MOBA_TEXT,
+                    note=_TRAINED_ON,
                 ),
                 "char-full": Weights(
                     "package://zoo_sequence/weights/moba-lm-char-full.safetensors",
@@ -180,7 +180,7 @@ PAPER = Paper(
                     license="Apache-2.0",
                     metric="2.058 bits per character on held-out modules",
                     command="zoo train moba-lm/char-full",
-                    note=MOBA_TEXT,
+                    note=_TRAINED_ON,
                 ),
             },
             claims=(

@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-import zoo
 from zoo.errors import ConfigError, InputError, MaskError
 from zoo.nn.attention import ProjectedAttention, dense_attention
-from zoo.nn.heads import require_equal_groups, require_equal_slices
 from zoo.nn.masks import causal_mask, expand_mask, padding_mask
+from zoo_sequence.moba.config import MoBAConfig, Routing
 from zoo_sequence.moba.evaluation import block_sparse_attention
-from zoo_sequence.moba.routing import GATES, Routing, routing_mask
-
-MODES = ("moba", "full")
-
-
-@dataclass
-class MoBAConfig:
-    """Config of one layer."""
-
-    dim: int = zoo.field(32, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(4, "query heads", minimum=1)
-    num_kv_heads: int | None = zoo.field(None, "key/value heads; as many as query heads by default", minimum=1)
-    causal: bool = zoo.field(True, "always: the mechanism has no bidirectional form")
-    block_size: int = zoo.field(64, "tokens per block", unit="tokens", minimum=1)
-    topk: int = zoo.field(3, "blocks that a query reads, its own included", unit="blocks", minimum=1)
-    rope_theta: float | None = zoo.field(10_000.0, "base of the rotary positions; none without", minimum=1.0)
-    gate: str = zoo.field("mean", "score of a block: its mean key, or a fixed pattern", choices=GATES)
-    mode: str = zoo.field("moba", "whether blocks are chosen, or everything is read", choices=MODES)
-    decode: str = zoo.field("full", "the same for calls whose cache already holds keys", choices=MODES)
-
-    def __post_init__(self) -> None:
-        if not self.causal:
-            raise ConfigError(
-                "a query may only read blocks before its own, so MoBA has no bidirectional form: causal must be True",
-                field="causal",
-            )
-        require_equal_slices(self.dim, self.num_heads)
-        require_equal_groups(self.num_heads, self.num_kv_heads)
-
-    @property
-    def routing(self) -> Routing:
-        """How blocks are chosen."""
-        return Routing(self.block_size, self.topk, self.gate)
+from zoo_sequence.moba.routing import routing_mask
 
 
 def moba_attention(
@@ -79,7 +45,7 @@ def moba_attention(
         InputError: shapes that do not belong together.
         MaskError: a mask that hides more than padding and the future.
     """
-    _check_shapes(query, key, value)
+    _require_fitting_shapes(query, key, value)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     queries = query.shape[2]
     visible = real_tokens(attn_mask, batch=len(query), queries=queries, keys=key.shape[2])
@@ -135,7 +101,7 @@ def moba_masked(query: Tensor, key: Tensor, value: Tensor, routing: Routing, *, 
     return dense_attention(query, key, value, routing_mask(query, key, routing), scale=scale)
 
 
-def _check_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
+def _require_fitting_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
     fits = (
         query.ndim == key.ndim == value.ndim == 4
         and query.shape[0] == key.shape[0]

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-GATES = ("mean", "window", "sink")
+from zoo_sequence.moba.config import Routing
 
 # Scores of so many (query, block) pairs exist at a time.
 _PAIRS_AT_A_TIME = 1 << 17
-
-
-@dataclass(frozen=True)
-class Routing:
-    """How blocks are chosen.
-
-    Args:
-        block_size: tokens per block.
-        topk: blocks that a query reads, its own included.
-        gate: "mean" scores a block by query . mean of its keys. The other two ignore the content and show that
-            older patterns are special cases: "window" prefers recent blocks (sliding-window attention), "sink" the
-            first block and then recent ones (attention sink).
-    """
-
-    block_size: int
-    topk: int
-    gate: str = "mean"
 
 
 def work_dtype(tensor: Tensor) -> torch.dtype:

@@ -19,6 +19,11 @@ be for the tokens that did choose the head.
 A load-balance loss (``balance_loss``) keeps the pool in use: with P_i the mean of g_i and f_i the mean of m_i over the
 tokens of the batch, a layer adds h_r^2 mean_i(P_i f_i).
 
-``moh-attention`` is the bare layer; ``moh-vit``, ``moh-dit`` and ``moh-llama`` are the paper's networks. The last one
-has no router: its pool is scored by the norms of the queries (``moh-llama-attention``).
+``moh`` is the bare layer; ``moh-vit``, ``moh-dit`` and ``moh-llama`` are the paper's networks. The last one has no
+router: its pool is scored by the norms of the queries (``moh-llama-attention``).
+
+Read ``routing`` first: it makes gates, and evaluates heads where their gates are not zero. Then ``attention``, the
+bare layer; ``llama``, the layer without a router and its language model; ``dit`` with ``diffusion``, which trains and
+samples it; ``vit``, whose attention is TransNeXt's. ``config``, ``conversion``, ``claims`` and ``facts`` are what
+their names say.
 """

@@ -12,10 +12,11 @@ from zoo import Measurement
 from zoo.building import build_on_meta
 from zoo.evidence.measuring import quickest
 from zoo.nn.attention import dense_attention
-from zoo_sequence.moh.attention import MoHAttention, MoHConfig
+from zoo_sequence.moh.attention import MoHAttention
+from zoo_sequence.moh.config import MoHConfig, MoHViTConfig
 from zoo_sequence.moh.llama import head_counts
 from zoo_sequence.moh.routing import Router, Routing, choose, gated_heads, softmax_heads
-from zoo_sequence.moh.vit import MoHViT, MoHViTConfig
+from zoo_sequence.moh.vit import MoHViT
 
 
 def check_sum_over_heads() -> Measurement:

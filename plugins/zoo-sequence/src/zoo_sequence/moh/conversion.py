@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.errors import InputError
-from zoo_sequence.moh.attention import MoHAttention, MoHConfig
-from zoo_sequence.moh.dit import MoHDiT, MoHDiTConfig
-from zoo_sequence.moh.llama import QueryNormAttention, QueryNormConfig
+from zoo_sequence.moh.attention import MoHAttention
+from zoo_sequence.moh.config import MoHConfig, MoHDiTConfig, MoHViTConfig, QueryNormConfig
+from zoo_sequence.moh.dit import MoHDiT
+from zoo_sequence.moh.llama import QueryNormAttention
 from zoo_sequence.moh.routing import Routing, balance_loss
-from zoo_sequence.moh.vit import MoHViT, MoHViTConfig
+from zoo_sequence.moh.vit import MoHViT
 
 _ROUTER = {"wg": "router.pool", "wg_0": "router.balance", "wg_1": "router.shared"}
 

@@ -13,76 +13,20 @@ Twice the input channels come out: the predicted noise and the variance (between
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-import zoo
-from zoo.errors import ConfigError, InputError
+from zoo.errors import InputError
 from zoo.nn.mlp import MLP
 from zoo.nn.patch_embed import PatchEmbed
-from zoo_sequence.moh.attention import MoHAttention, MoHConfig
+from zoo_sequence.moh.attention import MoHAttention
+from zoo_sequence.moh.config import MoHDiTConfig
 from zoo_sequence.moh.routing import Routing
 
 _FREQUENCIES = 256
 _LABEL_DROPOUT = 0.1
 _GUIDED_CHANNELS = 3
-
-
-@dataclass
-class MoHDiTConfig:
-    """Config of the network; head counts are one number for all layers or one per layer."""
-
-    input_size: int = zoo.field(32, "side of the latent", minimum=1)
-    patch_size: int = zoo.field(2, "side of a patch", minimum=1)
-    in_channels: int = zoo.field(4, "channels of the latent", minimum=1)
-    dim: int = zoo.field(384, "model width", unit="features", minimum=4)
-    num_layers: int = zoo.field(12, "blocks", minimum=1)
-    num_heads: list[int] = zoo.field([6], "all heads", minimum=1)
-    head_dim: int | None = zoo.field(None, "width of a head; None: dim / heads of the layer", minimum=1)
-    shared_heads: list[int] = zoo.field([3], "heads that are always on", minimum=0)
-    routed_heads: list[int] = zoo.field([2], "heads chosen per token among the others", minimum=0)
-    mlp_ratio: float = zoo.field(4.0, "feed-forward width over model width", minimum=0.0)
-    num_classes: int = zoo.field(1000, "classes; the index after the last one stands for none", minimum=1)
-    learn_sigma: bool = zoo.field(True, "whether the variance is predicted too")
-    gated: bool = zoo.field(True, "False: plain attention, the DiT baseline")
-
-    def __post_init__(self) -> None:
-        if self.input_size % self.patch_size:
-            raise ConfigError(
-                f"input_size={self.input_size} is not a multiple of patch_size={self.patch_size}", field="input_size"
-            )
-        if self.dim % 4:
-            raise ConfigError(f"dim={self.dim} is not a multiple of 4, as the position table needs", field="dim")
-        for name in ("num_heads", "shared_heads", "routed_heads"):
-            given = len(getattr(self, name))
-            if given not in (1, self.num_layers):
-                raise ConfigError(
-                    f"{given} numbers for num_layers={self.num_layers}; give one, or one each", field=name
-                )
-        for index in range(self.num_layers):
-            self.layer(index)
-
-    def layer(self, index: int) -> MoHConfig:
-        """Config of the attention of one block."""
-
-        def of(numbers: list[int]) -> int:
-            return numbers[index % len(numbers)]
-
-        return MoHConfig(
-            dim=self.dim,
-            num_heads=of(self.num_heads),
-            head_dim=self.head_dim,
-            shared_heads=of(self.shared_heads),
-            routed_heads=of(self.routed_heads),
-            gated=self.gated,
-        )
-
-    @property
-    def out_channels(self) -> int:
-        """Channels of the output."""
-        return self.in_channels * (2 if self.learn_sigma else 1)
 
 
 class TimestepEmbedder(nn.Module):

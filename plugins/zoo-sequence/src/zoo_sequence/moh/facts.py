@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
-_MOH_UNSEEN = "Published by the authors; the file was not seen here, so its tensor names are those of their code."
+_UNSEEN = "Published by the authors; the file was not seen here, so its tensor names are those of their code."
 
 
 def _runs(*runs: tuple[int, int]) -> list[int]:
@@ -12,17 +12,17 @@ def _runs(*runs: tuple[int, int]) -> list[int]:
     return [number for number, layers in runs for _ in range(layers)]
 
 
-_MOH_DIT_XL = {"dim": 1152, "num_layers": 28, "num_heads": _runs((8, 9), (16, 10), (24, 9)), "head_dim": 72}
+_DIT_XL = {"dim": 1152, "num_layers": 28, "num_heads": _runs((8, 9), (16, 10), (24, 9)), "head_dim": 72}
 
-_MOH_DIT_L = {"dim": 1024, "num_layers": 24, "num_heads": _runs((8, 8), (16, 8), (24, 8)), "head_dim": 64}
+_DIT_L = {"dim": 1024, "num_layers": 24, "num_heads": _runs((8, 8), (16, 8), (24, 8)), "head_dim": 64}
 
-_MOH_DIT_B = {"dim": 768, "num_layers": 12, "num_heads": [12]}
+_DIT_B = {"dim": 768, "num_layers": 12, "num_heads": [12]}
 
-_MOH_DIT_S = {"dim": 384, "num_layers": 12, "num_heads": [6]}
+_DIT_S = {"dim": 384, "num_layers": 12, "num_heads": [6]}
 
-_MOH_VIT_S = {"dims": [72, 144, 288, 576], "num_heads": [3, 6, 12, 24], "depths": [5, 5, 22, 5], "drop_path": 0.45}
+_VIT_S = {"dims": [72, 144, 288, 576], "num_heads": [3, 6, 12, 24], "depths": [5, 5, 22, 5], "drop_path": 0.45}
 
-_MOH_VIT_B = {"dims": [96, 192, 384, 768], "num_heads": [4, 8, 16, 32], "depths": [5, 5, 23, 5], "drop_path": 0.60}
+_VIT_B = {"dims": [96, 192, 384, 768], "num_heads": [4, 8, 16, 32], "depths": [5, 5, 23, 5], "drop_path": 0.60}
 
 PAPER = Paper(
     id="moh",
@@ -53,7 +53,7 @@ PAPER = Paper(
             summary="multi-head attention in which every token picks and weighs the heads it reads",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "sparse", "routing"),
             build="attention:MoHAttention",
-            config="attention:MoHConfig",
+            config="config:MoHConfig",
             example="attention:example",
             presets={"tiny": {"dim": 24, "num_heads": 6, "shared_heads": 2, "routed_heads": 2}},
             claims=(
@@ -91,7 +91,7 @@ PAPER = Paper(
             summary="class-conditional latent diffusion transformer with mixture-of-head attention",
             tags=("self", "transformer", "diffusion", "generation", "routing"),
             build="dit:MoHDiT",
-            config="dit:MoHDiTConfig",
+            config="config:MoHDiTConfig",
             example="dit:dit_example",
             presets={
                 "tiny": {
@@ -105,20 +105,17 @@ PAPER = Paper(
                     "mlp_ratio": 2.0,
                     "num_classes": 9,
                 },
-                "XL/2-90": _MOH_DIT_XL
-                | {"shared_heads": _runs((8, 9), (16, 19)), "routed_heads": _runs((0, 19), (3, 9))},
-                "XL/2-75": _MOH_DIT_XL
+                "XL/2-90": _DIT_XL | {"shared_heads": _runs((8, 9), (16, 19)), "routed_heads": _runs((0, 19), (3, 9))},
+                "XL/2-75": _DIT_XL
                 | {"shared_heads": _runs((8, 9), (10, 10), (14, 9)), "routed_heads": _runs((0, 9), (2, 19))},
-                "L/2-90": _MOH_DIT_L
-                | {"shared_heads": _runs((8, 8), (16, 16)), "routed_heads": _runs((0, 16), (3, 8))},
-                "L/2-75": _MOH_DIT_L
-                | {"shared_heads": _runs((8, 16), (12, 8)), "routed_heads": _runs((0, 8), (4, 16))},
-                "B/2-90": _MOH_DIT_B
+                "L/2-90": _DIT_L | {"shared_heads": _runs((8, 8), (16, 16)), "routed_heads": _runs((0, 16), (3, 8))},
+                "L/2-75": _DIT_L | {"shared_heads": _runs((8, 16), (12, 8)), "routed_heads": _runs((0, 8), (4, 16))},
+                "B/2-90": _DIT_B
                 | {"shared_heads": _runs((6, 5), (7, 5), (12, 2)), "routed_heads": _runs((4, 10), (0, 2))},
-                "B/2-75": _MOH_DIT_B
+                "B/2-75": _DIT_B
                 | {"shared_heads": _runs((4, 2), (6, 8), (12, 2)), "routed_heads": _runs((2, 2), (3, 8), (0, 2))},
-                "S/2-90": _MOH_DIT_S | {"shared_heads": _runs((3, 8), (6, 4)), "routed_heads": _runs((2, 8), (0, 4))},
-                "S/2-75": _MOH_DIT_S
+                "S/2-90": _DIT_S | {"shared_heads": _runs((3, 8), (6, 4)), "routed_heads": _runs((2, 8), (0, 4))},
+                "S/2-75": _DIT_S
                 | {"shared_heads": _runs((2, 2), (3, 8), (6, 2)), "routed_heads": _runs((1, 6), (2, 4), (0, 2))},
             },
             weights={
@@ -126,7 +123,7 @@ PAPER = Paper(
                     "hf://Chat-UniVi/MoH-DiT-XL-90",
                     convert="conversion:convert",
                     default=False,
-                    note=_MOH_UNSEEN,
+                    note=_UNSEEN,
                 ),
             },
             claims=(
@@ -148,7 +145,7 @@ PAPER = Paper(
             summary="Llama whose heads are routed by query norm: 24 of 32 heads, no new parameter",
             tags=("self", "causal", "transformer", "language-model", "routing"),
             build="llama:MoHLlama",
-            config="llama:MoHLlamaConfig",
+            config="config:MoHLlamaConfig",
             example="llama:llama_example",
             presets={
                 "tiny": {
@@ -172,7 +169,7 @@ PAPER = Paper(
                 },
             },
             weights={
-                "llama3-8b": Weights("hf://Chat-UniVi/MoH-LLaMA3-8B", default=False, note=_MOH_UNSEEN),
+                "llama3-8b": Weights("hf://Chat-UniVi/MoH-LLaMA3-8B", default=False, note=_UNSEEN),
             },
             claims=(
                 Claim(
@@ -193,7 +190,7 @@ PAPER = Paper(
             summary="attention whose second half of heads is chosen per token by query norm, without a router",
             tags=("self", "causal", "single-level", "soft", "single", "scaled-dot", "softmax", "sparse", "routing"),
             build="llama:QueryNormAttention",
-            config="llama:QueryNormConfig",
+            config="config:QueryNormConfig",
             example="llama:layer_example",
             functional="llama:query_norm_attention",
             presets={"tiny": {"dim": 32, "num_heads": 8, "num_kv_heads": 4}},
@@ -204,7 +201,7 @@ PAPER = Paper(
             summary="image classifier of four stages (TransNeXt) with mixture-of-head attention",
             tags=("self", "transformer", "vision", "classification", "local", "routing"),
             build="vit:MoHViT",
-            config="vit:MoHViTConfig",
+            config="config:MoHViTConfig",
             example="vit:vit_example",
             presets={
                 "tiny": {
@@ -217,17 +214,17 @@ PAPER = Paper(
                     "depths": [1, 1, 1, 1],
                     "num_classes": 7,
                 },
-                "s-80": _MOH_VIT_S | {"shared_heads": [3, 6, 3, 8], "routed_heads": [0, 0, 6, 12]},
-                "s-75": _MOH_VIT_S | {"shared_heads": [3, 6, 3, 4], "routed_heads": [0, 0, 6, 12]},
-                "b-75": _MOH_VIT_B | {"shared_heads": [4, 8, 4, 5], "routed_heads": [0, 0, 8, 16]},
-                "b-50": _MOH_VIT_B | {"shared_heads": [2, 2, 2, 4], "routed_heads": [2, 4, 6, 8]},
+                "s-80": _VIT_S | {"shared_heads": [3, 6, 3, 8], "routed_heads": [0, 0, 6, 12]},
+                "s-75": _VIT_S | {"shared_heads": [3, 6, 3, 4], "routed_heads": [0, 0, 6, 12]},
+                "b-75": _VIT_B | {"shared_heads": [4, 8, 4, 5], "routed_heads": [0, 0, 8, 16]},
+                "b-50": _VIT_B | {"shared_heads": [2, 2, 2, 4], "routed_heads": [2, 4, 6, 8]},
             },
             weights={
                 preset: Weights(
                     f"hf://Chat-UniVi/MoH-ViT-{preset.upper()}",
                     convert="conversion:convert",
                     default=False,
-                    note=_MOH_UNSEEN,
+                    note=_UNSEEN,
                 )
                 for preset in ("b-75", "b-50", "s-80", "s-75")
             },

@@ -9,43 +9,16 @@ softmax of the scores receives their gradients (straight-through estimator), whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-import zoo
-from zoo.errors import ConfigError
 from zoo.nn.attention import ProjectedAttention
-from zoo.nn.heads import require_equal_groups, require_equal_slices
-from zoo.nn.language_model import LanguageModel, LanguageModelConfig
+from zoo.nn.language_model import LanguageModel
+from zoo_sequence.moh.config import MoHLlamaConfig, QueryNormConfig
 from zoo_sequence.moh.routing import Routing, choose, gated_heads, softmax_heads
-
-
-@dataclass
-class QueryNormConfig:
-    """Config of one layer that routes by the norm of queries."""
-
-    dim: int = zoo.field(64, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(8, "query heads", minimum=1)
-    num_kv_heads: int | None = zoo.field(None, "key/value heads; as many as query heads by default", minimum=1)
-    causal: bool = zoo.field(True, "whether a token sees only itself and what came before")
-    rope_theta: float | None = zoo.field(10_000.0, "base of the rotary positions; None: no positions", minimum=1.0)
-    shared_fraction: float = zoo.field(0.5, "share of heads that are always on", minimum=0.0, maximum=1.0)
-    activated_fraction: float = zoo.field(0.75, "share of heads that are on for a token", minimum=0.0, maximum=1.0)
-
-    def __post_init__(self) -> None:
-        require_equal_slices(self.dim, self.num_heads)
-        require_equal_groups(self.num_heads, self.num_kv_heads)
-        check_fractions(self.shared_fraction, self.activated_fraction)
-
-
-def check_fractions(shared: float, activated: float) -> None:
-    """Raise ConfigError unless the shared heads are among the activated ones."""
-    if activated < shared:
-        raise ConfigError(f"{shared} of the heads are always on, but only {activated} are", field="activated_fraction")
 
 
 def head_counts(num_heads: int, shared_fraction: float, activated_fraction: float) -> tuple[int, int]:
@@ -120,30 +93,6 @@ class QueryNormAttention(ProjectedAttention):
             causal=self.config.causal,
             config=self.config,
             straight_through=self.training and torch.is_grad_enabled(),
-        )
-
-
-@dataclass
-class MoHLlamaConfig(LanguageModelConfig):
-    """Config of the language model."""
-
-    attention: str = zoo.field("moh", "of every block: moh, full, or a drop-in layer by name")
-    shared_fraction: float = zoo.field(0.5, "share of heads that are always on", minimum=0.0, maximum=1.0)
-    activated_fraction: float = zoo.field(0.75, "share of heads that are on for a token", minimum=0.0, maximum=1.0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_fractions(self.shared_fraction, self.activated_fraction)
-
-    def layer(self) -> QueryNormConfig:
-        """Config of the attention of one block."""
-        return QueryNormConfig(
-            dim=self.dim,
-            num_heads=self.num_heads,
-            num_kv_heads=self.num_kv_heads,
-            rope_theta=self.rope_theta,
-            shared_fraction=self.shared_fraction,
-            activated_fraction=self.activated_fraction,
         )
 
 

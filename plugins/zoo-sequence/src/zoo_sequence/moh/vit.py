@@ -12,68 +12,21 @@ end in gated heads. Distances become a bias through a small network of log-space
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError, InputError
+from zoo.errors import InputError
 from zoo.nn.drop_path import DropPath, linear_rates
 from zoo.nn.masks import masked_softmax
-from zoo_sequence.moh.attention import check_head_counts
+from zoo_sequence.moh.config import MoHViTConfig
 from zoo_sequence.moh.routing import Heads, Router, Routing, gated_heads
 
 _BIAS_WIDTH = 512
 _COORDINATE_RANGE = 8.0
 _FIRST_TEMPERATURE = 1 / 0.24
-
-
-@dataclass
-class MoHViTConfig:
-    """Config of the network; lists have one number per stage."""
-
-    image_size: int = zoo.field(224, "side of the image; a multiple of every stage's grid", unit="pixels", minimum=1)
-    patch_size: int = zoo.field(4, "stride of the first embedding", unit="pixels", minimum=1)
-    in_channels: int = zoo.field(3, "channels of the image", minimum=1)
-    num_classes: int = zoo.field(1000, "classes", minimum=1)
-    dims: list[int] = zoo.field([72, 144, 288, 576], "widths", unit="features", minimum=1)
-    num_heads: list[int] = zoo.field([3, 6, 12, 24], "all heads", minimum=1)
-    shared_heads: list[int] = zoo.field([3, 6, 3, 8], "heads that are always on", minimum=0)
-    routed_heads: list[int] = zoo.field([0, 0, 6, 12], "heads chosen per token among the others", minimum=0)
-    mlp_ratios: list[float] = zoo.field([8, 8, 4, 4], "ConvGLU width, times 3/2, over stage width", minimum=0.0)
-    depths: list[int] = zoo.field([5, 5, 22, 5], "blocks", minimum=1)
-    sr_ratios: list[int] = zoo.field([8, 4, 2, 1], "grid side over pooled side; 1: full attention", minimum=1)
-    window_sizes: list[int | None] = zoo.field([3, 3, 3, None], "side of the neighbourhood, odd", minimum=1)
-    bias: bool = zoo.field(True, "whether query, key and value projections have biases")
-    drop_path: float = zoo.field(0.0, "stochastic depth of the last block", minimum=0.0, maximum=1.0)
-    skip: bool = zoo.field(True, "leave out heads that a token did not choose; False: multiply them by zero")
-
-    def __post_init__(self) -> None:
-        stages = len(self.dims)
-        for name in ("num_heads", "shared_heads", "routed_heads", "mlp_ratios", "depths", "sr_ratios", "window_sizes"):
-            if len(getattr(self, name)) != stages:
-                raise ConfigError(f"{len(getattr(self, name))} numbers for {stages} stages", field=name)
-        for dim, heads, shared, routed in zip(
-            self.dims, self.num_heads, self.shared_heads, self.routed_heads, strict=True
-        ):
-            if dim % heads:
-                raise ConfigError(f"{dim} features do not divide into {heads} heads", field="dims")
-            check_head_counts(heads, shared, routed)
-        for ratio, window in zip(self.sr_ratios, self.window_sizes, strict=True):
-            if ratio > 1 and (window or 0) % 2 == 0:
-                raise ConfigError(f"a pooling stage needs an odd window, not {window}", field="window_sizes")
-        if self.image_size % (self.patch_size * 2 ** (stages - 1)):
-            raise ConfigError(
-                f"image_size={self.image_size} is not a multiple of {self.patch_size * 2 ** (stages - 1)}",
-                field="image_size",
-            )
-
-    def side(self, stage: int) -> int:
-        """Side of a stage's token grid."""
-        return self.image_size // (self.patch_size * 2**stage)
 
 
 def log_coordinates(side: int, pooled_side: int) -> tuple[Tensor, Tensor]:

@@ -20,4 +20,10 @@ is offered as a point of reference.
 Why it matters: with n random unit keys the response to one of them carries interference of mean square
 (n - 1) / d_k, so the average capacity of a head grows with d_k; if interference adds up coherently, it grows with
 sqrt(d_k) only. An error-correcting rule stores up to d_k independent associations exactly.
+
+Read ``rules`` first: one presentation, and the recurrence that defines them all. Then ``layer``, where they are a
+drop-in layer, with ``zoo_sequence.linear_attention`` for the Hebb rule and its decay; ``language_model`` and
+``training``, which lets it recall; ``memory``, one head to be written and read by hand; and the two experiments,
+``storage`` (how much a head holds) and ``conditioning`` (the classical protocols). ``config``, ``conversion``,
+``claims`` and ``facts`` are what their names say.
 """

@@ -8,12 +8,13 @@ from functools import partial
 import torch
 
 from zoo import Measurement
-from zoo_sequence.pavlovian_attention.conditioning import Conditioning, ConditioningConfig
-from zoo_sequence.pavlovian_attention.memory import AssociativeMemory, MemoryConfig
-from zoo_sequence.pavlovian_attention.rules import Plasticity, hebbian_parallel, recurrent
+from zoo_sequence.linear_attention import linear_attention
+from zoo_sequence.pavlovian_attention.conditioning import Conditioning
+from zoo_sequence.pavlovian_attention.config import CapacityConfig, ConditioningConfig, MemoryConfig
+from zoo_sequence.pavlovian_attention.memory import AssociativeMemory
+from zoo_sequence.pavlovian_attention.rules import Plasticity, recurrent
 from zoo_sequence.pavlovian_attention.storage import (
     Capacity,
-    CapacityConfig,
     capacity_worst,
     majority_error,
     memory_system,
@@ -31,7 +32,7 @@ def check_hebbian_identity() -> Measurement:
     matrix = (value.transpose(-1, -2) @ key) @ query[..., -1, :, None]
     worst = max(
         float((stepwise - explicit).abs().max()),
-        float((hebbian_parallel(query, key, value, chunk=16) - explicit).abs().max()),
+        float((linear_attention(query, key, value, chunk=16) - explicit).abs().max()),
         float((matrix[..., 0] - stepwise[..., -1, :]).abs().max()),
         float((state - value.transpose(-1, -2) @ key).abs().max()),
     )

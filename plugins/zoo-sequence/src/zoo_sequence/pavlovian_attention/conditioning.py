@@ -9,19 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import zoo
 from zoo.errors import InputError
-from zoo_sequence.pavlovian_attention.memory import AssociativeMemory, MemoryConfig
-
-
-@dataclass
-class ConditioningConfig:
-    """Config of the conditioning protocols."""
-
-    eta: float = zoo.field(0.2, "learning rate", minimum=0.0)
-    decay: float = zoo.field(0.9, "lambda of the decay rule", minimum=0.0, maximum=1.0)
-    pairings: int = zoo.field(20, "presentations in each phase", minimum=1)
-    key_dim: int = zoo.field(8, "size of a cue", unit="features", minimum=3)
+from zoo_sequence.pavlovian_attention.config import ConditioningConfig, MemoryConfig
+from zoo_sequence.pavlovian_attention.memory import AssociativeMemory
 
 
 @dataclass(frozen=True)

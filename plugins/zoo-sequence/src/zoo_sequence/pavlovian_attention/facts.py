@@ -11,7 +11,7 @@ PAPER = Paper(
     year=2025,
     code=__package__,
     fidelity="paper",
-    replay="rules:replay",
+    replay="conversion:replay",
     ours=(
         "The list of rules (Hebb, decay, Oja, delta, BCM) is a concrete reading of a qualitative discussion.",
         "Constants of capacity and error propagation were derived from the theory, not copied from the text.",
@@ -24,7 +24,7 @@ PAPER = Paper(
             summary="linear attention as conditioning, with Hebb, decay, Oja, delta or BCM plasticity",
             tags=("self", "single-level", "soft", "single", "linear", "causal", "recurrent"),
             build="layer:PavlovianAttention",
-            config="layer:PavlovianConfig",
+            config="config:PavlovianConfig",
             example="layer:example",
             presets={
                 "tiny": {"dim": 32, "num_heads": 2},
@@ -51,9 +51,9 @@ PAPER = Paper(
             summary="language model whose attention layers are conditioning experiments",
             tags=("self", "causal", "linear", "language-model", "transformer"),
             build="language_model:PavlovianLanguageModel",
-            config="language_model:PavlovianLanguageModelConfig",
+            config="config:PavlovianLanguageModelConfig",
             example="language_model:language_model_example",
-            train="language_model:train",
+            train="training:train",
             presets={
                 "tiny": {},
                 "small": {"num_layers": 6, "dim": 384, "num_heads": 6},
@@ -77,7 +77,7 @@ PAPER = Paper(
             summary="associative memory of one head: write, read, and the theory of its capacity",
             tags=("memory-network", "linear", "theory"),
             build="memory:AssociativeMemory",
-            config="memory:MemoryConfig",
+            config="config:MemoryConfig",
             example="memory:memory_example",
         ),
         Entry(
@@ -86,7 +86,7 @@ PAPER = Paper(
             summary="how many associations a memory holds: error and recall against the number of pairs",
             tags=("theory", "memory-network", "retrieval"),
             build="storage:Capacity",
-            config="storage:CapacityConfig",
+            config="config:CapacityConfig",
             example="storage:capacity_example",
             claims=(
                 Claim(
@@ -108,7 +108,7 @@ PAPER = Paper(
             summary="acquisition, extinction, blocking and overshadowing as a benchmark of memories",
             tags=("theory", "memory-network"),
             build="conditioning:Conditioning",
-            config="conditioning:ConditioningConfig",
+            config="config:ConditioningConfig",
             example="conditioning:conditioning_example",
             claims=(
                 Claim(

@@ -3,74 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
-from zoo.errors import ConfigError
 from zoo.nn.attention import dense_attention
-from zoo.nn.heads import require_equal_slices
 from zoo.nn.masks import padding_mask
-from zoo_sequence.pavlovian_attention.rules import (
-    FEATURES,
-    RULES,
-    Plasticity,
-    delta_parallel,
-    hebbian_parallel,
-    recurrent,
-)
-
-# Options that act on a state, and their values for a rule that keeps none.
-STATEFUL: Mapping[str, Any] = {"features": "identity", "normalizer": False, "homeostatic": 0.0, "read_first": False}
-
-
-@dataclass
-class PavlovianConfig:
-    """Config of one layer."""
-
-    dim: int = zoo.field(32, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(2, "heads", minimum=1)
-    head_dim: int = zoo.field(0, "key size d_k of a head; 0 means dim / num_heads", unit="features", minimum=0)
-    causal: bool = zoo.field(True, "always: a memory is written in order")
-    rule: str = zoo.field("hebb", "plasticity rule, or softmax attention", choices=(*RULES, "softmax"))
-    features: str = zoo.field("identity", "feature map of keys and queries", choices=tuple(FEATURES))
-    normalize: bool = zoo.field(True, "whether keys and queries have unit length")
-    normalizer: bool = zoo.field(False, "whether reads are divided by f(q_t) . sum_s f(k_s)")
-    homeostatic: float = zoo.field(0.0, "norm that every row of S is rescaled to after a write; 0: never", minimum=0.0)
-    read_first: bool = zoo.field(False, "whether o_t reads S_{t-1} instead of S_t")
-    eta: float = zoo.field(0.0, "learning rate at initialisation; 0 means 0.5 for delta and 1 otherwise", minimum=0.0)
-    decay: float = zoo.field(0.9, "lambda of the decay rule at initialisation", minimum=0.0, maximum=1.0)
-    oja_alpha: float = zoo.field(0.5, "alpha of Oja's rule", minimum=0.0)
-    bcm_rho: float = zoo.field(0.2, "rho of the sliding threshold", minimum=0.0, maximum=1.0)
-
-    def __post_init__(self) -> None:
-        if not self.causal:
-            raise ConfigError("a conditioned response depends on what came before: causal must be True", field="causal")
-        if not self.head_dim:
-            require_equal_slices(self.dim, self.num_heads)
-        for name, plain in STATEFUL.items():
-            if self.rule == "softmax" and getattr(self, name) != plain:
-                raise ConfigError(
-                    f"rule 'softmax' keeps no state, so {name}={getattr(self, name)!r} means nothing; leave it out",
-                    field=name,
-                )
-        if self.rule == "decay" and not 0 < self.decay < 1:
-            raise ConfigError(f"decay={self.decay} must lie strictly between 0 and 1 for rule 'decay'", field="decay")
-
-    @property
-    def key_dim(self) -> int:
-        """Key size of a head."""
-        return self.head_dim or self.dim // self.num_heads
-
-    @property
-    def rate(self) -> float:
-        """Learning rate at initialisation."""
-        return self.eta or (0.5 if self.rule == "delta" else 1.0)
+from zoo_sequence.linear_attention import linear_attention
+from zoo_sequence.pavlovian_attention.config import PavlovianConfig
+from zoo_sequence.pavlovian_attention.rules import FEATURE_MAPS, Plasticity, delta_parallel, recurrent
 
 
 class PavlovianAttention(nn.Module):
@@ -124,7 +66,7 @@ class PavlovianAttention(nn.Module):
         if config.rule == "softmax":
             return dense_attention(query, key, value, visible, causal=True)
         work = torch.promote_types(query.dtype, torch.float32)
-        features = FEATURES[config.features]
+        features = FEATURE_MAPS[config.features]
         query, key, value = features(query.to(work)), features(key.to(work)), value.to(work)
         if visible is not None:
             seen = visible[:, None, :, None].to(work)
@@ -136,7 +78,7 @@ class PavlovianAttention(nn.Module):
         else:
             output = self._memory(query, key, value, visible)
         if config.normalizer:
-            total = hebbian_parallel(query, key, torch.ones_like(key[..., :1]), strict=config.read_first)
+            total = linear_attention(query, key, torch.ones_like(key[..., :1]), strict=config.read_first)
             output = torch.where(total.abs() > 1e-12, output / total, torch.zeros_like(output))
         return output
 
@@ -146,7 +88,7 @@ class PavlovianAttention(nn.Module):
         decay = None if self.decay_logit is None else self.decay_logit.to(value.dtype).sigmoid()[:, None]
         if not config.homeostatic and config.rule in ("hebb", "decay"):
             log_decay = None if decay is None else decay.log()
-            output = hebbian_parallel(query, key, value * eta[..., None], log_decay, visible, strict=config.read_first)
+            output = linear_attention(query, key, value * eta[..., None], log_decay, visible, strict=config.read_first)
             if decay is None or not config.read_first:
                 return output
             # A read before the write misses the token's own decay as well: S_{t-1}, not lambda S_{t-1}.

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-import zoo
 from zoo.errors import InputError
-from zoo_sequence.pavlovian_attention.rules import RULES, Plasticity
-
-
-@dataclass
-class MemoryConfig:
-    """Config of the associative memory."""
-
-    key_dim: int = zoo.field(64, "size d_k of a key", unit="features", minimum=1)
-    value_dim: int = zoo.field(64, "size d_v of a value", unit="features", minimum=1)
-    rule: str = zoo.field("hebb", "plasticity rule", choices=RULES)
-    eta: float = zoo.field(0.0, "learning rate; 0 means 0.5 for delta and 1 otherwise", minimum=0.0)
-    decay: float = zoo.field(0.9, "lambda of the decay rule", minimum=0.0, maximum=1.0)
-    oja_alpha: float = zoo.field(0.5, "alpha of Oja's rule", minimum=0.0)
-    bcm_rho: float = zoo.field(0.2, "rho of the sliding threshold", minimum=0.0, maximum=1.0)
-    homeostatic: float = zoo.field(0.0, "norm of every row of S after a write; 0: free", minimum=0.0)
+from zoo_sequence.pavlovian_attention.config import MemoryConfig
+from zoo_sequence.pavlovian_attention.rules import Plasticity
 
 
 class AssociativeMemory(nn.Module):

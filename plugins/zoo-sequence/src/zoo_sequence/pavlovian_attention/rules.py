@@ -1,19 +1,15 @@
-"""Plasticity rules: one presentation, the recurrence over a sequence, and parallel forms in chunks."""
+"""Plasticity rules: one presentation, the recurrence over a sequence, and the delta rule in chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.errors import InputError
-
-RULES = ("hebb", "decay", "oja", "delta", "bcm")
-FEATURES: Mapping[str, Callable[[Tensor], Tensor]] = {
+FEATURE_MAPS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "elu+1": lambda x: functional.elu(x) + 1,
     "relu": functional.relu,
@@ -101,54 +97,6 @@ def recurrent(
     return torch.stack(reads, -2), state
 
 
-def hebbian_parallel(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    log_decay: Tensor | None = None,
-    visible: Tensor | None = None,
-    *,
-    chunk: int = 128,
-    strict: bool = False,
-) -> Tensor:
-    """sum_{s<=t} lambda^(t-s) (q_t . k_s) v_s, in chunks: linear in length, no (length, length) matrix.
-
-    Args:
-        query, key: (batch, heads, length, d_k).
-        value: (batch, heads, length, d_v), already times eta.
-        log_decay: log lambda (heads, 1), or None for lambda = 1.
-        visible: boolean (batch, length), tokens that let time pass; all by default. The others must have keys of zero.
-        chunk: tokens that are compared directly; earlier ones come through the carried state.
-        strict: leave out the token itself (s < t).
-
-    Returns:
-        (batch, heads, length, d_v).
-    """
-    length = query.shape[2]
-    state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
-    ticks = torch.ones(1, length, dtype=torch.bool, device=query.device) if visible is None else visible
-    outputs = []
-    for start in range(0, length, chunk):
-        q, k, v, ticking = (
-            *(tensor[:, :, start : start + chunk] for tensor in (query, key, value)),
-            ticks[:, start : start + chunk],
-        )
-        scores = (q @ k.transpose(-1, -2)).tril(-int(strict))
-        if log_decay is None:
-            outputs.append(scores @ v + q @ state)
-            state = state + k.transpose(-1, -2) @ v
-            continue
-        # (batch, 1, tokens): time within the chunk, after each token.
-        time = ticking.cumsum(-1)[:, None]
-        lag = (time[..., :, None] - time[..., None, :]).clamp(min=0)
-        scores = scores * torch.exp(log_decay[..., None] * lag)
-        outputs.append(scores @ v + (q * torch.exp(log_decay * time)[..., None]) @ state)
-        remaining = torch.exp(log_decay * (time[..., -1:] - time))[..., None]
-        whole = torch.exp(log_decay * time[..., -1:])[..., None]
-        state = whole * state + (k * remaining).transpose(-1, -2) @ v
-    return torch.cat(outputs, 2)
-
-
 def delta_parallel(
     query: Tensor, key: Tensor, value: Tensor, eta: Tensor, *, chunk: int = 64, strict: bool = False
 ) -> Tensor:
@@ -177,21 +125,3 @@ def delta_parallel(
         outputs.append(q @ state + scores @ corrected)
         state = state + rate * k.transpose(-1, -2) @ corrected
     return torch.cat(outputs, 2)
-
-
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Component ``rules``: one head, keys as given, every rule."""
-    if component != "rules":
-        raise InputError(f"no component {component!r}; there is: rules")
-    outputs: dict[str, Tensor] = {}
-    for rule in RULES:
-        plasticity = Plasticity(rule, config["eta"], config["decay"], config["oja_alpha"], config["bcm_rho"])
-        reads, final = recurrent(plasticity, inputs["q"], inputs["k"], inputs["v"])
-        outputs |= {rule: reads, f"{rule}_state": final}
-    return outputs

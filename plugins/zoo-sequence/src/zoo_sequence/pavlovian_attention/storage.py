@@ -11,26 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-import zoo
 from zoo.errors import InputError
+from zoo_sequence.pavlovian_attention.config import CapacityConfig
 from zoo_sequence.pavlovian_attention.rules import Plasticity, recurrent
 
 
 def unit_vectors(count: int, dim: int, generator: torch.Generator) -> Tensor:
     """(count, dim): independent and uniform on the sphere, float64."""
     return functional.normalize(torch.randn(count, dim, generator=generator, dtype=torch.float64), dim=-1)
-
-
-@dataclass
-class CapacityConfig:
-    """Config of the capacity experiment."""
-
-    key_dim: int = zoo.field(64, "size d_k of a key", unit="features", minimum=1)
-    value_dim: int = zoo.field(64, "size d_v of a value", unit="features", minimum=1)
-    pairs: list[int] = zoo.field([2, 4, 8, 16, 32, 64], "numbers n of stored pairs", minimum=1)
-    query_noise: float = zoo.field(0.0, "length s of the random vector added to a query", minimum=0.0)
-    trials: int = zoo.field(50, "memories of a case", minimum=1)
-    seed: int = zoo.field(0, "of keys, values and noise", minimum=0)
 
 
 @dataclass(frozen=True)

@@ -23,4 +23,9 @@ or LayoutLM as they are, and hides from each query, head by head, all but the to
 adds the six terms of l, each projected by its axis, to BERT's embeddings. ``skim-attention-long`` (LongSkimformer)
 computes A within a window and for global tokens only (``band``). Each is a bare backbone, a masked language model or a
 token classifier, by ``head``. ``skim-attention-layout-analysis`` is the benchmark: what is each word of a page?
+
+Read ``layout`` first: from boxes to attention. Then ``skimformer``, the layers that share it; ``band``, the window of
+long documents; ``hosts``, ordinary encoders that look at the layout; ``heads``, which puts models and heads together;
+``inputs``, what may come in. ``pages`` draws documents, ``layout_analysis`` is the benchmark on them and ``training``
+learns it. ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
 """

@@ -1,8 +1,9 @@
-"""Config schemas of the four models; defaults are the paper's base size."""
+"""The schemas of the four models, whose defaults are the paper's base size, and of the benchmark."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import zoo
 from zoo.errors import ConfigError
@@ -118,3 +119,19 @@ class SkimEmbedConfig(DocumentConfig):
 
     def __post_init__(self) -> None:
         require_equal_slices(self.dim, self.num_heads)
+
+
+@dataclass
+class LayoutAnalysisConfig:
+    """Config of the benchmark."""
+
+    count: int = zoo.field(200, "pages drawn", minimum=1)
+    seed: int = zoo.field(1_000_000, "of the first page drawn; those after count on", minimum=0)
+    path: str = zoo.field("", "a DocBank page (.txt) or a folder of them, instead of drawn pages")
+    max_length: int = zoo.field(512, "words shown at once; longer pages are cut", unit="tokens", minimum=1)
+    vocab_size: int = zoo.field(128, "ids that words are hashed to", minimum=3)
+    max_2d_positions: int = zoo.field(256, "coordinates that boxes are scaled to", minimum=2)
+
+    def __post_init__(self) -> None:
+        if self.path and not Path(self.path).expanduser().exists():
+            raise ConfigError("no such file or folder", field="path")

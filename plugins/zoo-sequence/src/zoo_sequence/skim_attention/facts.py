@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
-_SKIM_CONTEXT = {"num_layout_layers": 2}
+_CONTEXTUALISED = {"num_layout_layers": 2}
 
-_SKIM_SMALL = {
+_SMALL = {
     "vocab_size": 61,
     "dim": 32,
     "num_layers": 2,
@@ -17,9 +17,9 @@ _SKIM_SMALL = {
     "max_length": 32,
 }
 
-_SKIM_TINY = _SKIM_SMALL | {"skim_head_dim": 6, "num_layout_layers": 1, "num_layout_heads": 3}
+_TINY = _SMALL | {"skim_head_dim": 6, "num_layout_layers": 1, "num_layout_heads": 3}
 
-_SKIM_LAYOUT_ANALYSIS = {
+_LAYOUT_ANALYSIS = {
     "vocab_size": 128,
     "dim": 64,
     "num_layers": 2,
@@ -73,10 +73,10 @@ PAPER = Paper(
             convert="conversion:convert",
             requires=("transformers",),
             presets={
-                "tiny": _SKIM_TINY | {"head": "mlm"},
-                "skimformer-base": _SKIM_CONTEXT | {"head": "mlm"},
+                "tiny": _TINY | {"head": "mlm"},
+                "skimformer-base": _CONTEXTUALISED | {"head": "mlm"},
                 "skimformer-base-plain": {"head": "mlm"},
-                "layout-analysis": _SKIM_LAYOUT_ANALYSIS,
+                "layout-analysis": _LAYOUT_ANALYSIS,
             },
             weights={
                 "layout-analysis": Weights(
@@ -135,7 +135,7 @@ PAPER = Paper(
             example="heads:example",
             requires=("transformers",),
             presets={
-                "tiny": _SKIM_SMALL | {"head": "mlm"},
+                "tiny": _SMALL | {"head": "mlm"},
                 "bert-with-skim-embed": {"head": "mlm"},
             },
         ),
@@ -145,7 +145,7 @@ PAPER = Paper(
             summary="what is each word of a page? DocBank's area-weighted F1, on drawn pages or on DocBank files",
             tags=("document", "layout", "synthetic"),
             build="layout_analysis:LayoutAnalysis",
-            config="layout_analysis:LayoutAnalysisConfig",
+            config="config:LayoutAnalysisConfig",
             example="layout_analysis:layout_analysis_example",
         ),
         Entry(
@@ -160,9 +160,9 @@ PAPER = Paper(
             convert="conversion:convert",
             requires=("transformers",),
             presets={
-                "tiny": _SKIM_TINY | {"head": "mlm", "window": [8]},
-                "long-skimformer": _SKIM_CONTEXT | {"head": "mlm", "max_length": 2048, "vocab_size": 50_265},
-                "long-skimformer-30522": _SKIM_CONTEXT | {"head": "mlm", "max_length": 2048},
+                "tiny": _TINY | {"head": "mlm", "window": [8]},
+                "long-skimformer": _CONTEXTUALISED | {"head": "mlm", "max_length": 2048, "vocab_size": 50_265},
+                "long-skimformer-30522": _CONTEXTUALISED | {"head": "mlm", "max_length": 2048},
             },
             claims=(
                 Claim(
@@ -195,10 +195,10 @@ PAPER = Paper(
             convert="conversion:convert",
             requires=("transformers",),
             presets={
-                "tiny": _SKIM_TINY | {"top_k": 5},
-                "skimming-mask-bert": _SKIM_CONTEXT,
+                "tiny": _TINY | {"top_k": 5},
+                "skimming-mask-bert": _CONTEXTUALISED,
                 "skimming-mask-bert-plain": {},
-                "skimming-mask-layoutlm": _SKIM_CONTEXT | {"core": "layoutlm"},
+                "skimming-mask-layoutlm": _CONTEXTUALISED | {"core": "layoutlm"},
             },
             claims=(
                 Claim(

@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo.targets import require
 from zoo_sequence.skim_attention.config import CORES, DocumentConfig, SkimConfig, SkimEmbedConfig, SkimmingMaskConfig
-from zoo_sequence.skim_attention.inputs import HIDDEN, additive_mask, check_inputs, needed
+from zoo_sequence.skim_attention.inputs import HIDDEN, additive_mask, needed, require_known_inputs
 from zoo_sequence.skim_attention.layout import (
     BoxTables,
     Skim,
     bert_config,
     bert_modules,
     bert_sizes,
-    check_length,
     initialise,
+    require_positions,
 )
 from zoo_sequence.skim_attention.skimformer import DocumentOutput, pool
 
@@ -139,8 +139,8 @@ class SkimmingMask(nn.Module):
         """
         of_core = self.config.core == "layoutlm"
         bbox = needed(bbox) if of_core or self.skim.reads_boxes else None
-        check_inputs(self.config, input_ids, bbox, token_type_ids)
-        check_length(input_ids.shape[1], self.config.max_length)
+        require_known_inputs(self.config, input_ids, bbox, token_type_ids)
+        require_positions(input_ids.shape[1], self.config.max_length)
         attention = self.skim(bbox, attention_mask, *input_ids.shape)
         mask = self._mask(attention, attention_mask)
         boxes = {"bbox": bbox} if of_core else {}
@@ -213,9 +213,9 @@ class BertWithSkimEmbed(nn.Module):
     ) -> DocumentOutput:
         """Encode documents; arguments and errors as for ``SkimmingMask``."""
         bbox = needed(bbox)
-        check_inputs(self.config, input_ids, bbox, token_type_ids)
+        require_known_inputs(self.config, input_ids, bbox, token_type_ids)
         batch, length = input_ids.shape
-        check_length(length, self.config.max_length)
+        require_positions(length, self.config.max_length)
         # BERT's embeddings add type and position to what they get, then normalise.
         hidden = self.word_embeddings(input_ids) + self.layout_embeddings(bbox)
         hidden = self.embeddings(inputs_embeds=hidden, token_type_ids=token_type_ids)

@@ -12,7 +12,7 @@ HIDDEN = -10_000.0
 _INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8)
 
 
-def check_inputs(
+def require_known_inputs(
     config: DocumentConfig, input_ids: Tensor, bbox: Tensor | None, token_type_ids: Tensor | None = None
 ) -> None:
     """Raise InputError where a table would be read outside its rows.

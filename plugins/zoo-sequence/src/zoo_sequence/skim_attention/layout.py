@@ -104,7 +104,7 @@ class PositionEmbeddings(nn.Module):
         Raises:
             InputError: more tokens than positions.
         """
-        check_length(length, self.position_embeddings.num_embeddings)
+        require_positions(length, self.position_embeddings.num_embeddings)
         return self.drop(self.LayerNorm(self.position_embeddings.weight[None, :length]))
 
 
@@ -184,7 +184,7 @@ def wide(scores: Tensor) -> Tensor:
     return scores if scores.dtype == torch.float64 else scores.float()
 
 
-def check_length(length: int, positions: int) -> None:
+def require_positions(length: int, positions: int) -> None:
     """Raise InputError where a table of 1-D positions is too short."""
     if length > positions:
         raise InputError(f"{length} tokens, but positions end at max_length={positions}: cut the document")

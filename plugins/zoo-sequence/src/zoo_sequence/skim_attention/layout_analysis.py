@@ -11,7 +11,6 @@ and F1 is their harmonic mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,27 +19,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import zoo
-from zoo.errors import ConfigError, InputError
+from zoo.errors import InputError
+from zoo_sequence.skim_attention.config import LayoutAnalysisConfig
 from zoo_sequence.skim_attention.pages import LABELS, Page, draw_page, encode, read_docbank
 
 _BATCH = 16
-
-
-@dataclass
-class LayoutAnalysisConfig:
-    """Config of the benchmark."""
-
-    count: int = zoo.field(200, "pages drawn", minimum=1)
-    seed: int = zoo.field(1_000_000, "of the first page drawn; those after count on", minimum=0)
-    path: str = zoo.field("", "a DocBank page (.txt) or a folder of them, instead of drawn pages")
-    max_length: int = zoo.field(512, "words shown at once; longer pages are cut", unit="tokens", minimum=1)
-    vocab_size: int = zoo.field(128, "ids that words are hashed to", minimum=3)
-    max_2d_positions: int = zoo.field(256, "coordinates that boxes are scaled to", minimum=2)
-
-    def __post_init__(self) -> None:
-        if self.path and not Path(self.path).expanduser().exists():
-            raise ConfigError("no such file or folder", field="path")
 
 
 def area_f1(predicted: Tensor, truth: Tensor, bbox: Tensor, num_classes: int) -> Tensor:

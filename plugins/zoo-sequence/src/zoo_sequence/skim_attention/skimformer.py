@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from zoo.errors import MaskError
 from zoo_sequence.skim_attention.band import Band, band_attention
 from zoo_sequence.skim_attention.config import DocumentConfig, LongSkimformerConfig, SkimformerConfig
-from zoo_sequence.skim_attention.inputs import check_inputs
+from zoo_sequence.skim_attention.inputs import require_known_inputs
 from zoo_sequence.skim_attention.layout import Skim, bert_config, bert_modules, initialise
 
 Read = Callable[[Tensor], Tensor]
@@ -165,7 +165,7 @@ class Skimformer(nn.Module):
             MaskError: a mask of a wrong shape.
         """
         bbox = bbox if self.skim.reads_boxes else None
-        check_inputs(self.config, input_ids, bbox, token_type_ids)
+        require_known_inputs(self.config, input_ids, bbox, token_type_ids)
         query, key = self.skim.queries_and_keys(bbox, *input_ids.shape)
         attention, reads = self.attend(query, key, attention_mask, **options)
         hidden = self.encoder(self.text_embeddings(input_ids, token_type_ids), reads, head_mask)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import ConfigError
-from zoo_sequence.skim_attention.config import SkimformerConfig
+from zoo_sequence.skim_attention.config import LayoutAnalysisConfig, SkimformerConfig
 from zoo_sequence.skim_attention.heads import build_skimformer
-from zoo_sequence.skim_attention.layout_analysis import LayoutAnalysis, LayoutAnalysisConfig
+from zoo_sequence.skim_attention.layout_analysis import LayoutAnalysis
 from zoo_sequence.skim_attention.pages import LABELS, MASK, SPECIAL, PageBatch, draw_page, encode
 
 _BATCH, STEPS = 16, 1_800

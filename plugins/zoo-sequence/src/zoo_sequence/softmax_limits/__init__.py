@@ -21,4 +21,8 @@ Softmax gradients: every entry of J is at most 1 / (4T), since alpha (1 - alpha)
 
 What to use instead: ``normalise`` has the alternatives, length-aware (scalable softmax) and sparse (sparsemax,
 1.5-entmax) ones among them, and ``softmax-limits-attention`` is standard attention with any of them.
+
+Read ``normalisers`` first, then ``quantities``, everything above for rows of weights; ``probe`` measures it on every
+head of a model, and ``attention`` is the layer. ``config``, ``conversion``, ``claims`` and ``facts`` are what their
+names say.
 """

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-import zoo
 from zoo.nn.attention import ProjectedAttention, dense_attention
-from zoo.nn.heads import repeat_heads, require_equal_slices
+from zoo.nn.heads import repeat_heads
 from zoo.nn.masks import expand_mask
-from zoo_sequence.softmax_limits.normalisers import NORMALISERS, normalise
-
-
-@dataclass
-class NormalisedAttentionConfig:
-    """Config of attention with a chosen normaliser."""
-
-    dim: int = zoo.field(64, "model width", unit="features", minimum=1)
-    num_heads: int = zoo.field(4, "heads", minimum=1)
-    causal: bool = zoo.field(False, "whether a token sees only those before it and itself")
-    normaliser: str = zoo.field("softmax", "from logits to weights", choices=NORMALISERS)
-    temperature: float = zoo.field(1.0, "T, divides the logits", minimum=1e-6)
-    length_scale: float = zoo.field(1.0, "s of the scalable softmax, whose logits are times s log n", minimum=0.0)
-
-    def __post_init__(self) -> None:
-        require_equal_slices(self.dim, self.num_heads)
+from zoo_sequence.softmax_limits.config import NormalisedAttentionConfig
+from zoo_sequence.softmax_limits.normalisers import normalise
 
 
 def normalised_attention(

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from zoo import Measurement
-from zoo_sequence.softmax_limits.normalisers import NORMALISERS, normalise
+from zoo_sequence.softmax_limits.config import NORMALISERS
+from zoo_sequence.softmax_limits.normalisers import normalise
 from zoo_sequence.softmax_limits.quantities import gradient_sensitivity, jacobian, sphere_reference, weight_bounds
 
 

@@ -11,7 +11,7 @@ PAPER = Paper(
     year=2025,
     code=__package__,
     fidelity="paper",
-    replay="quantities:replay",
+    replay="conversion:replay",
     differences=(
         "The stated gradient bound 1/(4T) holds for the entries of the Jacobian; its spectral norm can reach 1/(2T).",
         "The distance is defined as the norm of a sum in one place and as a sum of norms in another: both are offered.",
@@ -28,7 +28,7 @@ PAPER = Paper(
             summary="how many tokens a head can select before selected and rest become indistinguishable",
             tags=("theory", "softmax", "interpretability", "normalisation"),
             build="probe:SoftmaxLimits",
-            config="probe:SoftmaxLimitsConfig",
+            config="config:SoftmaxLimitsConfig",
             example="probe:example",
             requires=("transformers",),
             claims=(
@@ -70,7 +70,7 @@ PAPER = Paper(
             summary="standard attention with the normalisers that are recommended instead of softmax",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "sparse", "normalisation"),
             build="attention:NormalisedAttention",
-            config="attention:NormalisedAttentionConfig",
+            config="config:NormalisedAttentionConfig",
             example="attention:attention_example",
             functional="attention:normalised_attention",
             presets={

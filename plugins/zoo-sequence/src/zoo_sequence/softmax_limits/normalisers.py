@@ -9,8 +9,7 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo.nn.sparse_softmax import entmax15, sparsemax
-
-NORMALISERS = ("softmax", "sparsemax", "scalable-softmax", "self-adjusted-softmax", "entmax15", "sigmoid")
+from zoo_sequence.softmax_limits.config import NORMALISERS
 
 
 def normalise(logits: Tensor, kind: str = "softmax", *, temperature: float = 1.0, scale: float = 1.0) -> Tensor:

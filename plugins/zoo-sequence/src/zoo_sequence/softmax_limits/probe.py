@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import zoo
 from zoo.errors import InputError
 from zoo.nn.heads import repeat_heads
 from zoo.targets import require
 from zoo_sequence.model_maps import attention_maps, queries_keys_values, tiny_gpt2
+from zoo_sequence.softmax_limits.config import SoftmaxLimitsConfig
 from zoo_sequence.softmax_limits.quantities import (
     critical_n,
     distance_bounds,
@@ -21,20 +21,6 @@ from zoo_sequence.softmax_limits.quantities import (
     random_set_second_moment,
     select,
 )
-
-
-@dataclass
-class SoftmaxLimitsConfig:
-    """Config of the probe."""
-
-    top_n: list[int] = zoo.field([1, 5, 20], "sizes N of the selection", unit="tokens", minimum=1)
-    tokens: str = zoo.field(
-        "hidden", "x_i: hidden states of the layer, or value-projected inputs", choices=("hidden", "value")
-    )
-    temperature: float = zoo.field(1.0, "T of the Jacobian", minimum=1e-6)
-    last_fraction: float = zoo.field(
-        0.25, "share of query positions, from the end, that is averaged", minimum=0.01, maximum=1.0
-    )
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -196,29 +195,3 @@ def _settled(alpha: Tensor, x: Tensor, reach: int, tolerance: float, patience: i
     steady = curve.diff(dim=-1).abs() < tolerance * curve[..., :-1]
     runs = steady.unfold(-1, patience, 1).all(-1)
     return torch.where(runs.any(-1), runs.long().argmax(-1) + 1, alpha.shape[-1])
-
-
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Component ``probe``: every quantity per row."""
-    if component != "probe":
-        raise InputError(f"no component {component!r}; there is: probe")
-    alpha = normalise(inputs["logits"], temperature=config["temperature"])
-    x = inputs["x"][:, None]
-    spectral, frobenius = jacobian_norms(alpha, config["temperature"])
-    outputs = {"alpha": alpha, "jacobian_spectral": spectral, "jacobian_frobenius": frobenius}
-    for count in config["top_n"]:
-        selection = select(alpha, x, count)
-        outputs |= {
-            f"distance_norm_N{count}": selection.distance("norm"),
-            f"distance_sum_N{count}": selection.distance("sum"),
-            f"random_set_second_moment_N{count}": random_set_second_moment(alpha, x, count),
-            f"radius_N{count}": selection.radius(),
-            f"separable_fraction_N{count}": selection.separable_fraction(),
-        }
-    return outputs

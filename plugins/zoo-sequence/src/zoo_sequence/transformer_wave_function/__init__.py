@@ -15,4 +15,9 @@ input.
 The Hamiltonian is H = J1 sum_nn S_i.S_j + J2 sum_nnn S_i.S_j on the periodic square lattice, spin 1/2. Energies are
 minimised by stochastic reconfiguration in sample space: with O_sk = d log psi(s) / d theta_k, centred and stacked into
 real and imaginary rows X, and local energies f alike, the step is X' (X X' + shift)^{-1} f.
+
+Read ``network`` first: spins to log amplitudes. Then ``hamiltonian``, the physics, exact on small lattices;
+``optimisation``, the step above with exact or Metropolis sampling; ``training``, the recipe of the bundled weights;
+``benchmark``, the ground-state energy as a task. ``config``, ``conversion``, ``claims`` and ``facts`` are what their
+names say.
 """

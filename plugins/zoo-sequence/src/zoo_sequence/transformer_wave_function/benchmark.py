@@ -9,20 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import zoo
 from zoo.errors import InputError
+from zoo_sequence.transformer_wave_function.config import LatticeConfig, WaveFunctionConfig
 from zoo_sequence.transformer_wave_function.hamiltonian import Energy, Hamiltonian, exact_energies, exact_expectation
-from zoo_sequence.transformer_wave_function.network import WaveFunction, WaveFunctionConfig
-
-
-@dataclass
-class LatticeConfig:
-    """Config of the ground-state benchmark."""
-
-    lattice_size: int = zoo.field(4, "side L", unit="sites", minimum=2)
-    j1: float = zoo.field(1.0, "coupling of nearest neighbours")
-    j2: float = zoo.field(0.0, "coupling of diagonal neighbours")
-    marshall: bool = zoo.field(True, "change signs between sublattices: a unitary map, the same energies")
+from zoo_sequence.transformer_wave_function.network import WaveFunction
 
 
 @dataclass(frozen=True)

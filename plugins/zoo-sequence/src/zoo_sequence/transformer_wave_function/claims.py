@@ -8,12 +8,11 @@ import torch
 
 import zoo
 from zoo import Measurement
+from zoo_sequence.transformer_wave_function.config import VARIANTS, WaveFunctionConfig
 from zoo_sequence.transformer_wave_function.hamiltonian import Hamiltonian, exact_energies, exact_expectation
 from zoo_sequence.transformer_wave_function.network import (
-    VARIANTS,
     PatchAttention,
     WaveFunction,
-    WaveFunctionConfig,
     attention_input_dependence,
     example,
 )

@@ -11,8 +11,9 @@ from torch import Tensor
 
 import zoo
 from zoo.errors import InputError
+from zoo_sequence.transformer_wave_function.config import WaveFunctionConfig
 from zoo_sequence.transformer_wave_function.hamiltonian import Hamiltonian, exact_energies, exact_expectation, jastrow
-from zoo_sequence.transformer_wave_function.network import WaveFunction, WaveFunctionConfig
+from zoo_sequence.transformer_wave_function.network import WaveFunction
 
 _RENAMED = (
     ("Embed_0.embed", "embed"),

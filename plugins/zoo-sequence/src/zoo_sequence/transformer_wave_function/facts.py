@@ -27,9 +27,9 @@ PAPER = Paper(
             summary="transformer whose output is the log amplitude of a spin configuration",
             tags=("theory", "physics", "self", "single-level", "soft", "single", "transformer", "location-based"),
             build="network:WaveFunction",
-            config="network:WaveFunctionConfig",
+            config="config:WaveFunctionConfig",
             example="network:example",
-            train="optimisation:train",
+            train="training:train",
             presets={
                 "check-4x4": {"alpha_scale": 0.3},
                 "check-4x4-standard": {"alpha_scale": 0.3, "attention": "standard"},
@@ -104,7 +104,7 @@ PAPER = Paper(
             summary="ground state of the J1-J2 Heisenberg model on 4 x 4 sites against exact diagonalisation",
             tags=("physics", "theory"),
             build="benchmark:GroundState",
-            config="benchmark:LatticeConfig",
+            config="config:LatticeConfig",
             example="benchmark:ground_state_example",
             requires=("scipy",),
             claims=(

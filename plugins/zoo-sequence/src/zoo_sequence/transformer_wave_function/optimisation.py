@@ -6,16 +6,15 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, jacrev, vmap
 
 from zoo_sequence.transformer_wave_function.hamiltonian import (
     Hamiltonian,
     amplitudes,
-    exact_energies,
     exact_expectation,
 )
-from zoo_sequence.transformer_wave_function.network import WaveFunction, WaveFunctionConfig, attention_input_dependence
+from zoo_sequence.transformer_wave_function.network import WaveFunction
 
 
 def log_derivatives(model: WaveFunction, spins: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,24 +150,3 @@ def run_sampled(
         apply_step(model, reconfiguration_step(log_derivatives(model, spins), local, shift), rate)
         log(f"step {step}: energy per site {energies[-1] / sites:.5f}")
     return energies
-
-
-def train(
-    config: WaveFunctionConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
-) -> tuple[nn.Module, dict[str, float]]:
-    """Ground state of the 4 x 4 Heisenberg model (J2 = 0, Marshall signs) by the robust recipe; about a minute."""
-    torch.manual_seed(seed)
-    model = WaveFunction(config)
-    hamiltonian = Hamiltonian(config.lattice_size, marshall=True)
-    before = attention_input_dependence(model, hamiltonian.states[::50])
-    steps = 100 if config.attention in ("factored", "positional-softmax") else 250
-    energies = run_exact(model, hamiltonian, steps=steps, seed=seed, log=log)
-    exact = exact_energies(hamiltonian)[0]
-    after = attention_input_dependence(model, hamiltonian.states[::50])
-    return model, {
-        "energy": energies[-1],
-        "exact energy": exact,
-        "relative error": (energies[-1] - exact) / abs(exact),
-        "input dependence before": before,
-        "input dependence after": after,
-    }
