@@ -8,42 +8,35 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.errors import InputError
+from zoo.evidence.replay import Run, replay_of
+from zoo.nn.renaming import renamed
 from zoo_sequence.marginal_attention.edges import expanding, multihop
 from zoo_sequence.marginal_attention.iterative import hopfield_energy, hopfield_step, slot_log_likelihood, slot_step
 
-_RENAMED = (
-    ("q_proj", ("wq", "to_q", "query")),
-    ("k_proj", ("wk", "to_k", "key")),
-    ("v_proj", ("wv", "to_v", "value")),
-    ("out_proj", ("wo", "o_proj", "to_out.0", "dense")),
+_RENAMES = (
+    (r"^packed\.", ""),
+    (r"^(wq|to_q|query)\.", "q_proj."),
+    (r"^(wk|to_k|key)\.", "k_proj."),
+    (r"^(wv|to_v|value)\.", "v_proj."),
+    (r"^(wo|o_proj|to_out\.0|dense)\.", "out_proj."),
 )
 
 
 def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
     """One multi-head attention's state under our names: torch's packed projections, Llama's, BERT's, diffusers'."""
-    found: dict[str, Tensor] = {}
+    unpacked: dict[str, Tensor] = {}
     for name, tensor in state.items():
-        owner, _, leaf = name.rpartition(".")
-        if leaf in ("in_proj_weight", "in_proj_bias"):
+        if name in ("in_proj_weight", "in_proj_bias"):
             for part, rows in zip(("q_proj", "k_proj", "v_proj"), tensor.chunk(3), strict=True):
-                found[f"{part}.{leaf.removeprefix('in_proj_')}"] = rows
-            continue
-        ours = next((new for new, others in _RENAMED if owner in others), owner)
-        found[f"{ours}.{leaf}" if ours else leaf] = tensor
-    return found
+                unpacked[f"packed.{part}.{name.removeprefix('in_proj_')}"] = rows
+        else:
+            unpacked[name] = tensor
+    return renamed(unpacked, _RENAMES)
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Component ``inference``: multihop, expanding, Hopfield and slots."""
-    if component != "inference":
-        raise InputError(f"no component {component!r}; there is: inference")
+def _inference(run: Run) -> dict[str, Tensor]:
+    """Multihop, expanding, Hopfield and slots."""
+    config, inputs = run.config, run.inputs
     scores, values = inputs["scores"], inputs["values"]
     alpha, beta = config["beta_prior"]
     lag = torch.arange(scores.shape[-1])[:, None] - torch.arange(scores.shape[-1])
@@ -64,3 +57,6 @@ def replay(
         "slots_out": slots,
         "slots_log_likelihood": torch.stack(likelihoods),
     }
+
+
+replay = replay_of({"inference": _inference})

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import ConfigError, InputError
-from zoo.nn.heads import repeat_heads
+from zoo.nn.heads import merge_heads, repeat_heads, split_heads
 from zoo.nn.masks import expand_mask
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
 from zoo_sequence.marginal_attention.edges import Edges
@@ -59,7 +59,7 @@ class StructuralAttention(nn.Module):
         """
         parents = x if context is None else context
         query, key, value = (
-            self._split(projection(tokens))
+            split_heads(projection(tokens), self.config.num_heads)
             for projection, tokens in ((self.q_proj, x), (self.k_proj, parents), (self.v_proj, parents))
         )
         config, (batch, heads, queries, width) = self.config, query.shape
@@ -70,12 +70,10 @@ class StructuralAttention(nn.Module):
         elif context is not None:
             raise InputError("grandparents need parents among the queries: multihop takes no context")
         else:
-            output = edges.expectation_of_two_hops(value, self._split(self.v2_proj(x)), config.multihop_lambda)
-        output = self.out_proj(output.to(x.dtype).transpose(1, 2).flatten(2))
+            value2 = split_heads(self.v2_proj(x), config.num_heads)
+            output = edges.expectation_of_two_hops(value, value2, config.multihop_lambda)
+        output = self.out_proj(merge_heads(output.to(x.dtype)))
         return (output, edges.matrix()) if return_posterior else output
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.config.num_heads, -1)).transpose(1, 2)
 
 
 def structural_attention(

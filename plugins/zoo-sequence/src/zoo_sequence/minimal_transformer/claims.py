@@ -9,9 +9,10 @@ import torch
 import zoo
 from zoo import Measurement
 from zoo.building import build_on_meta
+from zoo.evidence.measuring import count_parameters
 from zoo_sequence.minimal_transformer.config import MinimalAttentionConfig, MinimalTransformerConfig
 from zoo_sequence.minimal_transformer.layer import MinimalAttention, lower_triangle
-from zoo_sequence.minimal_transformer.network import MinimalTransformer, count_parameters, overdetermination
+from zoo_sequence.minimal_transformer.network import MinimalTransformer, overdetermination
 
 
 def _single(variant: str, dim: int = 12) -> MinimalAttention:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch import Tensor
 
 import zoo
+from zoo.evidence.replay import Run, replay_of
 from zoo_sequence.minimal_transformer.config import VARIANTS, MinimalAttentionConfig
 from zoo_sequence.minimal_transformer.layer import MinimalAttention
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Component ``attention``: every variant that the number of heads allows, from one state."""
+def _attention(run: Run) -> dict[str, Tensor]:
+    """Every variant that the number of heads allows, from one state."""
+    dim, heads = run.config["d_model"], run.config["heads"]
     outputs = {}
     for variant in VARIANTS:
-        if variant.startswith("wqk") and config["heads"] > 1:
+        if variant.startswith("wqk") and heads > 1:
             continue
-        layer = MinimalAttention(MinimalAttentionConfig(config["d_model"], config["heads"], variant)).eval()
+        layer = MinimalAttention(MinimalAttentionConfig(dim, heads, variant)).eval()
         wanted = layer.state_dict().keys()
-        zoo.fill(layer, {name: tensor for name, tensor in state.items() if name in wanted})
-        outputs[variant.replace("-", "_")] = layer(inputs["x"])
+        zoo.fill(layer, {name: tensor for name, tensor in run.state.items() if name in wanted})
+        outputs[variant.replace("-", "_")] = layer(run.inputs["x"])
     return outputs
+
+
+replay = replay_of({"attention": _attention})

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.nn.attention import dense_attention
+from zoo.nn.heads import merge_heads, split_heads
 from zoo_sequence.minimal_transformer.config import MinimalAttentionConfig
 
 
@@ -47,12 +48,10 @@ class MinimalAttention(nn.Module):
             with torch.no_grad():
                 self.tril.add_((row == column).to(self.tril))
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.config.num_heads, -1)).transpose(1, 2)
-
     def queries_and_keys(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What is compared, each (batch, heads, length, d_h)."""
-        query, key = self._split(self.query(self.qk(x))), self._split(self.key(x))
+        heads = self.config.num_heads
+        query, key = split_heads(self.query(self.qk(x)), heads), split_heads(self.key(x), heads)
         if self.tril is None:
             return query, key
         projected = query @ lower_triangle(self.tril)
@@ -72,9 +71,9 @@ class MinimalAttention(nn.Module):
         """
         query, key = self.queries_and_keys(x)
         dropout = self.config.dropout if self.training else 0.0
-        value = self._split(self.value(x))
+        value = split_heads(self.value(x), self.config.num_heads)
         output = dense_attention(query, key, value, attn_mask, causal=self.config.causal, dropout=dropout)
-        return self.out(output.transpose(1, 2).flatten(2))
+        return self.out(merge_heads(output))
 
 
 def example(config: MinimalAttentionConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

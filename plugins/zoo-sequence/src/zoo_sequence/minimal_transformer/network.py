@@ -70,11 +70,6 @@ class MinimalTransformer(nn.Module):
         return self.head(x[:, 0])
 
 
-def count_parameters(model: nn.Module) -> int:
-    """Number of trainable parameters."""
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
 def overdetermination(samples: int, outputs: int, parameters: int) -> float:
     """Q = samples * outputs / parameters; above 1 the training loss is comparable to the test loss."""
     return samples * outputs / parameters

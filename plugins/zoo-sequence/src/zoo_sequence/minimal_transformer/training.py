@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from zoo.errors import ConfigError
+from zoo.evidence.measuring import count_parameters
 from zoo.nn import digits
 from zoo_sequence.minimal_transformer.config import VARIANTS, MinimalTransformerConfig
-from zoo_sequence.minimal_transformer.network import MinimalTransformer, count_parameters, overdetermination
+from zoo_sequence.minimal_transformer.network import MinimalTransformer, overdetermination
 
 EPOCHS = 50
 

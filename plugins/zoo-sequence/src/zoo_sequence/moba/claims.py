@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import zoo
 from zoo import Measurement
-from zoo.evidence.measuring import quickest
+from zoo.evidence.measuring import count_parameters, quickest
 from zoo.nn.language_model import LanguageModel
 from zoo.nn.masks import causal_mask
 from zoo_sequence.moba.characters import Corpus
@@ -33,7 +33,7 @@ def check_parameters() -> Measurement:
     """Count a small decoder with MoBA and the host's own Llama with standard attention; load one state into both."""
     config = MoBALanguageModelConfig(attention="moba")
     moba, full = MoBALanguageModel(config), LanguageModel(replace(config, attention="full"))
-    counts = [sum(parameter.numel() for parameter in model.parameters()) for model in (moba, full)]
+    counts = [count_parameters(model) for model in (moba, full)]
     shapes = [{name: tensor.shape for name, tensor in model.state_dict().items()} for model in (moba, full)]
     full.load_state_dict(moba.state_dict())
     return Measurement(

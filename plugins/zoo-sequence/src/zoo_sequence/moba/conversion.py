@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 import zoo
+from zoo.evidence.replay import Run, replay_of
 from zoo_sequence.moba.config import MoBALanguageModelConfig, Routing
 from zoo_sequence.moba.language_model import MoBALanguageModel
 from zoo_sequence.moba.layer import moba_varlen
@@ -37,18 +38,18 @@ def convert(state: Mapping[str, Tensor], config: MoBALanguageModelConfig) -> dic
     return {name: tensor for name, tensor in state.items() if not name.endswith("rotary_emb.inv_freq")}
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Run a recording: the packed mechanism, or a whole decoder."""
-    if component == "moba-mechanism":
-        routing = Routing(config["moba_chunk_size"], config["moba_topk"])
-        return {"o": moba_varlen(inputs["q"], inputs["k"], inputs["v"], inputs["cu_seqlens"], routing)}
-    own = config_of_llama(config)
-    model = MoBALanguageModel(own)
-    zoo.fill(model, convert(state, own))
-    return {"logits": model.eval()(inputs["input_ids"])}
+def _packed(run: Run) -> dict[str, Tensor]:
+    """The mechanism on packed sequences."""
+    routing = Routing(run.config["moba_chunk_size"], run.config["moba_topk"])
+    inputs = run.inputs
+    return {"o": moba_varlen(inputs["q"], inputs["k"], inputs["v"], inputs["cu_seqlens"], routing)}
+
+
+def _decoder(run: Run) -> dict[str, Tensor]:
+    """A whole decoder."""
+    own = config_of_llama(run.config)
+    model = zoo.fill(MoBALanguageModel(own), convert(run.state, own)).eval()
+    return {"logits": model(run.inputs["input_ids"])}
+
+
+replay = replay_of({"moba-mechanism": _packed, "moba-llama": _decoder})

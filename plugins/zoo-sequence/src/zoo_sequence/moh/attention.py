@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.heads import merge_heads
 from zoo_sequence.moh.config import MoHConfig
 from zoo_sequence.moh.routing import Router, Routing, gated_heads, softmax_heads
 
@@ -38,7 +39,7 @@ class MoHAttention(nn.Module):
             if routings is not None:
                 routings.append(routing)
             output = gated_heads(routing, heads, skip=self.skip)
-        return self.proj(output.transpose(1, 2).flatten(2))
+        return self.proj(merge_heads(output))
 
 
 def example(config: MoHConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

@@ -10,8 +10,9 @@ from torch import Tensor
 import zoo
 from zoo import Measurement
 from zoo.building import build_on_meta
-from zoo.evidence.measuring import quickest
+from zoo.evidence.measuring import count_parameters, quickest
 from zoo.nn.attention import dense_attention
+from zoo.nn.heads import merge_heads
 from zoo_sequence.moh.attention import MoHAttention
 from zoo_sequence.moh.config import MoHConfig, MoHViTConfig
 from zoo_sequence.moh.llama import head_counts
@@ -24,7 +25,7 @@ def check_sum_over_heads() -> Measurement:
     torch.manual_seed(0)
     outputs, projection = torch.randn(2, 8, 50, 16), torch.nn.Linear(128, 128, bias=False)
     with torch.no_grad():
-        joined = projection(outputs.transpose(1, 2).flatten(2))
+        joined = projection(merge_heads(outputs))
         cut = projection.weight.unflatten(1, (8, 16))
         summed = sum(outputs[:, head] @ cut[:, head].T for head in range(8))
     return _difference(joined - summed)
@@ -39,7 +40,7 @@ def check_unit_gates() -> Measurement:
         for parameter in layer.router.parameters() if layer.router else ():
             parameter.zero_()
         query, key, value = layer.qkv(x).unflatten(-1, (3, 8, 8)).permute(2, 0, 3, 1, 4)
-        plain = layer.proj(dense_attention(query, key, value).transpose(1, 2).flatten(2))
+        plain = layer.proj(merge_heads(dense_attention(query, key, value)))
         return _difference(layer(x) - plain)
 
 
@@ -158,7 +159,7 @@ def check_gate_parameters() -> Measurement:
         schema = MoHViTConfig(**{str(name): value for name, value in config.items()})
         model = build_on_meta(lambda schema=schema: MoHViT(schema))  # type: ignore[misc]
         routers = [module for module in model.modules() if isinstance(module, Router)]
-        extra = sum(parameter.numel() for router in routers for parameter in router.parameters())
+        extra = count_parameters(*routers)
         formula = sum(
             depth * dim * (heads + 2 if routed else heads)
             for depth, dim, heads, routed in zip(
@@ -166,7 +167,7 @@ def check_gate_parameters() -> Measurement:
             )
         )
         exact = exact and extra == formula
-        shares[preset] = extra / sum(parameter.numel() for parameter in model.parameters())
+        shares[preset] = extra / count_parameters(model)
     listing = ", ".join(f"{name}: {share:.2%}" for name, share in shares.items())
     return Measurement(
         f"{listing} of all parameters; formula {'exact' if exact else 'differs'}",

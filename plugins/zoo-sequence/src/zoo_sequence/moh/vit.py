@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo.nn.drop_path import DropPath, linear_rates
+from zoo.nn.heads import merge_heads
 from zoo.nn.masks import masked_softmax
 from zoo_sequence.moh.config import MoHViTConfig
 from zoo_sequence.moh.routing import Heads, Router, Routing, gated_heads
@@ -105,7 +106,7 @@ class CosineAttention(nn.Module):
         if routings is not None:
             routings.append(routing)
         output = gated_heads(routing, self.heads(x), skip=self.skip)
-        return self.proj(output.transpose(1, 2).flatten(2))
+        return self.proj(merge_heads(output))
 
 
 class FullAttention(CosineAttention):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.nn.attention import dense_attention
+from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import padding_mask
 from zoo_sequence.linear_attention import linear_attention
 from zoo_sequence.pavlovian_attention.config import PavlovianConfig
@@ -51,12 +52,11 @@ class PavlovianAttention(nn.Module):
         batch, length, _ = x.shape
         config = self.config
         visible = padding_mask(attn_mask, batch=batch, keys=length, mechanism="a plastic memory")
-        heads = (batch, length, config.num_heads, config.key_dim)
         query, key, value = (
-            projection(x).view(heads).transpose(1, 2) for projection in (self.q_proj, self.k_proj, self.v_proj)
+            split_heads(projection(x), config.num_heads) for projection in (self.q_proj, self.k_proj, self.v_proj)
         )
         output = self.respond(query, key, value, visible)
-        return self.out_proj(output.to(x.dtype).transpose(1, 2).reshape(batch, length, -1))
+        return self.out_proj(merge_heads(output.to(x.dtype)))
 
     def respond(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
         """Conditioned responses (batch, heads, length, d_k) of projected queries, keys and values."""

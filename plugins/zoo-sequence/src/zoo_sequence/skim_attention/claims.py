@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from zoo import Measurement
 from zoo.building import on_meta
-from zoo.evidence.measuring import PeakMemory, quickest
+from zoo.evidence.measuring import PeakMemory, count_parameters, quickest
 from zoo_sequence.skim_attention.band import band_attention
 from zoo_sequence.skim_attention.config import LongSkimformerConfig, SkimformerConfig, SkimmingMaskConfig
 from zoo_sequence.skim_attention.hosts import SkimmingMask
@@ -118,17 +118,13 @@ def check_saved_parameters() -> Measurement:
     config = SkimformerConfig()
     with on_meta():
         model, encoder = Skimformer(config), _bert_encoder(config, "eager")
-    skimformer = _count(model.encoder, model.skim.query, model.skim.key)
-    saved = _count(encoder) - skimformer
+    skimformer = count_parameters(model.encoder, model.skim.query, model.skim.key)
+    saved = count_parameters(encoder) - skimformer
     return Measurement(
-        f"saves {saved:,} ({_count(encoder):,} to {skimformer:,})",
+        f"saves {saved:,} ({count_parameters(encoder):,} to {skimformer:,})",
         saved == 11 * 2 * (768**2 + 768),
-        f"the layout embeddings cost {_count(model.skim.layout_embeddings):,}",
+        f"the layout embeddings cost {count_parameters(model.skim.layout_embeddings):,}",
     )
-
-
-def _count(*modules: nn.Module) -> int:
-    return sum(parameter.numel() for module in modules for parameter in module.parameters())
 
 
 def check_top_k() -> Measurement:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
 import zoo
-from zoo.errors import InputError
+from zoo.evidence.replay import Run, replay_of
+from zoo.nn.renaming import renamed
 from zoo_sequence.skim_attention.config import DocumentConfig, SkimformerConfig, SkimmingMaskConfig
 from zoo_sequence.skim_attention.heads import build_skimformer, build_skimming_mask
 
@@ -31,15 +32,13 @@ def convert(state: Mapping[str, Tensor], config: DocumentConfig) -> dict[str, Te
     A pooler, a head or tables of widths and heights that the config does not ask for are left out, so that a published
     masked language model also fills a bare backbone. The MLM decoder's matrix and bias stand under two names each.
     """
-    renames = _SKIMFORMER_RENAMES if isinstance(config, SkimformerConfig) else _RENAMES
-    converted = {}
-    for name, tensor in state.items():
-        for pattern, replacement in renames:
-            name = re.sub(pattern, replacement, name)
+    ours = renamed(state, _SKIMFORMER_RENAMES if isinstance(config, SkimformerConfig) else _RENAMES)
+    placed = {}
+    for name, tensor in ours.items():
         if _asked_for(name, config):
             of_head = name.startswith(tuple(_HEADS))
-            converted[name if of_head or config.head == "none" else f"backbone.{name}"] = tensor
-    return converted
+            placed[name if of_head or config.head == "none" else f"backbone.{name}"] = tensor
+    return placed
 
 
 def _asked_for(name: str, config: DocumentConfig) -> bool:
@@ -50,28 +49,6 @@ def _asked_for(name: str, config: DocumentConfig) -> bool:
     if getattr(config, "degrade_2d_positions", False) and re.match(r"skim\.layout_embeddings\.tables\.[hw]\.", name):
         return False
     return all(config.head == head for prefix, head in _HEADS.items() if name.startswith(prefix))
-
-
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Components ``skimformer`` and ``skimming-mask``; head and pooler are there when their tensors are."""
-    if component not in _COMPONENTS:
-        raise InputError(f"no component {component!r}; there are: {', '.join(_COMPONENTS)}")
-    schema, build, attention = _COMPONENTS[component]
-    instance = schema(**_sizes(config, state) | _OWN[component](config))
-    output = zoo.fill(build(instance), convert(state, instance)).eval()(**inputs)
-    found = {
-        "last_hidden_state": output.last_hidden_state,
-        attention: output.attention,
-        "pooler_output": output.pooler_output,
-        "mlm_logits" if instance.head == "mlm" else "logits": output.logits,
-    }
-    return {name: tensor for name, tensor in found.items() if tensor is not None}
 
 
 def _sizes(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -107,11 +84,27 @@ def _sizes(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> dict[str, 
     return sizes
 
 
-_COMPONENTS: Mapping[str, tuple[type, Callable[[Any], nn.Module], str]] = {
-    "skimformer": (SkimformerConfig, build_skimformer, "attentions"),
-    "skimming-mask": (SkimmingMaskConfig, build_skimming_mask, "skim_attention"),
-}
-_OWN: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-    "skimformer": lambda config: {"head_dim": config.get("attention_head_size")},
-    "skimming-mask": lambda config: {"core": config.get("core_model_type", "bert"), "top_k": config["top_k"]},
-}
+def _document(run: Run, model: nn.Module, config: DocumentConfig, attention: str) -> dict[str, Tensor]:
+    """Outputs of a model; head and pooler are there when their tensors are."""
+    output = zoo.fill(model, convert(run.state, config)).eval()(**run.inputs)
+    found = {
+        "last_hidden_state": output.last_hidden_state,
+        attention: output.attention,
+        "pooler_output": output.pooler_output,
+        "mlm_logits" if config.head == "mlm" else "logits": output.logits,
+    }
+    return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+
+def _skimformer(run: Run) -> dict[str, Tensor]:
+    own = SkimformerConfig(**_sizes(run.config, run.state), head_dim=run.config.get("attention_head_size"))
+    return _document(run, build_skimformer(own), own, "attentions")
+
+
+def _skimming_mask(run: Run) -> dict[str, Tensor]:
+    core, top_k = run.config.get("core_model_type", "bert"), run.config["top_k"]
+    own = SkimmingMaskConfig(**_sizes(run.config, run.state), core=core, top_k=top_k)
+    return _document(run, build_skimming_mask(own), own, "skim_attention")
+
+
+replay = replay_of({"skimformer": _skimformer, "skimming-mask": _skimming_mask})

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.nn.heads import split_heads
 from zoo.targets import require
 from zoo_sequence.skim_attention.config import DocumentConfig, SkimConfig
 from zoo_sequence.skim_attention.inputs import additive_mask, needed
@@ -156,9 +157,7 @@ class Skim(nn.Module):
             layout = self.layout_embeddings(needed(bbox))
         if self.layout_encoder is not None:
             layout = self.layout_encoder(layout).last_hidden_state
-        query, key = (
-            project(layout).unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for project in (self.query, self.key)
-        )
+        query, key = (split_heads(project(layout), self.num_heads) for project in (self.query, self.key))
         return query, key
 
     def weights(self, query: Tensor, key: Tensor, attention_mask: Tensor | None) -> Tensor:

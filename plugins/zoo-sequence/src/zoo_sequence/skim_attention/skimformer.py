@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from zoo.errors import MaskError
+from zoo.nn.heads import merge_heads, split_heads
 from zoo_sequence.skim_attention.band import Band, band_attention
 from zoo_sequence.skim_attention.config import DocumentConfig, LongSkimformerConfig, SkimformerConfig
 from zoo_sequence.skim_attention.inputs import require_known_inputs
@@ -70,10 +71,10 @@ class SharedAttention(nn.Module):
             read: from values (batch, heads, length, head_dim) to contexts of the same shape.
             head_mask: (heads,) factors of the heads.
         """
-        context = read(self.value(hidden).unflatten(-1, (self.num_heads, -1)).transpose(1, 2))
+        context = read(split_heads(self.value(hidden), self.num_heads))
         if head_mask is not None:
             context = context * head_mask.to(context.dtype)[:, None, None]
-        return self.output(context.transpose(1, 2).flatten(2), hidden)
+        return self.output(merge_heads(context), hidden)
 
 
 class SkimformerLayer(nn.Module):

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch import Tensor
 
-from zoo.errors import InputError
+from zoo.evidence.replay import Run, replay_of
 from zoo_sequence.softmax_limits.normalisers import normalise
 from zoo_sequence.softmax_limits.quantities import jacobian_norms, random_set_second_moment, select
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    """Component ``probe``: every quantity per row."""
-    if component != "probe":
-        raise InputError(f"no component {component!r}; there is: probe")
-    alpha = normalise(inputs["logits"], temperature=config["temperature"])
-    x = inputs["x"][:, None]
-    spectral, frobenius = jacobian_norms(alpha, config["temperature"])
+def _probe(run: Run) -> dict[str, Tensor]:
+    """Every quantity, per row."""
+    alpha = normalise(run.inputs["logits"], temperature=run.config["temperature"])
+    x = run.inputs["x"][:, None]
+    spectral, frobenius = jacobian_norms(alpha, run.config["temperature"])
     outputs = {"alpha": alpha, "jacobian_spectral": spectral, "jacobian_frobenius": frobenius}
-    for count in config["top_n"]:
+    for count in run.config["top_n"]:
         selection = select(alpha, x, count)
         outputs |= {
             f"distance_norm_N{count}": selection.distance("norm"),
@@ -36,3 +25,6 @@ def replay(
             f"separable_fraction_N{count}": selection.separable_fraction(),
         }
     return outputs
+
+
+replay = replay_of({"probe": _probe})

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.evidence.plots import new_figure, saved
 from zoo.nn.heads import repeat_heads
-from zoo.targets import require
 from zoo_sequence.model_maps import attention_maps, queries_keys_values, tiny_gpt2
 from zoo_sequence.softmax_limits.config import SoftmaxLimitsConfig
 from zoo_sequence.softmax_limits.quantities import (
@@ -61,7 +61,7 @@ class LimitsResult:
 
     def plot(self, path: str | None = None) -> Any:
         """Distance with its triangle bounds, and separability, against N; a matplotlib figure."""
-        figure = require("matplotlib.figure", needed_by="plotting").Figure(figsize=(8, 3), layout="constrained")
+        figure = new_figure(figsize=(8, 3))
         left, right = figure.subplots(1, 2)
         curves = (
             (left, "measured", self.distance),
@@ -77,9 +77,7 @@ class LimitsResult:
         right.set(xlabel="N", ylabel="separable fraction", ylim=(0, 1.05))
         left.legend()
         right.legend()
-        if path is not None:
-            figure.savefig(path, dpi=120)
-        return figure
+        return saved(figure, path)
 
 
 class SoftmaxLimits:

@@ -8,6 +8,7 @@ import torch
 
 import zoo
 from zoo import Measurement
+from zoo.evidence.measuring import count_parameters
 from zoo_sequence.transformer_wave_function.config import VARIANTS, WaveFunctionConfig
 from zoo_sequence.transformer_wave_function.hamiltonian import Hamiltonian, exact_energies, exact_expectation
 from zoo_sequence.transformer_wave_function.network import (
@@ -36,7 +37,7 @@ def _trained_error(attention: str, j2: float, steps: int) -> tuple[float, int, f
     energy = run_exact(model, hamiltonian, steps=steps)[-1]
     seconds = (time.perf_counter() - started) / steps
     exact = exact_energies(hamiltonian)[0]
-    return (energy - exact) / abs(exact), sum(p.numel() for p in model.parameters()), seconds
+    return (energy - exact) / abs(exact), count_parameters(model), seconds
 
 
 def check_factored_against_standard() -> Measurement:
@@ -110,8 +111,8 @@ def check_parameter_cost() -> Measurement:
         ("standard", {"attention": "standard"}),
     ):
         layer = PatchAttention(WaveFunctionConfig(**{**vars(config), **changes}))
-        kept = sum(p.numel() for part in (layer.v, layer.W) for p in part.parameters())
-        counts[name] = sum(p.numel() for p in layer.parameters()) - kept
+        kept = count_parameters(layer.v, layer.W)
+        counts[name] = count_parameters(layer) - kept
     expected = (10 * 25, 10 * 25**2, 2 * 60**2 + 2 * 60 + 10 * 25)
     return Measurement(
         f"h n = {counts['factored']}, h n^2 = {counts['free']}, queries and keys "

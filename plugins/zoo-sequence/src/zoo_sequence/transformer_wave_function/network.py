@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.nn.heads import merge_heads, split_heads
 from zoo_sequence.transformer_wave_function.config import WaveFunctionConfig
 
 
@@ -48,17 +49,14 @@ class PatchAttention(nn.Module):
             return free
         if kind == "positional-softmax" or self.q is None or self.k is None:
             return free.softmax(-1)
-        query, key = (self._split(projection(x)) for projection in (self.q, self.k))
+        query, key = (split_heads(projection(x), self.config.num_heads) for projection in (self.q, self.k))
         scores = query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1])
         return (scores + free).softmax(-1) if kind == "standard" else scores.softmax(-1) + free
 
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.config.num_heads, -1)).transpose(-3, -2)
-
     def forward(self, x: Tensor) -> Tensor:
         """Attend."""
-        mixed = self.weights(x) @ self._split(self.v(x))
-        return self.W(mixed.transpose(-3, -2).flatten(-2))
+        mixed = self.weights(x) @ split_heads(self.v(x), self.config.num_heads)
+        return self.W(merge_heads(mixed))
 
 
 class Block(nn.Module):
