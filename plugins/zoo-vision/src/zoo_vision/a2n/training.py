@@ -1,0 +1,38 @@
+"""Training on windows of real photographs, as the paper trains on DIV2K: L1 distance, Adam, a halved rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from zoo_vision import restoration
+from zoo_vision.a2n.claims import evaluate
+from zoo_vision.a2n.config import A2NConfig
+from zoo_vision.a2n.network import A2N
+
+STEPS = 1500
+SIDE = 24
+
+
+def train(
+    config: A2NConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
+) -> tuple[nn.Module, dict[str, float]]:
+    """Photographs reduced by ``scale``; three minutes on one core for the preset ``photographs``."""
+    model = A2N(config).train()
+    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
+    batches = restoration.patches("train", SIDE * config.scale, STEPS, 8, seed)
+    for step, truth in enumerate(batches):
+        small = restoration.resized(truth, SIDE, SIDE)
+        loss = functional.l1_loss(model(small * config.value_range), truth * config.value_range)
+        optimiser.zero_grad()
+        (loss / config.value_range).backward()
+        optimiser.step()
+        schedule.step()
+        if step % 100 == 0:
+            log(f"step {step}: L1 {loss.item() / config.value_range:.4f}")
+    ours, bicubic = evaluate(model.eval(), config)
+    return model, {"psnr": round(ours, 2), "bicubic": round(bicubic, 2)}

@@ -1,0 +1,90 @@
+"""What restorers of images share: how good a restored image is, and pairs made from real photographs.
+
+* PSNR = 10 log10(range^2 / mean squared error), in decibels.
+* SSIM (Wang et al. 2004): means, variances and covariance under a Gaussian window of 11 pixels, deviation 1.5;
+  SSIM = ((2 m1 m2 + C1)(2 c12 + C2)) / ((m1^2 + m2^2 + C1)(v1 + v2 + C2)), averaged where the window fits;
+  C1 = (0.01 range)^2, C2 = (0.03 range)^2.
+
+Super-resolution measures the luma channel of the image without ``scale`` border pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo_vision import photographs
+from zoo_vision.photographs import Split
+
+# Of ITU-R BT.601, for values in [0, 1].
+_LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+
+
+def luma(images: Tensor) -> Tensor:
+    """(batch, 3, H, W) in [0, 1] to the Y channel (batch, 1, H, W), 16/255 to 235/255, as the field measures on."""
+    weights = torch.tensor(_LUMA, dtype=images.dtype, device=images.device).view(1, 3, 1, 1)
+    return (images * weights).sum(1, keepdim=True) + 16 / 255
+
+
+def psnr(images: Tensor, truth: Tensor, value_range: float = 1.0) -> Tensor:
+    """Decibels of each image: (batch, channels, H, W) twice to (batch,); infinite where they are equal."""
+    error = (images - truth).square().flatten(1).mean(1)
+    return 10 * torch.log10(value_range**2 / error)
+
+
+def ssim(images: Tensor, truth: Tensor, value_range: float = 1.0) -> Tensor:
+    """Structural similarity of each image, in [-1, 1]: (batch, channels, H, W) twice to (batch,).
+
+    Both sides must have at least 11 pixels.
+    """
+    channels = images.shape[1]
+    steps = torch.arange(11, dtype=images.dtype, device=images.device) - 5
+    line = torch.exp(-steps.square() / (2 * 1.5**2))
+    line = line / line.sum()
+    window = (line[:, None] * line).expand(channels, 1, 11, 11)
+
+    def mean(values: Tensor) -> Tensor:
+        return functional.conv2d(values, window, groups=channels)
+
+    first, second = mean(images), mean(truth)
+    variance_1 = mean(images.square()) - first.square()
+    variance_2 = mean(truth.square()) - second.square()
+    covariance = mean(images * truth) - first * second
+    c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
+    similarity = (2 * first * second + c1) * (2 * covariance + c2)
+    similarity = similarity / ((first.square() + second.square() + c1) * (variance_1 + variance_2 + c2))
+    return similarity.flatten(1).mean(1)
+
+
+def resized(images: Tensor, height: int, width: int) -> Tensor:
+    """Bicubic with the filter widened where it reduces, as MATLAB and Pillow reduce; values stay in [0, 1]."""
+    found = functional.interpolate(images, size=(height, width), mode="bicubic", align_corners=False, antialias=True)
+    return found.clamp(0, 1)
+
+
+def patches(split: Split, side: int, count: int, batch_size: int, seed: int) -> Iterator[Tensor]:
+    """Batches (batch_size, 3, side, side) in [0, 1] of random windows of photographs, mirrored and turned at random.
+
+    Args:
+        split: which photographs.
+        side: of a window, in pixels; photographs are first reduced to at most three times that.
+        count: of batches.
+        batch_size: windows in a batch.
+        seed: decides everything.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    pictures = [photographs.photograph(name, 3 * side) for name in photographs.photograph_names(split)]
+    for _ in range(count):
+        windows = []
+        for index in torch.randint(len(pictures), (batch_size,), generator=generator).tolist():
+            window = photographs.to_tensor(photographs.crop(pictures[index], side, side, generator))
+            turns, mirrored = (
+                torch.randint(8, (), generator=generator).item() % 4,
+                bool(torch.randint(2, (), generator=generator)),
+            )
+            window = window.rot90(int(turns), (1, 2))
+            windows.append(window.flip(2) if mirrored else window)
+        yield torch.stack(windows)
