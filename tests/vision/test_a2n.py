@@ -35,7 +35,7 @@ def test_enlarges_odd_images_by_its_scale(scale):
 
 def test_the_temperature_sharpens_the_choice():
     torch.manual_seed(0)
-    model = A2N(A2NConfig(dim=16, num_blocks=3)).eval()
+    model = A2N(A2NConfig(dim=16, num_blocks=3, reduction=1)).eval()
     images = torch.rand(4, 3, 8, 8) * 255
     even = model.branch_weights(images)
     assert even.shape == (4, 3, 2)
