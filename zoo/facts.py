@@ -199,6 +199,8 @@ class Entry:
             keyword arguments of ``forward``.
         predict: ``predict(model, config, source) -> dict``: answers ``zoo predict``. Numbers and texts are printed;
             a PIL picture, or a file as ``(".wav", bytes)``, is written beside and its path printed.
+        picture: ``picture(path) -> None``: draws what the entry does with real input into a PNG file, for its card; the
+            first line of its docstring is the caption.
         train: ``train(config, *, preset, seed, log) -> (module, metrics)``: reproduces bundled weights.
         convert: ``convert(state, config) -> state`` for weights given by path or URI, for checkpoints that are
             published where no scheme reaches; it must leave our own names alone.
@@ -221,6 +223,7 @@ class Entry:
     functional: str | None = None
     preprocess: str | None = None
     predict: str | None = None
+    picture: str | None = None
     train: str | None = None
     convert: str | None = None
     aliases: tuple[str, ...] = ()
@@ -252,6 +255,7 @@ class Entry:
             functional=self.functional,
             preprocess=self.preprocess,
             predict=self.predict,
+            picture=self.picture,
             train=self.train,
             convert=self.convert,
         )
@@ -336,7 +340,7 @@ class Paper:
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else None
 
 
-_ENTRY_TARGETS = ("build", "config", "example", "functional", "preprocess", "predict", "train", "convert")
+_ENTRY_TARGETS = ("build", "config", "example", "functional", "preprocess", "predict", "picture", "train", "convert")
 
 
 def _place(target: str | None, code: str) -> str | None:

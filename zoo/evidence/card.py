@@ -18,6 +18,7 @@ from zoo.errors import UnknownName
 from zoo.evidence import figures
 from zoo.evidence.hub_licenses import HUB_LICENSES
 from zoo.facts import Claim, Entry, Measurement, Paper, Weights
+from zoo.targets import resolve
 
 FOLDER = Path("model_cards")
 
@@ -51,11 +52,32 @@ def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False)
     """
     path = folder / offer.plugin / f"{offer.entry.id}.md"
     text = render(offer, figures.read(offer, folder))
+    if check and offer.entry.picture and not picture_path(offer, folder).is_file():
+        return picture_path(offer, folder)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return None
     if not check:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    return path
+
+
+def picture_path(offer: catalogue.Offer, folder: Path = FOLDER) -> Path:
+    """Where the picture on an entry's card lies."""
+    return folder / offer.plugin / "pictures" / f"{offer.entry.id}.png"
+
+
+def draw(offer: catalogue.Offer, folder: Path = FOLDER) -> Path | None:
+    """Draw the picture of an entry that has one, from real input.
+
+    Returns:
+        Its path.
+    """
+    if offer.entry.picture is None:
+        return None
+    path = picture_path(offer, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    resolve(offer.entry.picture)(path)
     return path
 
 
@@ -65,6 +87,7 @@ def render(offer: catalogue.Offer, measured: Mapping[str, Measurement]) -> str:
     parts = [
         _front_matter(paper, entry),
         f"# {entry.id}\n\n{_sentence(entry.summary)}",
+        _picture(entry),
         _loading(offer),
         _fidelity(paper),
         _bullets("Where code and paper differ", (*paper.differences, *entry.differences)),
@@ -141,6 +164,14 @@ def _loading(offer: catalogue.Offer) -> str:
         lines += ["", f'zoo.register_transformers()  # attn_implementation="zoo-{entry.id}"']
     also = f" Also called {', '.join(f'`{alias}`' for alias in entry.aliases)}." if entry.aliases else ""
     return "\n".join([*lines, "```"]) + f"\n\nPlugin `{offer.plugin}`, kind `{entry.kind}`.{also}"
+
+
+def _picture(entry: Entry) -> str:
+    if entry.picture is None:
+        return ""
+    caption = (resolve(entry.picture).__doc__ or "").strip().partition("\n\n")[0]
+    caption = " ".join(caption.split())
+    return f"![{caption}](pictures/{entry.id}.png)\n\n{caption}"
 
 
 def _fidelity(paper: Paper) -> str:
@@ -237,8 +268,6 @@ def _cell(text: str) -> str:
 def _docstring(entry: Entry) -> str:
     import inspect
     import sys
-
-    from zoo.targets import resolve
 
     resolve(entry.build)
     module = sys.modules[entry.build.partition(":")[0]]

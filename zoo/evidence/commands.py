@@ -154,14 +154,18 @@ def bench_command(
 @click.argument("names", nargs=-1, type=EntryName())
 @click.option("--all", "everything", is_flag=True, help="Every entry of every plugin with a folder of cards.")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a card is missing or stale.")
+@click.option("--pictures", is_flag=True, help="Draw the pictures of the cards anew, too, from real input.")
 @click.option("--folder", default=Path("model_cards"), show_default=True, type=click.Path(path_type=Path))
-def card_command(names: tuple[str, ...], everything: bool, check: bool, folder: Path) -> None:
+def card_command(names: tuple[str, ...], everything: bool, check: bool, pictures: bool, folder: Path) -> None:
     """Render the model cards of NAMES (entries or papers)."""
     from zoo.evidence import card
 
     chosen = card.offers(names) if names else card.offers(None) if everything else None
     if chosen is None:
         raise click.UsageError("name entries, or give --all")
+    for offer in chosen if pictures and not check else ():
+        if (drawn := card.draw(offer, folder)) is not None:
+            click.echo(f"drew {drawn}")
     stale = [path for offer in chosen if (path := card.write(offer, folder, check=check)) is not None]
     for path in stale:
         click.echo(f"{'stale' if check else 'wrote'} {path}")

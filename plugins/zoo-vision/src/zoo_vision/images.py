@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -164,4 +164,28 @@ def save_maps(images: Tensor, maps: Tensor, path: str | Path) -> None:
         axes[1][column].imshow(weights, cmap="inferno", alpha=0.6, extent=extent, vmin=low, vmax=high)
     for axis in axes.flat:
         axis.set_axis_off()
+    saved(figure, path)
+
+
+def save_row(pictures: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None) -> None:
+    """Write a PNG with pictures side by side under their titles, pixels kept sharp.
+
+    Args:
+        pictures: title -> (1, 3, H, W) or (3, H, W) in [0, 1], or a map (H, W), drawn in colours from 0 to 1.
+        path: the file.
+        notes: title -> a figure to stand below the picture.
+    """
+    figure = new_figure(figsize=(2.4 * len(pictures), 2.9))
+    axes = figure.subplots(1, len(pictures), squeeze=False)[0]
+    for axis, (title, image) in zip(axes, pictures.items(), strict=True):
+        values = image.detach().float().cpu()
+        values = values[0] if values.ndim == 4 else values
+        if values.ndim == 2:
+            axis.imshow(values.numpy(), cmap="inferno", vmin=0, vmax=1, interpolation="nearest")
+        else:
+            axis.imshow(values.permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="nearest")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel((notes or {}).get(title, ""), fontsize=10)
+        axis.set_xticks([])
+        axis.set_yticks([])
     saved(figure, path)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from torch import Tensor
 
 import zoo
 from zoo import Measurement
-from zoo_vision import restoration
+from zoo.evidence.measuring import count_parameters
+from zoo_vision import images, restoration
 from zoo_vision.a2n.block import AttentionInAttention, leaky
 from zoo_vision.a2n.config import A2NConfig
 from zoo_vision.a2n.network import A2N
-from zoo_vision.counting import parameters
 
 
 def check_saved_parameters() -> Measurement:
     """Count both networks."""
     with torch.device("meta"):
-        full, small = (parameters(A2N(A2NConfig(plain_kernel=kernel))) for kernel in (3, 1))
+        full, small = (count_parameters(A2N(A2NConfig(plain_kernel=kernel))) for kernel in (3, 1))
     return Measurement(
         f"{full - small:,} fewer of {full:,} parameters (-{(full - small) / full:.1%})", full - small == 204_800
     )
@@ -57,7 +60,7 @@ def check_start() -> Measurement:
     with torch.no_grad():
         for seed in range(5):
             torch.manual_seed(seed)
-            weights = A2N(A2NConfig(value_range=1.0)).branch_weights(torch.rand(4, 3, 24, 24))
+            weights = A2N(A2NConfig(value_range=1.0)).branch_weights(torch.rand(4, 3, 12, 12))
             largest = max(largest, float((weights - 0.5).abs().max()))
     return Measurement(f"|w - 0.5| at most {largest:.4f} (5 seeds, 16 blocks, 4 images)", largest < 0.05)
 
@@ -87,3 +90,25 @@ def evaluate(model: torch.nn.Module, config: A2NConfig) -> tuple[float, float]:
         for found, figures in ((answer, ours), (restoration.resized(small, side, side), bicubic)):
             figures.append(restoration.psnr(restoration.luma(found)[..., inner, inner], right).mean())
     return float(torch.stack(ours).mean()), float(torch.stack(bicubic).mean())
+
+
+def picture(path: Path) -> None:
+    """A window of a held-out photograph: reduced to a half, enlarged bicubically, by A2N x2, and as it was."""
+    model = zoo.load("a2n/photographs")
+    truth = next(restoration.patches("held-out", 96, 1, 6, seed=1))[[0]]
+    small = restoration.resized(truth, 48, 48)
+    with torch.no_grad():
+        answer = model(small)
+    shown = {
+        "reduced": small,
+        "bicubic": restoration.resized(small, 96, 96),
+        "A2N x2 (bundled)": answer.clamp(0, 1),
+        "original": truth,
+    }
+    images.save_row(shown, path, notes={name: _decibels(image, truth) for name, image in shown.items()})
+
+
+def _decibels(image: Tensor, truth: Tensor) -> str:
+    if image.shape != truth.shape or torch.equal(image, truth):
+        return ""
+    return f"{float(restoration.psnr(restoration.luma(image), restoration.luma(truth))):.1f} dB"

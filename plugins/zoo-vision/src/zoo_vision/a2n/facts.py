@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 _TAGS = ("vision", "super-resolution", "pixel-attention", "convolutional", "gating")
 
@@ -38,6 +38,7 @@ PAPER = Paper(
             example="network:example",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="claims:picture",
             train="training:train",
             convert="conversion:convert",
             presets={
@@ -46,6 +47,20 @@ PAPER = Paper(
                 "x4": {"scale": 4},
                 "photographs": {"scale": 2, "dim": 24, "upsampling_dim": 16, "num_blocks": 4, "value_range": 1.0},
                 "tiny": {"dim": 16, "upsampling_dim": 8, "num_blocks": 2},
+            },
+            weights={
+                "photographs": Weights(
+                    "package://zoo_vision/weights/a2n-photographs.safetensors",
+                    sha256="54367abfdf6cd858ee4c861082c8640c212a0b62a6977d513f65fd75211ff81e",
+                    size=416_652,
+                    license="Apache-2.0",
+                    metric="35.63 dB on luma of held-out photographs at x2; bicubic 34.17 dB",
+                    command="zoo train a2n/photographs",
+                    note=(
+                        "Trained on windows of 41 photographs (scikit-image, scikit-learn, and Debian's opencv-doc, "
+                        "mate-backgrounds and lomiri-wallpapers); 12 others are held out. Values in [0, 1]."
+                    ),
+                ),
             },
             claims=(
                 Claim(
@@ -65,7 +80,7 @@ PAPER = Paper(
                 ),
                 Claim(
                     "enlarges photographs better than bicubic interpolation",
-                    figure="x4 on Set5 32.30 dB (bicubic 28.42 dB)",
+                    figure="x4 on Set5 32.30 dB",
                     check="claims:check_beats_bicubic",
                     slow=True,
                 ),
