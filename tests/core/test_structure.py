@@ -77,10 +77,6 @@ def test_no_module_imports_itself_by_a_detour():
     assert not structure.circles(structure.graph())
 
 
-# Modules that are being taken off another paper; this set only ever shrinks.
-PAPERS_LEFT = {"zoo_sequence.marginal_attention.edges"}
-
-
 def test_no_paper_imports_a_paper():
     papers = set(structure.paper_packages())
 
@@ -91,7 +87,7 @@ def test_no_paper_imports_a_paper():
         home = paper_of(module)
         # The parts that papers share lie below them, so they know no paper either.
         foreign = {other for other in map(paper_of, imported) if other not in (None, home)}
-        assert not foreign or module in PAPERS_LEFT, f"{module} imports {', '.join(sorted(map(str, foreign)))}"
+        assert not foreign, f"{module} imports {', '.join(sorted(map(str, foreign)))}"
 
 
 def test_the_core_imports_no_plugin_and_plugins_import_no_plugin():
@@ -127,18 +123,6 @@ def test_importing_every_facts_imports_nothing_heavy():
 # Published under these names before the rule for names was made.
 NAMED_BEFORE = ("attention-core",)
 
-# Papers that are being brought into the shape; this set only ever shrinks.
-NOT_YET = {
-    "zoo_sequence.marginal_attention",
-    "zoo_sequence.minimal_transformer",
-    "zoo_sequence.moba",
-    "zoo_sequence.moh",
-    "zoo_sequence.pavlovian_attention",
-    "zoo_sequence.skim_attention",
-    "zoo_sequence.softmax_limits",
-    "zoo_sequence.transformer_wave_function",
-}
-
 
 def _paper(package: str) -> Paper:
     paper = resolve(f"{package}.facts:PAPER")
@@ -153,8 +137,6 @@ def _tree(package: str, module: str) -> ast.Module:
 @pytest.mark.parametrize("package", sorted(structure.paper_packages()))
 def test_a_paper_has_the_fixed_names(package: str) -> None:
     problems = list(_problems(package))
-    if package in NOT_YET:
-        pytest.skip(f"not yet in shape: {'; '.join(problems)}")
     assert not problems, "\n".join(problems)
 
 

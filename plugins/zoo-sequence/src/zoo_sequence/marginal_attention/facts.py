@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
+_EXTENSIONS = "Multihop and expanding attention are extensions of the follow-up paper."
+
 PAPER = Paper(
     id="marginal-attention",
     title="Attention: Marginal Probability is All You Need?",
@@ -14,8 +16,7 @@ PAPER = Paper(
     replay="conversion:replay",
     ours=(
         "Written from the framework as published; the paper's own notation may differ and no code was seen.",
-        "Multihop and expanding attention are extensions of the follow-up paper.",
-        "Sizes of the presets, the language model, and linear causes in predictive coding.",
+        "Sizes of the presets.",
     ),
     entries=(
         Entry(
@@ -29,6 +30,7 @@ PAPER = Paper(
             example="layer:example",
             functional="layer:structural_attention",
             convert="conversion:convert",
+            ours=(_EXTENSIONS,),
             presets={
                 "transformer-encoder": {},
                 "transformer-decoder": {"causal": True},
@@ -81,6 +83,7 @@ PAPER = Paper(
             build="iterative:IterativeAttention",
             config="config:IterativeAttentionConfig",
             example="iterative:iterative_example",
+            ours=("Linear causes in predictive coding.",),
             presets={
                 "hopfield": {"form": "hopfield"},
                 "slots": {"form": "slots", "num_slots": 7, "dim": 64, "iterations": 3},
@@ -113,6 +116,7 @@ PAPER = Paper(
             build="language_model:StructuralLanguageModel",
             config="config:StructuralLanguageModelConfig",
             example="language_model:language_model_example",
+            ours=(_EXTENSIONS, "The language model."),
             presets={"tiny": {"dim": 32, "num_heads": 4, "num_layers": 2}},
         ),
     ),

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
+_GATES = (
+    "The paper writes plain softmax gates; the code multiplies by the numbers of shared and of chosen heads and by 2 "
+    "and renormalises the chosen gates. The weights were trained with the code's form, which is ours."
+)
+_ONE_SHARED_HEAD = (
+    "With one shared head there is nothing to weigh and its gate is 1, in MoH-DiT as in the MoH-ViT code."
+)
+_BASELINE = "gated=False builds the plain-attention baseline under the same names."
+_SKIP = "skip=False computes every head, as the code does."
 _UNSEEN = "Published by the authors; the file was not seen here, so its tensor names are those of their code."
 
 
@@ -34,17 +43,7 @@ PAPER = Paper(
     repo="SkyworkAI/MoH",
     commit="2cefd57",
     replay="conversion:replay",
-    differences=(
-        "The paper writes plain softmax gates; the code multiplies by the numbers of shared and of chosen heads "
-        "and by 2 and renormalises the chosen gates. The weights were trained with the code's form, which is ours.",
-        "The code computes every head and multiplies unchosen ones by zero; here they are left out (skip=False "
-        "computes them all).",
-    ),
-    ours=(
-        "With one shared head there is nothing to weigh and its gate is 1, in MoH-DiT as in the MoH-ViT code.",
-        "The layer's default head counts: a quarter shared, half of all heads on.",
-        "gated=False builds the plain-attention baseline under the same names.",
-    ),
+    differences=("The code computes every head and multiplies unchosen ones by zero; here they are left out.",),
     entries=(
         Entry(
             id="moh",
@@ -55,6 +54,13 @@ PAPER = Paper(
             build="attention:MoHAttention",
             config="config:MoHConfig",
             example="attention:example",
+            differences=(_GATES,),
+            ours=(
+                _ONE_SHARED_HEAD,
+                "The layer's default head counts: a quarter shared, half of all heads on.",
+                _BASELINE,
+                _SKIP,
+            ),
             presets={"tiny": {"dim": 24, "num_heads": 6, "shared_heads": 2, "routed_heads": 2}},
             claims=(
                 Claim(
@@ -93,6 +99,8 @@ PAPER = Paper(
             build="dit:MoHDiT",
             config="config:MoHDiTConfig",
             example="dit:dit_example",
+            differences=(_GATES,),
+            ours=(_ONE_SHARED_HEAD, _BASELINE),
             presets={
                 "tiny": {
                     "input_size": 8,
@@ -203,6 +211,8 @@ PAPER = Paper(
             build="vit:MoHViT",
             config="config:MoHViTConfig",
             example="vit:vit_example",
+            differences=(_GATES,),
+            ours=(_ONE_SHARED_HEAD, _SKIP),
             presets={
                 "tiny": {
                     "image_size": 64,

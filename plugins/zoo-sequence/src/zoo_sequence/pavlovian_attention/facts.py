@@ -12,11 +12,7 @@ PAPER = Paper(
     code=__package__,
     fidelity="paper",
     replay="conversion:replay",
-    ours=(
-        "The list of rules (Hebb, decay, Oja, delta, BCM) is a concrete reading of a qualitative discussion.",
-        "Constants of capacity and error propagation were derived from the theory, not copied from the text.",
-        "The entries beyond the layer: the language model, the memory kit and the conditioning protocols.",
-    ),
+    ours=("The list of rules (Hebb, decay, Oja, delta, BCM) is a concrete reading of a qualitative discussion.",),
     entries=(
         Entry(
             id="pavlovian-attention",
@@ -54,6 +50,7 @@ PAPER = Paper(
             config="config:PavlovianLanguageModelConfig",
             example="language_model:language_model_example",
             train="training:train",
+            ours=("The language model, and the recall that it is trained on.",),
             presets={
                 "tiny": {},
                 "small": {"num_layers": 6, "dim": 384, "num_heads": 6},
@@ -79,6 +76,7 @@ PAPER = Paper(
             build="memory:AssociativeMemory",
             config="config:MemoryConfig",
             example="memory:memory_example",
+            ours=("The memory as an entry.",),
         ),
         Entry(
             id="pavlovian-attention-capacity",
@@ -88,6 +86,7 @@ PAPER = Paper(
             build="storage:Capacity",
             config="config:CapacityConfig",
             example="storage:capacity_example",
+            ours=("Constants of capacity and error propagation were derived from the theory, not copied.",),
             claims=(
                 Claim(
                     "average-case capacity O(d_k): mean squared retrieval error (n-1)/d_k",
@@ -110,6 +109,7 @@ PAPER = Paper(
             build="conditioning:Conditioning",
             config="config:ConditioningConfig",
             example="conditioning:conditioning_example",
+            ours=("The protocols as a benchmark.",),
             claims=(
                 Claim(
                     "a delta rule stores up to d_k associations exactly and shows blocking; the Hebb rule does not",

@@ -33,6 +33,12 @@ _LAYOUT_ANALYSIS = {
     "head": "token-classification",
 }
 
+_PADDING = (
+    "The authors' layout encoder sees padding: with one, the padding of a batch changes the attention of real tokens. "
+    "Kept here."
+)
+_CENTRES = "With degrade_2d_positions the tables of widths and heights do not exist."
+
 PAPER = Paper(
     id="skim-attention",
     title="Skim-Attention: Learning to Focus via Document Layout",
@@ -44,21 +50,6 @@ PAPER = Paper(
     commit="64917bb",
     fidelity="reference",
     replay="conversion:replay",
-    differences=(
-        "The authors' layout encoder sees padding: with one, the padding of a batch changes the attention of real "
-        "tokens. Kept here.",
-        "The authors' SkimmingMask needs an attention mask (batch, length, length); (batch, length) is taken too.",
-        "Their SkimmingMask config has a number of skim-attention heads, but the encoder's number is what counts.",
-    ),
-    ours=(
-        "LongSkimformer: global tokens use the queries, keys and values of all others, the layout encoder is not "
-        "windowed (its fused attention is linear in memory, quadratic in time), layers with other windows get other "
-        "attention from the same scores, and the preset has Longformer's vocabulary.",
-        "BERT with skim embeddings: the four projections have biases.",
-        "With degrade_2d_positions the tables of widths and heights do not exist.",
-        "skimming-mask-bert contextualises its boxes; skimming-mask-bert-plain does not.",
-        "The synthetic pages of the layout analysis, and the weights trained on them.",
-    ),
     entries=(
         Entry(
             id="skim-attention",
@@ -72,6 +63,8 @@ PAPER = Paper(
             train="training:train",
             convert="conversion:convert",
             requires=("transformers",),
+            differences=(_PADDING,),
+            ours=(_CENTRES, "The weights of the preset layout-analysis."),
             presets={
                 "tiny": _TINY | {"head": "mlm"},
                 "skimformer-base": _CONTEXTUALISED | {"head": "mlm"},
@@ -134,6 +127,7 @@ PAPER = Paper(
             config="config:SkimEmbedConfig",
             example="heads:example",
             requires=("transformers",),
+            ours=("The four projections have biases.",),
             presets={
                 "tiny": _SMALL | {"head": "mlm"},
                 "bert-with-skim-embed": {"head": "mlm"},
@@ -147,6 +141,7 @@ PAPER = Paper(
             build="layout_analysis:LayoutAnalysis",
             config="config:LayoutAnalysisConfig",
             example="layout_analysis:layout_analysis_example",
+            ours=("The synthetic pages.",),
         ),
         Entry(
             id="skim-attention-long",
@@ -159,6 +154,14 @@ PAPER = Paper(
             example="heads:example",
             convert="conversion:convert",
             requires=("transformers",),
+            differences=(_PADDING,),
+            ours=(
+                _CENTRES,
+                "Global tokens use the queries, keys and values of all others.",
+                "The layout encoder is not windowed (its fused attention is linear in memory, quadratic in time).",
+                "Layers with other windows get other attention from the same scores.",
+                "The preset has Longformer's vocabulary.",
+            ),
             presets={
                 "tiny": _TINY | {"head": "mlm", "window": [8]},
                 "long-skimformer": _CONTEXTUALISED | {"head": "mlm", "max_length": 2048, "vocab_size": 50_265},
@@ -194,6 +197,12 @@ PAPER = Paper(
             example="heads:example",
             convert="conversion:convert",
             requires=("transformers",),
+            differences=(
+                _PADDING,
+                "The authors' code needs an attention mask (batch, length, length); (batch, length) is taken too.",
+                "Their config has a number of skim-attention heads, but the encoder's number is what counts.",
+            ),
+            ours=(_CENTRES, "skimming-mask-bert contextualises its boxes; skimming-mask-bert-plain does not."),
             presets={
                 "tiny": _TINY | {"top_k": 5},
                 "skimming-mask-bert": _CONTEXTUALISED,

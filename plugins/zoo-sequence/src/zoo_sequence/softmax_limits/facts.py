@@ -12,15 +12,6 @@ PAPER = Paper(
     code=__package__,
     fidelity="paper",
     replay="conversion:replay",
-    differences=(
-        "The stated gradient bound 1/(4T) holds for the entries of the Jacobian; its spectral norm can reach 1/(2T).",
-        "The distance is defined as the norm of a sum in one place and as a sum of norms in another: both are offered.",
-    ),
-    ours=(
-        "The triangle bound and the random-set identity replace theorems whose constants were not available.",
-        "The alternative normalisers, all divided by their sum (the published self-adjusted softmax is not), "
-        "and the attention layer that offers them.",
-    ),
     entries=(
         Entry(
             id="softmax-limits",
@@ -31,6 +22,15 @@ PAPER = Paper(
             config="config:SoftmaxLimitsConfig",
             example="probe:example",
             requires=("transformers",),
+            differences=(
+                "The stated gradient bound 1/(4T) holds for the entries of the Jacobian; its spectral norm can reach "
+                "1/(2T).",
+                "The distance is defined as the norm of a sum in one place and as a sum of norms in another: both are "
+                "offered.",
+            ),
+            ours=(
+                "The triangle bound and the random-set identity replace theorems whose constants were not available.",
+            ),
             claims=(
                 Claim(
                     "vanishing attention: bounded logits give weights between C1/L and C2/L",
@@ -73,6 +73,10 @@ PAPER = Paper(
             config="config:NormalisedAttentionConfig",
             example="attention:attention_example",
             functional="attention:normalised_attention",
+            ours=(
+                "The alternative normalisers, all divided by their sum (the published self-adjusted softmax is not), "
+                "and the attention layer that offers them.",
+            ),
             presets={
                 "scalable-softmax": {"normaliser": "scalable-softmax"},
                 "self-adjusted-softmax": {"normaliser": "self-adjusted-softmax"},
