@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from zoo.bridges.transformers.maps import Document
+from zoo.bridges.transformers.tiny import tiny_tokenizer
 from zoo_interpret.bert_look.config import BertLookConfig, DistanceProbeConfig, WordsProbeConfig
 from zoo_interpret.bert_look.coreference import (
     Mention,
@@ -31,7 +33,6 @@ from zoo_interpret.bert_look.probes import (
 )
 from zoo_interpret.bert_look.statistics import (
     BertLook,
-    document_maps,
     embed_heads,
     example,
     js_distances,
@@ -87,14 +88,14 @@ def test_published_names_of_the_words_probe_load(tmp_path):
 
 def test_true_counts_differ_from_the_two_separators_of_the_paper():
     tokens = torch.tensor([1, 5, 2, 6, 2, 7, 2])
-    document = [(tokens, maps(0, 2, 3, 7, 7))]
+    document = [Document(tokens, maps(0, 2, 3, 7, 7))]
     two = BertLook(BertLookConfig(1, 2, [3])).analyse(document).averages["sep_sep"]
     true = BertLook(BertLookConfig(1, 2, [3], separators="count")).analyse(document).averages["sep_sep"]
     torch.testing.assert_close(two * 2, true * 3)
 
 
 def test_sums_or_means_over_documents():
-    documents = [(torch.tensor([1, 5, 2, 6, 2]), maps(seed, 1, 3, 5, 5)) for seed in range(4)]
+    documents = [Document(torch.tensor([1, 5, 2, 6, 2]), maps(seed, 1, 3, 5, 5)) for seed in range(4)]
     summed = BertLook(BertLookConfig(1, 2, [3])).analyse(documents).js
     mean = BertLook(BertLookConfig(1, 2, [3], reduce="mean")).analyse(documents).js
     torch.testing.assert_close(summed, mean * 4)
@@ -221,8 +222,14 @@ def test_distance_features_and_their_probe():
     assert float(right.float().mean()) > 0.5, "half of the words depend on the next one: distance alone finds them"
 
 
-def test_a_model_without_maps_is_refused():
-    case = example(BertLookConfig(1, 2, [3, 4]))
-    case["model"].set_attn_implementation("sdpa")
-    with pytest.raises(zoo.InputError, match="eager"):
-        document_maps(**case)
+def test_texts_and_a_model_with_fast_attention_are_analysed():
+    case, words = example(BertLookConfig(1, 2, [3, 4])), tiny_tokenizer(ends=True)
+    assert case["model"].config._attn_implementation == "sdpa"
+    probe = BertLook(BertLookConfig(1, 2, [3, 4], js=False))
+    lines = []
+    whole = probe(case["model"], ["w5 w6 w7", "w8", "w9 w10"], words, batch_size=2, log=lines.append)
+    alone = [probe(case["model"], text, words) for text in ("w5 w6 w7", "w8", "w9 w10")]
+    assert whole.documents == 3
+    assert lines == ["2 texts", "3 texts"]
+    torch.testing.assert_close(whole.entropy, torch.stack([result.entropy for result in alone]).mean(0))
+    torch.testing.assert_close(whole.averages["sep"], torch.stack([result.averages["sep"] for result in alone]).mean(0))

@@ -8,16 +8,16 @@ import torch
 import transformers
 
 import zoo
-from zoo_interpret.heads import find_sites
+from zoo.bridges.transformers.sites import find_sites
+from zoo.bridges.transformers.tiny import tiny_model
 from zoo_interpret.sixteen_heads.claims import majority_task
 from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
 from zoo_interpret.sixteen_heads.method import SixteenHeads, example
 from zoo_interpret.sixteen_heads.results import rank
 from zoo_interpret.sixteen_heads.statistics import head_statistics, output_disagreement
-from zoo_interpret.tiny_models import tiny_bert
 
-CAUSAL = {"Llama": {"num_key_value_heads": 2}, "GPTNeoX": {}, "Phi": {}, "Phi3": {}}
-ENCODERS = ("Roberta", "DebertaV2")
+CAUSAL = ("llama", "gpt-neox", "phi3", "qwen3")
+ENCODERS = ("roberta", "deberta")
 
 
 def method(**config) -> SixteenHeads:
@@ -25,36 +25,11 @@ def method(**config) -> SixteenHeads:
 
 
 def tiny(kind: str):
-    torch.manual_seed(0)
-    small = {"vocab_size": 60, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
-    if kind == "gpt2":
-        config = transformers.GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=32, **small)
-        return transformers.GPT2LMHeadModel(config).eval()
-    shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-    if kind in CAUSAL:
-        config = getattr(transformers, f"{kind}Config")(**shape, **CAUSAL[kind], **small)
-        return getattr(transformers, f"{kind}ForCausalLM")(config).eval()
-    if kind in ENCODERS:
-        config = getattr(transformers, f"{kind}Config")(**shape, **small, num_labels=3)
-        return getattr(transformers, f"{kind}ForSequenceClassification")(config).eval()
-    if kind == "t5":
-        config = transformers.T5Config(
-            d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4, decoder_start_token_id=0, **small
-        )
-        return transformers.T5ForConditionalGeneration(config).eval()
-    config = transformers.BartConfig(
-        d_model=32,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=48,
-        decoder_ffn_dim=48,
-        max_position_embeddings=32,
-        decoder_start_token_id=2,
-        **small,
-    )
-    return transformers.BartForConditionalGeneration(config).eval()
+    if kind == "deberta":
+        shape = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+        config = transformers.DebertaV2Config(vocab_size=60, pad_token_id=0, num_labels=3, **shape)
+        return transformers.DebertaV2ForSequenceClassification(config).eval()
+    return tiny_model(kind)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +103,7 @@ def test_importance_takes_the_loss_of_the_model_and_counts_real_tokens_of_each_s
 
 
 def test_causal_models_are_scored_on_the_next_token():
-    model, ids = tiny("Llama"), torch.arange(3, 15).view(2, 6)
+    model, ids = tiny("llama"), torch.arange(3, 15).view(2, 6)
 
     def next_token(output, batch):
         return torch.nn.functional.cross_entropy(output.logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
@@ -145,7 +120,7 @@ def test_models_without_a_loss_and_shared_layers_are_named():
     albert = transformers.AlbertForSequenceClassification(config).eval()
     with pytest.raises(zoo.InputError, match="no importance of its own"):
         method().importance(albert, [batch])
-    bert = tiny_bert()
+    bert = tiny_model("bert", head="Model")
     bert.forward = lambda labels, **inputs: type(bert).forward(bert, **inputs)
     with pytest.raises(zoo.InputError, match="returns no loss"):
         method().importance(bert, [batch])
@@ -189,7 +164,7 @@ def test_the_kept_head_is_rescaled_on_request():
 
 
 def test_removed_heads_are_gone_for_a_second_look():
-    model = tiny("Roberta")
+    model = tiny_model("roberta", head="ForSequenceClassification")
     mask = torch.tensor([[1, 0, 1, 1], [0, 0, 0, 0]])
     method().remove(model, mask)
     assert [(site.num_heads, site.head_dim) for site in find_sites(model)] == [(3, 8), (0, 0)]
@@ -245,7 +220,7 @@ def test_exact_pruning_extends_the_mask_step_by_step():
 def test_removal_is_refused_where_heads_cannot_be_cut_out():
     for kind, sites, reason in (
         ("gpt2", 2, "one fused projection"),
-        ("Llama", 2, "shares key/value heads"),
+        ("llama", 2, "shares key/value heads"),
         ("t5", 6, "shares position biases"),
     ):
         model = tiny(kind)

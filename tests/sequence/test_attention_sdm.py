@@ -6,6 +6,8 @@ import pytest
 import torch
 
 import zoo
+from zoo.bridges.transformers.maps import queries_keys_values
+from zoo.bridges.transformers.tiny import tiny_model
 from zoo_sequence.attention_sdm.config import CriticalDistanceConfig, MemoryConfig, ProbeConfig
 from zoo_sequence.attention_sdm.conversion import replay
 from zoo_sequence.attention_sdm.critical_distance import CriticalDistance, retrieval
@@ -20,7 +22,6 @@ from zoo_sequence.attention_sdm.intersections import (
 )
 from zoo_sequence.attention_sdm.memory import RetrievalProjection, SparseDistributedMemory
 from zoo_sequence.attention_sdm.probe import BetaProbe, probe_example
-from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
 
 
 @pytest.mark.parametrize(("n", "radius"), [(8, 3), (9, 4), (10, 2)])
@@ -112,7 +113,7 @@ def test_the_probe_measures_norms():
     with pytest.raises(zoo.InputError, match="padded"):
         BetaProbe(ProbeConfig())(case["model"], padded)
     with pytest.raises(zoo.InputError, match="too small"):
-        BetaProbe(ProbeConfig())(tiny_gpt2(n_embd=16), {"input_ids": torch.arange(6)[None]})
+        BetaProbe(ProbeConfig())(tiny_model("gpt2", n_embd=16), {"input_ids": torch.arange(6)[None]})
 
 
 def test_the_learned_scale_of_normalised_queries_and_keys_is_beta():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo_sequence.model_maps import tiny_gpt2
+from zoo.bridges.transformers.tiny import tiny_model, tiny_tokenizer
 from zoo_sequence.softmax_limits.attention import normalised_attention
 from zoo_sequence.softmax_limits.config import NORMALISERS, NormalisedAttentionConfig, SoftmaxLimitsConfig
 from zoo_sequence.softmax_limits.normalisers import normalise
@@ -164,21 +164,21 @@ def test_critical_n_by_its_definition_on_long_rows():
 def test_the_probe_reads_any_transformers_model():
     probe = SoftmaxLimits(SoftmaxLimitsConfig(top_n=[1, 4]))
     ids = torch.arange(40).view(2, 20)
-    result = probe(tiny_gpt2(), {"input_ids": ids})
+    result = probe(tiny_model("gpt2"), {"input_ids": ids})
     assert result.distance[4].shape == (2, 4)
     assert bool((result.distance[4] <= result.upper[4] + 1e-9).all())
     assert bool((result.distance[4] >= result.lower[4] - 1e-9).all())
     assert result.separable_sphere[4].shape == result.entropy.shape == result.critical.shape == (2, 4)
-    by_value = SoftmaxLimits(SoftmaxLimitsConfig(top_n=[4], tokens="value"))(tiny_gpt2(), {"input_ids": ids})
+    by_value = SoftmaxLimits(SoftmaxLimitsConfig(top_n=[4], tokens="value"))(tiny_model("gpt2"), {"input_ids": ids})
     assert not torch.allclose(by_value.distance[4], result.distance[4])
-    curves = probe.sweep_length(tiny_gpt2(), ids, [5, 10, 20])
+    curves = probe.sweep_length(tiny_model("gpt2"), ids, [5, 10, 20])
     assert set(curves) == {5, 10, 20}
     with pytest.raises(zoo.InputError, match="exceeds"):
-        SoftmaxLimits(SoftmaxLimitsConfig(top_n=[50]))(tiny_gpt2(), {"input_ids": ids})
-    model = tiny_gpt2()
-    model.set_attn_implementation("sdpa")
-    with pytest.raises(zoo.InputError, match="eager"):
-        probe(model, {"input_ids": ids})
+        SoftmaxLimits(SoftmaxLimitsConfig(top_n=[50]))(tiny_model("gpt2"), {"input_ids": ids})
+    text = " ".join(f"w{index}" for index in range(3, 23))
+    from_text = probe(tiny_model("gpt2"), text, tiny_tokenizer())
+    from_ids = probe(tiny_model("gpt2"), {"input_ids": torch.arange(3, 23)[None]})
+    assert torch.equal(from_text.distance[4], from_ids.distance[4])
 
 
 def test_finite_differences_agree_with_the_jacobian():

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo import Measurement
+from zoo.bridges.transformers.maps import documents
 from zoo_interpret.bert_look.config import AttentionProbeConfig, BertLookConfig
 from zoo_interpret.bert_look.parsing import (
     Sentence,
@@ -17,7 +18,6 @@ from zoo_interpret.bert_look.parsing import (
 from zoo_interpret.bert_look.probes import AttentionProbe, train_probe
 from zoo_interpret.bert_look.statistics import (
     average_attention,
-    document_maps,
     entropies,
     example,
     js_distances,
@@ -29,8 +29,8 @@ def check_separator_identity() -> Measurement:
     config = BertLookConfig(1, 2, [3, 4])
     case = example(config, 3)
     worst = 0.0
-    for tokens, maps in document_maps(**case):
-        found, count = average_attention(maps, tokens, config), len(tokens)
+    for document in documents(**case):
+        found, count = average_attention(document.maps, document.ids, config), len(document.ids)
         combined = (2 * found["sep_sep"] + (count - 2) * found["rest_sep"]) / count
         worst = max(worst, float((combined - found["sep"]).abs().max()))
     return Measurement(f"largest difference {worst:.1e}", worst < 1e-6)

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 
 import zoo
+from zoo.bridges.transformers.maps import documents
+from zoo.bridges.transformers.recorded import recorded_model
+from zoo.evidence.replay import Run, replay_of
 from zoo_interpret.bert_look.config import AttentionProbeConfig, BertLookConfig, WordsProbeConfig
 from zoo_interpret.bert_look.parsing import (
     AGGREGATIONS,
@@ -19,8 +22,7 @@ from zoo_interpret.bert_look.parsing import (
     word_attention,
 )
 from zoo_interpret.bert_look.probes import AttentionProbe, WordsProbe
-from zoo_interpret.bert_look.statistics import BertLook, document_maps
-from zoo_interpret.recorded_models import recorded_model
+from zoo_interpret.bert_look.statistics import BertLook
 
 
 def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
@@ -31,26 +33,20 @@ def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
     }
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
+def _analysis(run: Run) -> dict[str, Tensor]:
     """Statistics, word-level attention, heads as parsers, and probing classifiers of a recorded model."""
-    model = recorded_model(config, state)
+    model, config, inputs = recorded_model(run.config, run.state), run.config, run.inputs
     own = BertLookConfig(config["cls_id"], config["sep_id"], list(config["punct_ids"]))
     names = sorted((name for name in inputs if name.startswith("tokens")), key=lambda name: int(name[6:]))
-    documents = [document_maps(model, {"input_ids": inputs[name][None]})[0] for name in names]
-    result = BertLook(own).analyse(documents)
+    texts = list(documents(model, [{"input_ids": inputs[name][None]} for name in names]))
+    result = BertLook(own).analyse(texts)
     tables = {"entropy": result.entropy, "entropy_cls": result.entropy_cls, "js": result.js}
     outputs = {f"avg_{name}": table for name, table in result.averages.items()}
     outputs |= {name: table for name, table in tables.items() if table is not None}
     outputs["uniform_entropy"] = torch.tensor([result.uniform_entropy])
     for how in AGGREGATIONS:
         outputs[f"word_attention_{how}"] = word_attention(
-            documents[0][1], inputs["word_groups_starts"], inputs["word_groups_lengths"], how
+            texts[0].maps, inputs["word_groups_starts"], inputs["word_groups_lengths"], how
         )
     maps, gold = outputs["word_attention_mean"], inputs["heads_gold"]
     for direction in DIRECTIONS:
@@ -58,10 +54,10 @@ def replay(
         outputs[f"head_prediction_{direction}"] = predicted
         outputs[f"head_uas_{direction}"] = attachment_score(predicted, gold)
     outputs["offset_prediction"] = torch.stack([predict_offset(len(gold), offset) for offset in range(-3, 3)])
-    return outputs | _replay_probes(maps, inputs)
+    return outputs | _probing_classifiers(maps, inputs)
 
 
-def _replay_probes(maps: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _probing_classifiers(maps: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     count = maps.shape[0] * maps.shape[1]
     roots = {"ROOT_start": inputs["root_start"], "ROOT_end": inputs["root_end"]}
     attention = AttentionProbe(AttentionProbeConfig(count))
@@ -74,3 +70,6 @@ def _replay_probes(maps: Tensor, inputs: Mapping[str, Tensor]) -> dict[str, Tens
         "probe_attn_logits": attention(maps[None])[0],
         "probe_attn_words_logits": words(maps[None], vectors[None])[0],
     }
+
+
+replay = replay_of({"bert-stats": _analysis})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,30 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.transformers.attending import attending
+from zoo.bridges.transformers.inputs import Inputs
+from zoo.bridges.transformers.maps import Document, documents
+from zoo.bridges.transformers.sites import Group, Site
+from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.bert_look.config import BertLookConfig
-from zoo_interpret.tiny_models import tiny_bert
 
 SELECTORS = ("self", "right", "left", "sep", "cls", "punct", "sep_sep", "rest_sep")
-
-
-def document_maps(model: nn.Module, inputs: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
-    """Token ids (N,) and maps (layers, heads, N, N) of every document, on the CPU in at least float32, padding cut off.
-
-    Raises:
-        InputError: the model returns no maps.
-    """
-    with torch.no_grad():
-        output = model(**inputs, output_attentions=True)
-    maps = getattr(output, "attentions", None)
-    if not maps or maps[0] is None:
-        raise InputError('the model returned no attention maps; load it with attn_implementation="eager"')
-    stacked = torch.stack(tuple(maps), 1).cpu()
-    stacked = stacked.to(torch.promote_types(stacked.dtype, torch.float32))
-    ids = inputs["input_ids"].cpu()
-    real = inputs.get("attention_mask", torch.ones_like(ids)).cpu().bool()
-    return [(ids[row, kept], stacked[row][..., kept, :][..., kept]) for row, kept in enumerate(real)]
 
 
 def selectors(tokens: Tensor, config: BertLookConfig) -> dict[str, tuple[Tensor, float]]:
@@ -119,7 +106,7 @@ def saliency(
     """Gradient saliency of attention, |a dL/da| (layers, heads, N, N), summed over the batch.
 
     Args:
-        model: a transformers model with attn_implementation="eager".
+        model: of transformers.
         inputs: keyword arguments of its forward.
         loss: output to a scalar.
         steps: above 1, gradients are averaged over that many scaled input embeddings (integrated gradients).
@@ -129,9 +116,15 @@ def saliency(
     total: list[Tensor] = []
     for step in range(1, steps + 1):
         scaled = (embeddings * (step / steps)).requires_grad_()
-        output = model(inputs_embeds=scaled, **rest, output_attentions=True)
-        gradients = torch.autograd.grad(loss(output), output.attentions)
-        parts = [map_ * gradient for map_, gradient in zip(output.attentions, gradients, strict=True)]
+        maps: list[Tensor] = []
+
+        def keep(site: Site, weights: Tensor, maps: list[Tensor] = maps) -> None:
+            maps.append(weights)
+
+        with attending(model, weights=keep):
+            output = model(inputs_embeds=scaled, **rest)
+        gradients = torch.autograd.grad(loss(output), maps)
+        parts = [weights * gradient for weights, gradient in zip(maps, gradients, strict=True)]
         total = parts if not total else [a + b for a, b in zip(total, parts, strict=True)]
     return torch.stack([part.detach().div(steps).abs().sum(0) for part in total])
 
@@ -201,48 +194,69 @@ class BertLookResult:
 
 
 class BertLook:
-    """``probe(model, inputs)``: statistics of every head of a transformers model."""
+    """``probe(model, inputs)``: statistics of every head of a model."""
 
     def __init__(self, config: BertLookConfig) -> None:
         self.config = config
 
-    def __call__(self, model: nn.Module, inputs: Mapping[str, Tensor]) -> BertLookResult:
-        """Run the model and analyse its maps.
+    def __call__(
+        self,
+        model: nn.Module,
+        inputs: Inputs | Iterable[Mapping[str, Any]],
+        tokenizer: Any = None,
+        *,
+        group: Group | None = None,
+        batch_size: int = 8,
+        log: Callable[[str], object] = lambda line: None,
+    ) -> BertLookResult:
+        """Run the model and analyse its maps, text after text.
 
         Args:
-            model: with attn_implementation="eager".
-            inputs: keyword arguments of its forward; padding on any side, marked by ``attention_mask``.
+            model: of transformers or of the zoo, whatever computes its attention.
+            inputs: texts; or keyword arguments of its forward, or many of them; padding on any side.
+            tokenizer: for texts.
+            group: "E" or "D", where the model has both.
+            batch_size: texts of one forward pass, whose maps are in memory together.
+            log: takes a line per batch.
         """
-        return self.analyse(document_maps(model, inputs))
+        return self.analyse(documents(model, inputs, tokenizer, group=group, batch_size=batch_size, log=log))
 
-    def analyse(self, documents: Sequence[tuple[Tensor, Tensor]]) -> BertLookResult:
-        """Statistics of documents given as (token ids (N,), maps (layers, heads, N, N)).
+    def analyse(self, documents: Iterable[Document]) -> BertLookResult:
+        """Statistics of documents, each of which is let go when the next is asked for.
 
         Raises:
             InputError: no documents.
         """
-        if not documents:
+        sums: dict[str, Tensor] = {}
+        count, log_lengths = 0, 0.0
+        for document in documents:
+            rows = entropies(document.maps)
+            found = average_attention(document.maps, document.ids, self.config)
+            found |= {"entropy": rows.mean(-1), "entropy_cls": rows[..., 0]}
+            if self.config.js:
+                found["js"] = js_distances(document.maps)
+            sums = {name: sums.get(name, 0.0) + table for name, table in found.items()}
+            count, log_lengths = count + 1, log_lengths + math.log(len(document.ids))
+        if not count:
             raise InputError("no documents to analyse")
-        averages = [average_attention(maps, tokens, self.config) for tokens, maps in documents]
-        rows = [entropies(maps) for _, maps in documents]
-        distances = None
-        if self.config.js:
-            parts = torch.stack([js_distances(maps) for _, maps in documents])
-            distances = parts.sum(0) if self.config.reduce == "sum" else parts.mean(0)
+        distances = sums.get("js")
+        if distances is not None and self.config.reduce == "mean":
+            distances = distances / count
         return BertLookResult(
-            {name: torch.stack([entry[name] for entry in averages]).mean(0) for name in SELECTORS},
-            torch.stack([row.mean(-1) for row in rows]).mean(0),
-            torch.stack([row[..., 0] for row in rows]).mean(0),
-            float(torch.tensor([float(len(tokens)) for tokens, _ in documents]).log().mean()),
+            {name: sums[name] / count for name in SELECTORS},
+            sums["entropy"] / count,
+            sums["entropy_cls"] / count,
+            log_lengths / count,
             distances,
-            len(documents),
+            count,
         )
 
 
 def example(config: BertLookConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:
     """A tiny BERT and random ids of two segments each."""
     generator = torch.Generator().manual_seed(seed)
-    model = tiny_bert(seed=seed, vocab_size=max(66, config.cls_id, config.sep_id, *config.punct_ids) + 1)
+    vocabulary = max(66, config.cls_id, config.sep_id, *config.punct_ids) + 1
+    model = tiny_model("bert", head="Model", seed=seed, vocab_size=vocabulary, max_position_embeddings=40)
     ids = torch.randint(3, 67, (batch_size, 14), generator=generator)
     ids[:, 0], ids[:, 6], ids[:, -1] = config.cls_id, config.sep_id, config.sep_id
     return {"model": model, "inputs": {"input_ids": ids, "attention_mask": torch.ones_like(ids)}}

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import Measurement
-from zoo_interpret.heads import find_sites
+from zoo.bridges.transformers.heads import at_heads
+from zoo.bridges.transformers.sites import find_sites
 from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
 from zoo_interpret.sixteen_heads.method import SixteenHeads, example, gate, tiny_classifier
 from zoo_interpret.sixteen_heads.results import Importance
@@ -39,10 +40,8 @@ def check_gate_gradients() -> Measurement:
     for per, places in (("token", tokens), ("example", 1)):
         from_outputs = SixteenHeads(SixteenHeadsConfig(per=per)).importance(model, [batch]).raw
         gates = torch.ones(len(sites), 4, places, sites[0].num_heads, requires_grad=True)
-        handles = [site.output.register_forward_pre_hook(gate(gates, layer, site)) for layer, site in enumerate(sites)]
-        (gradient,) = torch.autograd.grad(model(**batch).loss, gates)
-        for handle in handles:
-            handle.remove()
+        with at_heads(model, gate(gates, sites), sites=sites):
+            (gradient,) = torch.autograd.grad(model(**batch).loss, gates)
         from_gates = gradient.abs().sum((1, 2))
         errors[per] = float((from_outputs - from_gates).abs().max() / from_gates.max())
     return Measurement(

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from zoo_interpret.recorded_models import recorded_model
+from zoo.bridges.transformers.maps import attention_maps
+from zoo.bridges.transformers.recorded import recorded_model
+from zoo.evidence.replay import Run, replay_of
 from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
 from zoo_interpret.sixteen_heads.method import SixteenHeads
 from zoo_interpret.sixteen_heads.statistics import head_statistics
 
 
-def replay(
-    component: str,
-    config: Mapping[str, Any],
-    call: Mapping[str, Any],
-    state: Mapping[str, Tensor],
-    inputs: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
+def _analysis(run: Run) -> dict[str, Tensor]:
     """Importance, ablations, pruning and statistics of a recorded classifier."""
-    model = recorded_model(config, state)
+    model, config, inputs = recorded_model(run.config, run.state), run.config, run.inputs
     names = ("input_ids", "token_type_ids", "attention_mask")
     arguments = {name: inputs[name] for name in names if name in inputs}
     method = SixteenHeads(
@@ -45,9 +38,7 @@ def replay(
         for start in range(0, len(inputs["labels"]), size)
     ]
     importance = method.importance(model, batches)
-    with torch.no_grad():
-        maps = model(**arguments, output_attentions=True).attentions
-    statistics = head_statistics(maps, arguments["attention_mask"])
+    statistics = head_statistics(attention_maps(model, arguments), arguments["attention_mask"])
     outputs = {
         "logits": logits(model),
         "importance_raw": importance.raw,
@@ -67,3 +58,6 @@ def replay(
 
 def _stacked(rows: list[list[Tensor]]) -> Tensor:
     return torch.stack([torch.stack(row) for row in rows])
+
+
+replay = replay_of({"bert-cls": _analysis})

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.transformers.heads import at_heads
+from zoo.bridges.transformers.sites import HEAD_COUNTS, Site, find_sites, projections, require_equal_heads
+from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
-from zoo_interpret.heads import HEAD_COUNTS, Site, find_sites, projections, require_equal_heads
 from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
 from zoo_interpret.sixteen_heads.results import Ablation, Importance, PruningStep, head_labels, rank
-from zoo_interpret.tiny_models import tiny_bert
 
 Batch = Mapping[str, Tensor]
 
@@ -50,12 +51,8 @@ class SixteenHeads:
         gates = torch.ones(len(sites), heads) if mask is None else mask
         if gates.shape != (len(sites), heads):
             raise InputError(f"mask of shape {tuple(gates.shape)}; the model has {len(sites)} layers of {heads} heads")
-        handles = [site.output.register_forward_pre_hook(gate(gates, layer, site)) for layer, site in enumerate(sites)]
-        try:
+        with at_heads(model, gate(gates, sites), sites=sites):
             yield gates
-        finally:
-            for handle in handles:
-                handle.remove()
 
     @torch.enable_grad()
     def importance(
@@ -100,7 +97,7 @@ class SixteenHeads:
                 pooled = getattr(output, "logits", torch.empty(0)).ndim == 2
             size = len(contexts[0])
             for layer, (site, context, gradient) in enumerate(zip(sites, contexts, gradients, strict=True)):
-                dots = (context.detach() * gradient).unflatten(-1, (heads, -1)).sum(-1)
+                dots = (context.detach() * gradient).sum(-1)
                 dots = dots if self.config.per == "token" else dots.sum(1, keepdim=True)
                 raw[layer] += dots.abs().sum((0, 1)).cpu()
                 real = _real_tokens(batch, target=site.group in decoders)
@@ -115,22 +112,16 @@ class SixteenHeads:
 
     @contextmanager
     def _gradients(self, model: nn.Module, sites: Sequence[Site], mask: Tensor | None) -> Iterator[list[Tensor]]:
-        """Within the context, the heads' concatenated outputs of each site, with gradients."""
+        """Within the context, the heads' outputs of each site, with gradients."""
         contexts: list[Tensor] = []
 
-        def keep(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            context = args[0] if args[0].requires_grad else args[0].requires_grad_()
-            contexts.append(context)
-            return (context, *args[1:])
+        def keep(site: Site, outputs: Tensor) -> Tensor:
+            contexts.append(outputs if outputs.requires_grad else outputs.requires_grad_())
+            return contexts[-1]
 
-        handles = [site.output.register_forward_pre_hook(keep) for site in sites]
-        try:
-            # Gates come after the hook above, so that the context is the head's own output.
-            with self.attach(model, mask):
-                yield contexts
-        finally:
-            for handle in handles:
-                handle.remove()
+        # Gates come after it, so that what is kept is the head's own output.
+        with at_heads(model, keep, sites=sites), self.attach(model, mask):
+            yield contexts
 
     def ablation(self, model: nn.Module, evaluate: Callable[[nn.Module], float], *, rescale: bool = False) -> Ablation:
         """What every head is worth to a metric where larger is better; arguments as of ``keep_only_one``."""
@@ -276,15 +267,14 @@ class SixteenHeads:
         return before - sum(parameter.numel() for parameter in model.parameters())
 
 
-def gate(gates: Tensor, layer: int, site: Site) -> Callable[..., tuple[Any, ...]]:
-    """A hook before a site's output projection; ``gates`` (layers, ..., heads) broadcast to its tokens."""
+def gate(gates: Tensor, sites: Sequence[Site]) -> Callable[[Site, Tensor], Tensor]:
+    """What multiplies heads' outputs by ``gates`` (layers, ..., heads), which broadcast to tokens; see ``at_heads``."""
+    layers = {site.name: layer for layer, site in enumerate(sites)}
 
-    def hook(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        context = args[0]
-        scale = gates[layer].to(context).repeat_interleave(site.head_dim, -1)
-        return (context * scale, *args[1:])
+    def act(site: Site, outputs: Tensor) -> Tensor:
+        return outputs * gates[layers[site.name]].to(outputs)[..., None]
 
-    return hook
+    return act
 
 
 def _cut(site: Site, parts: Mapping[str, nn.Linear], kept: Tensor) -> None:
@@ -329,7 +319,8 @@ def _real_tokens(batch: Batch, target: bool) -> Tensor | None:
 
 def tiny_classifier(seed: int = 0, **config: Any) -> nn.Module:
     """A random BERT classifier of 3 layers and 3 classes, in eval mode."""
-    return tiny_bert("BertForSequenceClassification", seed, num_hidden_layers=3, num_labels=3, **config)
+    shape = {"vocab_size": 67, "max_position_embeddings": 40, "num_hidden_layers": 3, "num_labels": 3, **config}
+    return tiny_model("bert", head="ForSequenceClassification", seed=seed, **shape)
 
 
 def example(config: SixteenHeadsConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Any]:

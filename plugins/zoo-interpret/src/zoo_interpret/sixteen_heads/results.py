@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from zoo.bridges.transformers.sites import Site
 from zoo.evidence.plots import new_figure, saved
-from zoo_interpret.heads import Site
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from zoo import Measurement
+from zoo.bridges.transformers.maps import attention_maps, queries_keys_values
 from zoo_sequence.attention_sdm.config import CriticalDistanceConfig, MemoryConfig, ProbeConfig
 from zoo_sequence.attention_sdm.critical_distance import CriticalDistance, retrieval
 from zoo_sequence.attention_sdm.intersections import (
@@ -18,7 +19,6 @@ from zoo_sequence.attention_sdm.intersections import (
 )
 from zoo_sequence.attention_sdm.memory import SparseDistributedMemory, flipped, softmax_weights
 from zoo_sequence.attention_sdm.probe import probe_example
-from zoo_sequence.model_maps import attention_maps, queries_keys_values
 
 _RADII = (9, 11, 15, 20)
 
@@ -88,7 +88,7 @@ def check_optimal_radius() -> Measurement:
 def check_heads_are_memories() -> Measurement:
     """Attention maps of a GPT-2 against softmax(beta cos) with the probe's beta, query by query."""
     case = probe_example(ProbeConfig())
-    maps, _ = attention_maps(**case)
+    maps = attention_maps(**case)
     worst = 0.0
     for alpha, (query, key, _) in zip(maps, queries_keys_values(**case), strict=True):
         beta = query.norm(dim=-1)[..., None] * key.norm(dim=-1)[..., None, :] / math.sqrt(query.shape[-1])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.transformers.inputs import Inputs, as_inputs, real_tokens
+from zoo.bridges.transformers.maps import queries_keys_values
+from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
 from zoo.nn.heads import repeat_heads
 from zoo_sequence.attention_sdm.config import ProbeConfig
 from zoo_sequence.attention_sdm.intersections import radius_of_beta
-from zoo_sequence.model_maps import queries_keys_values, tiny_gpt2
 
 
 @dataclass(frozen=True)
@@ -61,22 +62,24 @@ class BetaProbe:
     def __init__(self, config: ProbeConfig) -> None:
         self.config = config
 
-    def __call__(self, model: nn.Module, inputs: Mapping[str, Tensor]) -> BetaResult:
+    def __call__(self, model: nn.Module, inputs: Inputs, tokenizer: Any = None) -> BetaResult:
         """Measure.
 
         Args:
             model: any model with query and key projections; rotary positions turn queries and keys, and leave
                 their lengths.
-            inputs: keyword arguments of its forward, without padding.
+            inputs: keyword arguments of its forward, a tensor, or a text; without padding.
+            tokenizer: for texts.
 
         Raises:
             InputError: padded inputs, or heads of fewer than 6 features.
         """
-        padding = inputs.get("attention_mask")
+        arguments = as_inputs(model, inputs, tokenizer)
+        padding = real_tokens(arguments)
         if padding is not None and not bool(padding.all()):
             raise InputError("the inputs are padded: measure sequences of one length at a time")
         means, largest, logits, head_dim = [], [], [], 0
-        for query, key, _ in queries_keys_values(model, inputs):
+        for query, key, _ in queries_keys_values(model, arguments):
             head_dim = query.shape[-1]
             key = repeat_heads(key, query.shape[1])
             if self.config.positions == "last":
@@ -96,6 +99,6 @@ def probe_example(config: ProbeConfig, batch_size: int = 2, seed: int = 0) -> di
     """A random GPT-2 with heads of 16 features."""
     generator = torch.Generator().manual_seed(seed)
     return {
-        "model": tiny_gpt2(seed, n_embd=64),
+        "model": tiny_model("gpt2", seed=seed, n_embd=64),
         "inputs": {"input_ids": torch.randint(97, (batch_size, 20), generator=generator)},
     }

@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.transformers.inputs import Inputs, as_inputs
+from zoo.bridges.transformers.maps import attention_maps, queries_keys_values
+from zoo.bridges.transformers.streams import residual_streams
+from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
 from zoo.nn.heads import repeat_heads
-from zoo_sequence.model_maps import attention_maps, queries_keys_values, tiny_gpt2
 from zoo_sequence.softmax_limits.config import SoftmaxLimitsConfig
 from zoo_sequence.softmax_limits.quantities import (
     critical_n,
@@ -86,16 +89,19 @@ class SoftmaxLimits:
     def __init__(self, config: SoftmaxLimitsConfig) -> None:
         self.config = config
 
-    def __call__(self, model: nn.Module, inputs: Mapping[str, Tensor]) -> LimitsResult:
-        """Measure every head of a transformers model.
+    def __call__(self, model: nn.Module, inputs: Inputs, tokenizer: Any = None) -> LimitsResult:
+        """Measure every head of a model.
 
         Args:
-            model: with attention maps (attn_implementation="eager").
-            inputs: keyword arguments of its forward.
+            model: of transformers, or of the zoo; one stack of blocks.
+            inputs: keyword arguments of its forward, a tensor, or texts of one length in tokens.
+            tokenizer: for texts.
         """
-        maps, tokens = attention_maps(model, inputs)
+        arguments = as_inputs(model, inputs, tokenizer)
+        maps = attention_maps(model, arguments)
+        tokens = residual_streams(model, arguments)[: len(maps)]
         if self.config.tokens == "value":
-            tokens = [repeat_heads(value, query.shape[1]) for query, _, value in queries_keys_values(model, inputs)]
+            tokens = [repeat_heads(value, query.shape[1]) for query, _, value in queries_keys_values(model, arguments)]
         layers = [self.analyse(alpha, x) for alpha, x in zip(maps, tokens, strict=True)]
 
         def stacked(name: str) -> Any:
@@ -158,6 +164,6 @@ def example(config: SoftmaxLimitsConfig, batch_size: int = 2, seed: int = 0) -> 
     """A tiny random GPT-2 and random ids."""
     generator = torch.Generator().manual_seed(seed)
     return {
-        "model": tiny_gpt2(seed),
+        "model": tiny_model("gpt2", seed=seed),
         "inputs": {"input_ids": torch.randint(97, (batch_size, 24), generator=generator)},
     }
