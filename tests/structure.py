@@ -10,13 +10,17 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PLUGIN_ROOTS = sorted((ROOT / "plugins").glob("zoo-*/src"))
+# What ``zoo new`` copies is held to what every plugin is held to.
+TEMPLATE = ROOT / "zoo" / "authoring" / "template"
+PLUGIN_ROOTS = [*sorted((ROOT / "plugins").glob("zoo-*/src")), TEMPLATE / "src"]
 
 
 def modules_under(root: Path, package: str) -> dict[str, Path]:
     """Dotted name -> file of a package and everything in it."""
     found = {}
     for file in sorted((root / package).rglob("*.py")):
+        if TEMPLATE in file.parents and TEMPLATE not in root.parents:
+            continue
         parts = file.relative_to(root).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -457,39 +456,3 @@ def test_listing_loads_nothing_heavy(words, needed):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "HEAVY []" in done.stdout
-
-
-def test_a_scaffolded_plugin_installs_and_conforms(run, tmp_path):
-    folder = tmp_path / "zoo-my-lab"
-    assert run("new", "my-lab", "--folder", folder)[0] == 0
-    assert run("new", "my-lab", "--folder", folder)[0] == 1
-    assert run("new", "My Lab")[0] == 1
-    for taken in ("moba", "sequence", "catalogue"):
-        assert f"called {taken!r} already" in run("new", taken, "--folder", tmp_path / taken)[2]
-    (tmp_path / "file").touch()
-    assert "is no empty folder" in run("new", "other", "--folder", tmp_path / "file")[2]
-    site = tmp_path / "site"
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--target",
-        str(site),
-    ]
-    done = subprocess.run([*pip, str(folder)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    environment = {"PYTHONPATH": str(site), "PATH": "", "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)}
-    for arguments in (["tests"], ["--zoo-plugin", "my-lab"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stdout[-3000:]
-        assert re.search(r"^\d\d passed", done.stdout, re.MULTILINE)

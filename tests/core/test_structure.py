@@ -16,6 +16,12 @@ from zoo.targets import resolve
 
 from .. import structure
 
+
+@pytest.fixture(autouse=True)
+def _template_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(structure.TEMPLATE / "src"))
+
+
 # What load, save and list need: facts, discovery, configs, building, weights, saving, looking, and their commands.
 CORE = {
     *("zoo", "zoo.errors", "zoo.facts", "zoo.names", "zoo.hooks", "zoo.targets", "zoo.foreign"),
@@ -112,8 +118,8 @@ def test_importing_every_facts_imports_nothing_heavy():
     names = [f"{package}.facts" for package in structure.paper_packages()]
     heavy = ("torch", "numpy", "omegaconf", "transformers", "huggingface_hub", "rich", "scipy", "PIL")
     code = (
-        f"import importlib, sys\nfor name in {names!r}: importlib.import_module(name)\n"
-        f"print(sorted(set({heavy!r}) & set(sys.modules)))"
+        f"import importlib, sys\nsys.path.append({str(structure.TEMPLATE / 'src')!r})\n"
+        f"for name in {names!r}: importlib.import_module(name)\nprint(sorted(set({heavy!r}) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
