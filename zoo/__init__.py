@@ -23,10 +23,11 @@ from zoo.errors import (
     WeightsError,
     ZooError,
 )
-from zoo.facts import Claim, Entry, Measurement, Paper, Weights
+from zoo.facts import Claim, Entry, Measurement, Paper, Traits, Weights
 from zoo.hooks import hookimpl
 
 if TYPE_CHECKING:
+    from zoo.about import info
     from zoo.bridges.transformers.registration import register_transformers
     from zoo.catalogue import refresh
     from zoo.collecting import papers_beside
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from zoo.filling import fill
     from zoo.loading import load
     from zoo.saving import push, save
-    from zoo.views import config, entries, info, papers
+    from zoo.views import config, entries, papers
 
 __version__ = "0.1.0"
 
@@ -45,7 +46,7 @@ _LAZY = {
     "config": "zoo.views",
     "entries": "zoo.views",
     "papers": "zoo.views",
-    "info": "zoo.views",
+    "info": "zoo.about",
     "field": "zoo.configuration",
     "fill": "zoo.filling",
     "refresh": "zoo.catalogue",
@@ -71,6 +72,7 @@ __all__ = [
     "Entry",
     "Measurement",
     "Paper",
+    "Traits",
     "Weights",
     "ZooError",
     "AmbiguousName",

@@ -268,6 +268,23 @@ def described(schema: type, prefix: str = "") -> Iterator[tuple[str, str, Any, M
         yield f"{prefix}{item.name}", _type_name(annotation), default, item.metadata
 
 
+def meaning(metadata: Mapping[str, Any], quote: str = "") -> str:
+    """What a field's metadata says, in words: its meaning, unit, choices (each in quotes) and range."""
+    notes = [metadata.get("help", "")]
+    if metadata.get("unit"):
+        notes.append(f"unit: {metadata['unit']}")
+    if metadata.get("choices"):
+        notes.append("one of " + ", ".join(f"{quote}{choice}{quote}" for choice in metadata["choices"]))
+    lowest, highest = metadata.get("minimum"), metadata.get("maximum")
+    if lowest is not None and highest is not None:
+        notes.append(f"from {lowest} to {highest}")
+    elif lowest is not None:
+        notes.append(f"at least {lowest}")
+    elif highest is not None:
+        notes.append(f"at most {highest}")
+    return "; ".join(note for note in notes if note)
+
+
 def changes(instance: Any, prefix: str = "") -> dict[str, Any]:
     """The fields of a schema's instance that are not at their defaults, by dotted name."""
     found: dict[str, Any] = {}

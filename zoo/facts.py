@@ -18,14 +18,19 @@ from zoo.licenses import require_spdx
 
 Kind = Literal["attention", "model", "method", "probe", "benchmark", "taxonomy"]
 Fidelity = Literal["reference", "paper", "reconstruction"]
+Causality = Literal["always", "optional", "never"]
+Decoding = Literal["cache", "state", "recompute"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 # What these build are modules, with weights of their own.
 MODULE_KINDS = ("attention", "model")
 FIDELITIES: tuple[str, ...] = get_args(Fidelity)
+CAUSALITIES: tuple[str, ...] = get_args(Causality)
+DECODINGS: tuple[str, ...] = get_args(Decoding)
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_GROWTH = re.compile(r"(n|n log n|n\^[0-9.]+)( [a-z_]+)*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -179,6 +184,41 @@ class Weights:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What somebody chooses a drop-in attention layer by.
+
+    Args:
+        causal: "always" (there is no bidirectional form), "never" (there is no causal one) or "optional" (its config
+            says which).
+        time: growth of the arithmetic of one pass with the length n: "n", "n log n", "n^1.5", "n^2" or "n^3". Sizes of
+            the config that multiply it may stand behind: "n block_size".
+        memory: growth of the memory of one pass with the length, in the same words.
+        decoding: what the next token needs of all earlier ones: "cache" (their keys and values, which grow with the
+            length), "state" (of a fixed size) or "recompute" (a pass over the whole sequence).
+        parameters: those beyond four projections of the layer's width (query, key, value, output), or their absence:
+            "none", "one temperature per head", "no value and output projections".
+    """
+
+    causal: Causality
+    time: str
+    memory: str
+    decoding: Decoding
+    parameters: str = "none"
+
+    def __post_init__(self) -> None:
+        for name, known in (("causal", CAUSALITIES), ("decoding", DECODINGS)):
+            value = getattr(self, name)
+            _require(value in known, f"traits: {name}={value!r} is not one of {', '.join(known)}")
+        for name in ("time", "memory"):
+            growth = getattr(self, name)
+            _require(
+                isinstance(growth, str) and _GROWTH.fullmatch(growth) is not None,
+                f"traits: {name}={growth!r} is no growth with the length like 'n', 'n log n', 'n^2' or 'n block_size'",
+            )
+        _check_texts("traits", parameters=self.parameters)
+
+
+@dataclass(frozen=True)
 class Entry:
     """One thing a user can load by name. Its "module:name" strings are resolved at first use.
 
@@ -205,6 +245,7 @@ class Entry:
         convert: ``convert(state, config) -> state`` for weights given by path or URI, for checkpoints that are
             published where no scheme reaches; it must leave our own names alone.
         aliases: further names the entry answers to, for instance those of the authors' code.
+        traits: what a drop-in attention layer is chosen by.
         tags: terms for search and filters.
         presets: name -> overrides of the schema's defaults.
         weights: tag -> Weights; a tag equal to a preset's name belongs to that preset.
@@ -227,6 +268,7 @@ class Entry:
     train: str | None = None
     convert: str | None = None
     aliases: tuple[str, ...] = ()
+    traits: Traits | None = None
     tags: tuple[str, ...] = ()
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
@@ -246,6 +288,7 @@ class Entry:
             _check_id("entry", name)
         _require(self.kind in KINDS, f"{what}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
         _check_texts(what, summary=self.summary)
+        _require(isinstance(self.traits, Traits | None), f"{what}: traits={self.traits!r} must be zoo.Traits")
         _require(bool(self.summary) and "\n" not in self.summary, f"{what} needs a summary, in one line")
         _check_targets(
             what,

@@ -1,6 +1,6 @@
-"""Looking at the catalogue: ``zoo.entries``, ``zoo.papers``, ``zoo.info``, ``zoo.config``.
+"""Looking at the catalogue: ``zoo.entries``, ``zoo.papers``, ``zoo.config``.
 
-The results behave as tuples and dataclasses in code and render as tables in a terminal and in a notebook.
+The results behave as tuples in code and render as tables in a terminal and in a notebook.
 """
 
 from __future__ import annotations
@@ -8,14 +8,12 @@ from __future__ import annotations
 import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue, names
 from zoo.errors import UnknownName
-from zoo.facts import KINDS, Claim, Paper, Weights
+from zoo.facts import KINDS, Entry, Paper
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -24,14 +22,23 @@ if TYPE_CHECKING:
 class Listing(tuple[catalogue.Offer, ...]):
     """Entries of the catalogue; a tuple of offers that renders as a table."""
 
-    columns = ("entry", "kind", "plugin", "year", "fidelity", "summary")
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns; where all are drop-in layers they say what one is chosen by."""
+        traits = ("causal", "time", "memory", "decoding") if self._all_have_traits else ("kind",)
+        return ("entry", *traits, "plugin", "year", "fidelity", "summary")
+
+    @property
+    def _all_have_traits(self) -> bool:
+        return bool(self) and all(offer.entry.traits for offer in self)
 
     def rows(self) -> list[tuple[str, ...]]:
         """The cells, as text, under ``columns``."""
+        detailed = self._all_have_traits
         return [
             (
                 offer.entry.id,
-                offer.entry.kind,
+                *(_traits(offer.entry) if detailed else (offer.entry.kind,)),
                 offer.plugin,
                 str(offer.paper.year),
                 offer.paper.fidelity,
@@ -52,6 +59,11 @@ class Listing(tuple[catalogue.Offer, ...]):
 
     def _repr_html_(self) -> str:
         return html_table(self.columns, self.rows())
+
+
+def _traits(entry: Entry) -> tuple[str, ...]:
+    traits = entry.traits
+    return (traits.causal, traits.time, traits.memory, traits.decoding) if traits else ()
 
 
 class Papers(tuple[Paper, ...]):
@@ -151,107 +163,3 @@ def config(
 
     target = catalogue.current().find(name)
     return configuration.merge(target.offer.entry, target.preset, config, overrides).config
-
-
-@dataclass(frozen=True)
-class Info:
-    """Everything known about one entry and preset; renders in a terminal and a notebook."""
-
-    target: catalogue.Target
-    config: DictConfig
-    instance: Any
-
-    @cached_property
-    def parameters(self) -> int | None:
-        """Number of parameters of this configuration, counted on the meta device."""
-        if self.target.offer.entry.kind in ("benchmark", "taxonomy"):
-            return None
-        from zoo.building import count_parameters
-
-        return count_parameters(self.target.offer.entry, self.instance)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON."""
-        from omegaconf import OmegaConf
-
-        offer = self.target.offer
-        paper, entry = offer.paper, offer.entry
-        return {
-            "id": entry.id,
-            "aliases": list(entry.aliases),
-            "preset": self.target.preset,
-            "plugin": offer.plugin,
-            "kind": entry.kind,
-            "summary": entry.summary,
-            "tags": list(entry.tags),
-            "fidelity": paper.fidelity,
-            "paper": {
-                "id": paper.id,
-                "title": paper.title,
-                "year": paper.year,
-                "arxiv": paper.arxiv,
-                "repo": paper.repo,
-                "commit": paper.commit,
-                "license": paper.license,
-                "differences": list(paper.differences),
-                "ours": list(paper.ours),
-            },
-            "differences": list(entry.differences),
-            "ours": list(entry.ours),
-            "parameters": self.parameters,
-            "config": OmegaConf.to_container(self.config, resolve=True, enum_to_str=True),
-            "presets": {name: dict(preset) for name, preset in entry.presets.items()},
-            "weights": {tag: _weights(weights) for tag, weights in entry.weights.items()},
-            "claims": [_claim(claim) for claim in entry.claims],
-            "functional": entry.functional is not None,
-        }
-
-    def __str__(self) -> str:
-        facts = self.to_dict()
-        paper = self.target.offer.paper
-        count = self.parameters
-        lines = [
-            f"{facts['plugin']}:{facts['id']}" + (f"/{facts['preset']}" if facts["preset"] else ""),
-            f"  {facts['summary']}",
-            *([f"  also        {', '.join(facts['aliases'])}"] if facts["aliases"] else []),
-            f"  kind        {facts['kind']}",
-            f"  paper       {paper.title} ({paper.year})" + (f", {paper.url}" if paper.url else ""),
-            f"  fidelity    {facts['fidelity']}",
-            f"  parameters  {'none' if count is None else f'{count:,}'}",
-            f"  presets     {', '.join(facts['presets']) or 'none'}",
-            f"  weights     {', '.join(facts['weights']) or 'none'}",
-            f"  tags        {', '.join(facts['tags']) or 'none'}",
-            "  config",
-        ]
-        lines += [f"    {key} = {value!r}" for key, value in facts["config"].items()]
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(str(self))}</pre>"
-
-
-def _weights(weights: Weights) -> dict[str, Any]:
-    return {
-        key: getattr(weights, key)
-        for key in ("uri", "sha256", "size", "preset", "default", "license", "metric", "command", "note")
-    }
-
-
-def _claim(claim: Claim) -> dict[str, Any]:
-    return {
-        "statement": claim.statement,
-        "figure": claim.figure,
-        "checked": claim.check is not None,
-        "needs": claim.needs,
-    }
-
-
-def info(name: str, config: Mapping[str, Any] | DictConfig | str | Path | None = None, **overrides: Any) -> Info:
-    """What is known about an entry, for one preset and any config overrides."""
-    from zoo import configuration
-
-    target = catalogue.current().find(name)
-    merged = configuration.merge(target.offer.entry, target.preset, config, overrides)
-    return Info(target, merged.config, merged.instance)

@@ -323,7 +323,7 @@ def test_an_entry_is_found_and_shown_under_its_other_names(install):
     info = zoo.info("nickname")
     assert "also        nickname" in str(info)
     assert info.to_dict()["aliases"] == ["nickname"]
-    assert "Also called `nickname`." in card.render(info.target.offer, {})
+    assert "Also called `nickname`." in card.render(info.target.offer, {}, Path())
 
 
 def test_entries_are_filtered_and_rendered(acme):

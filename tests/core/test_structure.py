@@ -24,12 +24,12 @@ def _template_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # What load, save and list need: facts, discovery, configs, building, weights, saving, looking, and their commands.
 CORE = {
-    *("zoo", "zoo.errors", "zoo.facts", "zoo.names", "zoo.hooks", "zoo.targets", "zoo.foreign"),
-    "zoo.licenses",
-    *("zoo.distributions", "zoo.discovery", "zoo.collecting", "zoo.catalogue", "zoo.views"),
+    *("zoo", "zoo.errors", "zoo.facts", "zoo.names", "zoo.hooks", "zoo.targets"),
+    *("zoo.foreign", "zoo.licenses"),
+    *("zoo.distributions", "zoo.discovery", "zoo.collecting", "zoo.catalogue", "zoo.views", "zoo.about"),
     *("zoo.configuration", "zoo.building", "zoo.filling", "zoo.loading", "zoo.origin", "zoo.saving"),
-    *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources", "zoo.weights.hub"),
-    *("zoo.weights.pickles",),
+    *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources"),
+    *("zoo.weights.hub", "zoo.weights.pickles"),
     *("zoo.cli", "zoo.cli.__main__", "zoo.cli.output", "zoo.cli.options", "zoo.cli.listing", "zoo.cli.using"),
     *("zoo.cli.sharing",),
 }

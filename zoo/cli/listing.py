@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from zoo.cli.options import EntryName, overrides
@@ -36,6 +38,7 @@ def list_command(kind: str | None, plugin: str | None, tag: str | None, search: 
                     "tags": list(offer.entry.tags),
                     "presets": list(offer.entry.presets),
                     "weights": list(offer.entry.weights),
+                    "traits": asdict(offer.entry.traits) if offer.entry.traits else None,
                 }
                 for offer in found
             ]
@@ -59,9 +62,9 @@ def _complain(what: str) -> None:
 @json_option
 def info_command(name: str, override: tuple[str, ...], as_json: bool) -> None:
     """Everything known about NAME; key=value words change its config before it is counted."""
-    from zoo import views
+    from zoo import about
 
-    info = views.info(name, None, **overrides(override))
+    info = about.info(name, None, **overrides(override))
     if as_json:
         echo_json(info.to_dict())
     else:

@@ -18,7 +18,7 @@ from zoo.errors import UnknownName
 from zoo.evidence import figures
 from zoo.evidence.hub_licenses import HUB_LICENSES
 from zoo.facts import Claim, Entry, Measurement, Paper, Weights
-from zoo.targets import resolve
+from zoo.targets import file_below, resolve
 
 FOLDER = Path("model_cards")
 
@@ -29,11 +29,9 @@ _FIDELITY = {
 }
 
 
-def offers(names: Sequence[str] | None) -> list[catalogue.Offer]:
-    """The entries of names (entries, or papers for all their entries); every entry for None."""
+def offers(names: Sequence[str]) -> list[catalogue.Offer]:
+    """The entries of names (entries, or papers for all their entries)."""
     current = catalogue.current()
-    if names is None:
-        return list(current.offers)
     found: list[catalogue.Offer] = []
     for name in names:
         try:
@@ -51,7 +49,7 @@ def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False)
         The path where the card was missing or differed, else None.
     """
     path = folder / offer.plugin / f"{offer.entry.id}.md"
-    text = render(offer, figures.read(offer, folder))
+    text = render(offer, figures.read(offer, folder), folder.parent)
     if check and offer.entry.picture and not picture_path(offer, folder).is_file():
         return picture_path(offer, folder)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
@@ -60,6 +58,12 @@ def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return path
+
+
+def orphans(known: Sequence[catalogue.Offer], folder: Path = FOLDER) -> list[Path]:
+    """Cards, beside those of the known entries, of entries that are none of them."""
+    cards = {folder / offer.plugin / f"{offer.entry.id}.md" for offer in known}
+    return sorted(path for place in {card.parent for card in cards} for path in place.glob("*.md") if path not in cards)
 
 
 def picture_path(offer: catalogue.Offer, folder: Path = FOLDER) -> Path:
@@ -81,14 +85,15 @@ def draw(offer: catalogue.Offer, folder: Path = FOLDER) -> Path | None:
     return path
 
 
-def render(offer: catalogue.Offer, measured: Mapping[str, Measurement]) -> str:
-    """The card of an entry."""
+def render(offer: catalogue.Offer, measured: Mapping[str, Measurement], root: Path) -> str:
+    """The card of an entry; ``root`` is the folder from which it names the file of the code."""
     paper, entry = offer.paper, offer.entry
     parts = [
         _front_matter(paper, entry),
         f"# {entry.id}\n\n{_sentence(entry.summary)}",
         _picture(entry),
-        _loading(offer),
+        _loading(offer, root),
+        _traits(entry),
         _fidelity(paper),
         _bullets("Where code and paper differ", (*paper.differences, *entry.differences)),
         _bullets("What is ours", (*paper.ours, *entry.ours)),
@@ -154,7 +159,7 @@ def _license(spdx: str | None) -> list[str]:
     ]
 
 
-def _loading(offer: catalogue.Offer) -> str:
+def _loading(offer: catalogue.Offer, root: Path) -> str:
     entry = offer.entry
     preset = next(iter(entry.presets), None)
     with_weights = next((weights.preset or tag for tag, weights in entry.weights.items() if weights.default), None)
@@ -163,7 +168,18 @@ def _loading(offer: catalogue.Offer) -> str:
     if entry.functional is not None:
         lines += ["", f'zoo.register_transformers()  # attn_implementation="zoo-{entry.id}"']
     also = f" Also called {', '.join(f'`{alias}`' for alias in entry.aliases)}." if entry.aliases else ""
-    return "\n".join([*lines, "```"]) + f"\n\nPlugin `{offer.plugin}`, kind `{entry.kind}`.{also}"
+    code = f"code in `{file_below(entry.build, root)}`"
+    return "\n".join([*lines, "```"]) + f"\n\nPlugin `{offer.plugin}`, kind `{entry.kind}`, {code}.{also}"
+
+
+def _traits(entry: Entry) -> str:
+    traits = entry.traits
+    if traits is None:
+        return ""
+    return (
+        "| causal | time | memory | decoding needs | parameters beyond four projections |\n|---|---|---|---|---|\n"
+        f"| {traits.causal} | {traits.time} | {traits.memory} | {traits.decoding} | {traits.parameters} |"
+    )
 
 
 def _picture(entry: Entry) -> str:
@@ -187,14 +203,10 @@ def _bullets(title: str, items: Sequence[str]) -> str:
 
 
 def _config(entry: Entry) -> str:
-    rows = []
-    for name, annotation, default, metadata in configuration.described(configuration.schema_of(entry)):
-        notes = [metadata.get("help", "")]
-        if metadata.get("unit"):
-            notes.append(f"unit: {metadata['unit']}")
-        if metadata.get("choices"):
-            notes.append("one of " + ", ".join(f"`{choice}`" for choice in metadata["choices"]))
-        rows.append(f"| `{name}` | `{annotation}` | `{default}` | {'; '.join(note for note in notes if note)} |")
+    rows = [
+        f"| `{name}` | `{annotation}` | `{default}` | {configuration.meaning(metadata, quote='`')} |"
+        for name, annotation, default, metadata in configuration.described(configuration.schema_of(entry))
+    ]
     if not rows:
         return ""
     return "## Configuration\n\n| field | type | default | meaning |\n|---|---|---|---|\n" + "\n".join(rows)

@@ -150,26 +150,34 @@ def bench_command(
     sys.exit(bool(problems))
 
 
-@click.command("card", short_help="Render model cards, or check that they are current.")
+@click.command("card", short_help="Render model cards and the table of papers, or check that they are current.")
 @click.argument("names", nargs=-1, type=EntryName())
-@click.option("--all", "everything", is_flag=True, help="Every entry of every plugin with a folder of cards.")
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a card is missing or stale.")
+@click.option("--all", "everything", is_flag=True, help="Every entry of the plugins in this folder, and --papers.")
+@click.option("--papers", "table", is_flag=True, help="The table of all papers and the README's count of them.")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where something is missing, stale or orphaned.")
 @click.option("--pictures", is_flag=True, help="Draw the pictures of the cards anew, too, from real input.")
 @click.option("--folder", default=Path("model_cards"), show_default=True, type=click.Path(path_type=Path))
-def card_command(names: tuple[str, ...], everything: bool, check: bool, pictures: bool, folder: Path) -> None:
+def card_command(
+    names: tuple[str, ...], everything: bool, table: bool, check: bool, pictures: bool, folder: Path
+) -> None:
     """Render the model cards of NAMES (entries or papers)."""
-    from zoo.evidence import card
+    from zoo.evidence import card, papers
 
-    chosen = card.offers(names) if names else card.offers(None) if everything else None
-    if chosen is None:
-        raise click.UsageError("name entries, or give --all")
+    if not (names or everything or table):
+        raise click.UsageError("name entries, or give --all or --papers")
+    chosen = papers.offers_below(folder.parent) if everything else card.offers(names)
     for offer in chosen if pictures and not check else ():
         if (drawn := card.draw(offer, folder)) is not None:
             click.echo(f"drew {drawn}")
     stale = [path for offer in chosen if (path := card.write(offer, folder, check=check)) is not None]
+    if everything or table:
+        stale += papers.write(folder.parent, check=check)
     for path in stale:
         click.echo(f"{'stale' if check else 'wrote'} {path}")
-    sys.exit(bool(check and stale))
+    orphans = card.orphans(chosen, folder) if everything else []
+    for path in orphans:
+        click.echo(f"{path} is the card of no entry; remove it")
+    sys.exit(bool(orphans or (check and stale)))
 
 
 @hookimpl

@@ -1,0 +1,157 @@
+"""``zoo.info``: everything that is known about one entry, in one configuration."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo import catalogue, configuration
+from zoo.facts import Claim, Weights
+from zoo.targets import file_below
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class Info:
+    """Everything known about one entry and preset; renders in a terminal and a notebook."""
+
+    target: catalogue.Target
+    config: DictConfig
+    instance: Any
+
+    @cached_property
+    def parameters(self) -> int | None:
+        """Number of parameters of this configuration, counted on the meta device."""
+        if self.target.offer.entry.kind in ("benchmark", "taxonomy"):
+            return None
+        from zoo.building import count_parameters
+
+        return count_parameters(self.target.offer.entry, self.instance)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, ready for JSON."""
+        from omegaconf import OmegaConf
+
+        offer = self.target.offer
+        paper, entry = offer.paper, offer.entry
+        return {
+            "id": entry.id,
+            "aliases": list(entry.aliases),
+            "preset": self.target.preset,
+            "plugin": offer.plugin,
+            "kind": entry.kind,
+            "summary": entry.summary,
+            "tags": list(entry.tags),
+            "fidelity": paper.fidelity,
+            "paper": {
+                "id": paper.id,
+                "title": paper.title,
+                "year": paper.year,
+                "arxiv": paper.arxiv,
+                "repo": paper.repo,
+                "commit": paper.commit,
+                "license": paper.license,
+                "differences": list(paper.differences),
+                "ours": list(paper.ours),
+            },
+            "differences": list(entry.differences),
+            "ours": list(entry.ours),
+            "parameters": self.parameters,
+            "config": OmegaConf.to_container(self.config, resolve=True, enum_to_str=True),
+            "presets": {name: dict(preset) for name, preset in entry.presets.items()},
+            "weights": {tag: _weights(weights) for tag, weights in entry.weights.items()},
+            "claims": [_claim(claim) for claim in entry.claims],
+            "functional": entry.functional is not None,
+            "traits": asdict(entry.traits) if entry.traits else None,
+            "code": file_below(entry.build, Path()),
+            "fields": {name: dict(facts) for name, facts in self._fields()},
+        }
+
+    def _fields(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        schema = configuration.schema_of(self.target.offer.entry)
+        for name, annotation, default, metadata in configuration.described(schema):
+            yield name, {"type": annotation, "default": default, **metadata}
+
+    def __str__(self) -> str:
+        facts = self.to_dict()
+        paper = self.target.offer.paper
+        count = self.parameters
+        traits = facts["traits"] or {}
+        named = {
+            "also": ", ".join(facts["aliases"]),
+            "kind": facts["kind"],
+            "paper": f"{paper.title} ({paper.year})" + (f", {paper.url}" if paper.url else ""),
+            "fidelity": facts["fidelity"],
+            "code": facts["code"],
+            "parameters": "none" if count is None else f"{count:,}",
+            "extra": traits and f"{traits['parameters']} (parameters beyond four projections)",
+            "causal": traits.get("causal"),
+            "time": traits.get("time"),
+            "memory": traits.get("memory"),
+            "decoding": traits.get("decoding"),
+            "presets": ", ".join(facts["presets"]) or "none",
+            "weights": ", ".join(facts["weights"]) or "none",
+            "tags": ", ".join(facts["tags"]) or "none",
+        }
+        return "\n".join(
+            (
+                f"{facts['plugin']}:{facts['id']}" + (f"/{facts['preset']}" if facts["preset"] else ""),
+                f"  {facts['summary']}",
+                *(f"  {name:<12}{value}" for name, value in named.items() if value),
+                "  config",
+                *self._config_lines(),
+            )
+        )
+
+    def _config_lines(self) -> Iterator[str]:
+        from omegaconf import OmegaConf
+
+        shown = {}
+        for name, facts in self._fields():
+            value = OmegaConf.select(self.config, name)
+            shown[f"    {name} = {_plain(value)!r}"] = configuration.meaning(facts)
+        width = min(max(map(len, shown), default=0), 40)
+        yield from (f"{setting:<{width}}  {meaning}".rstrip() for setting, meaning in shown.items())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+
+def _plain(value: Any) -> Any:
+    """A value of a config as plain Python: lists and mappings, enumerations by name."""
+    from omegaconf import OmegaConf
+
+    if OmegaConf.is_config(value):
+        return OmegaConf.to_container(value, resolve=True, enum_to_str=True)
+    return getattr(value, "name", value)
+
+
+def _weights(weights: Weights) -> dict[str, Any]:
+    return {
+        key: getattr(weights, key)
+        for key in ("uri", "sha256", "size", "preset", "default", "license", "metric", "command", "note")
+    }
+
+
+def _claim(claim: Claim) -> dict[str, Any]:
+    return {
+        "statement": claim.statement,
+        "figure": claim.figure,
+        "checked": claim.check is not None,
+        "needs": claim.needs,
+    }
+
+
+def info(name: str, config: Mapping[str, Any] | DictConfig | str | Path | None = None, **overrides: Any) -> Info:
+    """What is known about an entry, for one preset and any config overrides."""
+    target = catalogue.current().find(name)
+    merged = configuration.merge(target.offer.entry, target.preset, config, overrides)
+    return Info(target, merged.config, merged.instance)
