@@ -29,8 +29,8 @@ def fill(
         device: where everything goes, buffers outside the state dict included; None keeps the file's.
 
     Raises:
-        CheckpointMismatch: a readable list of missing, unexpected and misshapen names. Nothing has been
-            assigned then.
+        CheckpointMismatch: a readable list of the names that are missing, unexpected, misshapen or of another kind
+            of number (integers for floating-point weights). Nothing has been assigned then.
     """
     groups = list(tied_names(module))
     check_names(module, state, groups)
@@ -74,23 +74,43 @@ def tied_names(module: nn.Module) -> Iterator[list[str]]:
 
 
 def check_names(module: nn.Module, state: Mapping[str, Tensor], groups: list[list[str]] | None = None) -> None:
-    """Raise CheckpointMismatch unless names and shapes of ``state`` are the module's."""
+    """Raise CheckpointMismatch unless names, shapes and kinds of number of ``state`` are the module's."""
     groups = list(tied_names(module)) if groups is None else groups
     expected = {name: _tensor(module, name) for names in groups for name in names}
-    missing = [names[0] for names in groups if not any(name in state for name in names)]
-    unexpected = [name for name in state if name not in expected]
-    misshapen = [
-        f"{name}: {list(state[name].shape)} in the file, {list(tensor.shape)} in the module"
-        for name, tensor in expected.items()
-        if name in state and state[name].shape != tensor.shape
-    ]
-    if missing or unexpected or misshapen:
-        raise CheckpointMismatch(_report(type(module).__name__, missing, unexpected, misshapen))
+    both = [(name, state[name], tensor) for name, tensor in expected.items() if name in state]
+    problems = {
+        "missing": [_shown(names[0]) for names in groups if not any(name in state for name in names)],
+        "unexpected": [_shown(name) for name in state if name not in expected],
+        "misshapen": [
+            f"{name}: {list(found.shape)} in the file, {list(wanted.shape)} in the module"
+            for name, found, wanted in both
+            if found.shape != wanted.shape
+        ],
+        # Integers where numbers of any size are expected are a quantised checkpoint without its scales.
+        "of another kind of number": [
+            f"{name}: {found.dtype} in the file, {wanted.dtype} in the module"
+            for name, found, wanted in both
+            if _kind(found.dtype) != _kind(wanted.dtype)
+        ],
+    }
+    if any(problems.values()):
+        raise CheckpointMismatch(_report(type(module).__name__, problems))
 
 
-def _report(owner: str, missing: list[str], unexpected: list[str], misshapen: list[str]) -> str:
+def _kind(dtype: torch.dtype) -> str:
+    if dtype == torch.bool:
+        return "boolean"
+    return "complex" if dtype.is_complex else "floating" if dtype.is_floating_point else "integer"
+
+
+def _shown(name: str) -> str:
+    """A name from a file, on one line."""
+    return name if name.isprintable() else ascii(name)
+
+
+def _report(owner: str, problems: Mapping[str, list[str]]) -> str:
     lines = [f"The checkpoint does not fit {owner}:"]
-    for title, items in (("missing", missing), ("unexpected", unexpected), ("misshapen", misshapen)):
+    for title, items in problems.items():
         if items:
             lines.append(f"  {title} ({len(items)}):")
             lines += [f"    {item}" for item in items[:_SHOWN]]
@@ -120,7 +140,7 @@ def _assign(module: nn.Module, names: list[str], tensor: Tensor) -> None:
     owner, leaf = _locate(module, names[0])
     old = owner._parameters.get(leaf)
     if old is not None:
-        shared = nn.Parameter(tensor, requires_grad=old.requires_grad and tensor.is_floating_point())
+        shared = nn.Parameter(tensor, requires_grad=old.requires_grad)
     for name in names:
         owner, leaf = _locate(module, name)
         table: dict = owner._parameters if leaf in owner._parameters else owner._buffers

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +18,20 @@ import torch
 from torch import Tensor, nn
 
 from zoo import building, catalogue, configuration, names, origin
-from zoo.errors import InputError, PluginError, UnknownName, WeightsError
+from zoo.errors import CheckpointMismatch, InputError, PluginError, UnknownName, WeightsError
 from zoo.facts import MODULE_KINDS, Entry, Weights
 from zoo.filling import fill
 from zoo.targets import resolve
+from zoo.weights.sources import local_path
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
     from torch.distributed.device_mesh import DeviceMesh
 
 AUTO = "auto"
+
+# No conversion repeats the numbers of a file so often, and a small file may belong to something small of any shape.
+_ROOM, _FEW = 16, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -81,22 +86,48 @@ def load(
         elif (device, dtype, mesh) != (None, None, None):
             raise InputError(f"{entry.id} is a {entry.kind} without parameters: it takes no device, dtype or mesh")
     else:
-        built = building.build_on_meta(lambda: building.build(entry, merged.instance))
-        state = read_state(entry, merged.instance, chosen)
-        _fill(built, state, device=device, dtype=dtype, mesh=mesh)
+        built = _filled(entry, merged.instance, chosen, device=device, dtype=dtype, mesh=mesh)
     if isinstance(built, nn.Module):
         built.eval()
     origin.mark(built, origin.of(plan.target, merged.config))
     return built
 
 
-def read_state(entry: Entry, instance: Any, weights: Weights | str) -> Mapping[str, Tensor]:
-    """Memory-mapped tensors of some weights, under the module's own names."""
+def _filled(
+    entry: Entry,
+    instance: Any,
+    weights: Weights | str,
+    *,
+    device: torch.device | None,
+    dtype: torch.dtype | None,
+    mesh: DeviceMesh | None,
+) -> nn.Module:
+    """A module built on meta, and filled."""
     from zoo.weights import fetch, open_state
 
-    state = open_state(fetch(weights))
+    make = partial(building.build, entry, instance)
+    if entry.kind not in MODULE_KINDS and not isinstance(make(), nn.Module):
+        raise InputError(f"{entry.id} is a {entry.kind} without parameters to fill; load it with weights=None")
+    state: Mapping[str, Tensor] = open_state(fetch(weights))
+    module = building.build_on_meta(make, limit=_limit(entry, state))
     convert = weights.convert if isinstance(weights, Weights) else entry.convert
-    return resolve(convert)(state, instance) if convert else state
+    if convert:
+        state = resolve(convert)(state, instance)
+    if mesh is None:
+        return fill(module, state, device=device, dtype=dtype)
+    from zoo.bridges.sharding import fill_sharded
+
+    return fill_sharded(module, state, mesh, dtype=dtype)
+
+
+def _limit(entry: Entry, state: Mapping[str, Tensor]) -> building.Limit:
+    """A config that asks for far more numbers than the file holds is refused while it is built, not when all is."""
+    numbers = sum(tensor.numel() for tensor in state.values())
+    error = CheckpointMismatch(
+        f"The checkpoint does not fit {entry.id}: the config asks for more than {_ROOM} times the {numbers:,} numbers "
+        "that the file holds. Is it the checkpoint of another model or preset?"
+    )
+    return building.Limit(_ROOM * (numbers + _FEW) * torch.float32.itemsize, error)
 
 
 def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) -> _Plan:
@@ -110,7 +141,7 @@ def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) 
         try:
             return _Plan(catalogue.current().find(text), wanted, None)
         except UnknownName:
-            if not Path(text).exists():
+            if not os.path.exists(text):
                 raise
     saved = origin.read(text)
     target = _installed(saved)
@@ -163,31 +194,13 @@ def _chosen_weights(entry: Entry, plan: _Plan) -> Weights | str | None:
     for tag, known in entry.weights.items():
         if names.fold(tag) == names.fold(weights):
             return known
-    if "://" in weights or os.sep in weights or Path(weights).expanduser().exists() or weights.endswith(".safetensors"):
+    if "://" in weights or os.sep in weights or weights.endswith(".safetensors") or os.path.exists(local_path(weights)):
         return weights
     tags = ", ".join(entry.weights) or "none"
     raise WeightsError(
         f"{entry.id} has no weights {weights!r} (its tags: {tags}), and that is neither a URI nor an existing "
         f"path.{names.suggestion(weights, entry.weights)}"
     )
-
-
-def _fill(
-    module: Any,
-    state: Mapping[str, Tensor],
-    *,
-    device: torch.device | None,
-    dtype: torch.dtype | None,
-    mesh: DeviceMesh | None,
-) -> None:
-    if not isinstance(module, nn.Module):
-        raise InputError(f"{type(module).__name__} has no parameters to fill; load it with weights=None")
-    if mesh is None:
-        fill(module, state, device=device, dtype=dtype)
-        return
-    from zoo.bridges.sharding import fill_sharded
-
-    fill_sharded(module, state, mesh, dtype=dtype)
 
 
 def _finish_fresh(module: nn.Module, dtype: torch.dtype | None, mesh: DeviceMesh | None) -> None:

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue
 from zoo.errors import InputError, WeightsError
-from zoo.weights.files import CONFIG_FILE
+from zoo.weights.files import CONFIG_FILE, read_json
+from zoo.weights.sources import local_path
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -116,13 +118,13 @@ def read(place: str) -> Saved:
         # Config and weights from one commit, whatever the branch does meanwhile.
         pinned = replace(repository, revision=hub.commit_of(path, config))
         return Saved(str(pinned), _parse(path, place))
-    folder = Path(place.removeprefix("file://")).expanduser()
-    if folder.is_file():
+    folder = local_path(place)
+    if os.path.isfile(folder):
         raise InputError(f"{place!r} is a file; load an entry by name with weights={place!r}")
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise WeightsError(f"{place!r} is neither the name of an entry nor a folder that zoo.save wrote")
     path = folder / CONFIG_FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise WeightsError(f"folder {place!r} has no {CONFIG_FILE}; expected one that zoo.save wrote")
     return Saved(str(folder), _parse(path, place))
 
@@ -138,7 +140,7 @@ def is_saved(folder: Path) -> bool:
 
 def _parse(path: Path, place: str) -> Origin:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         facts = content["zoo"]
         known = {key: facts[key] for key in ("plugin", "entry", "preset", "distribution", "version")}
         odd = [key for key, value in known.items() if not isinstance(value, str) and (key, value) != ("preset", None)]
@@ -149,7 +151,7 @@ def _parse(path: Path, place: str) -> Origin:
             # zoo.save writes values. An interpolation of OmegaConf could read this machine's environment.
             raise ValueError("its config holds an interpolation")
         return Origin(**known, config=config)
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
         raise WeightsError(
             f"{place}: its {CONFIG_FILE} was not written by zoo.save ({type(error).__name__}: {error}); "
             "to use its weights alone, load an entry by name with weights set to this place"

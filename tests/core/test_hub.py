@@ -8,9 +8,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 import warnings
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ import torch
 from safetensors.torch import save
 
 import zoo
-from zoo.weights import fetch, hub, open_state
+from zoo.weights import digests, fetch, hub, hub_failures, open_state
 
 STATE = {"weight": torch.arange(40_000, dtype=torch.float32), "bias": torch.ones(3)}
 BODY = save(STATE)
@@ -37,6 +39,15 @@ def sharded(folder: str = "") -> dict[str, bytes]:
     parts = {f"{folder}part-{i}.safetensors": save({name: tensor}) for i, (name, tensor) in enumerate(STATE.items())}
     index = {"weight_map": {name: f"part-{i}.safetensors" for i, name in enumerate(STATE)}}
     return {**parts, f"{folder}model.safetensors.index.json": json.dumps(index).encode()}
+
+
+def damage(path: Path) -> None:
+    """Change the last byte in place: the same file, of the same size."""
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)[0]
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last ^ 1]))
 
 
 def blobs(cache: Path) -> list[str]:
@@ -128,7 +139,7 @@ class TestAHubThatMisbehaves:
     @pytest.fixture(autouse=True)
     def no_waiting(self, monkeypatch):
         self.waited = []
-        monkeypatch.setattr(hub.time, "sleep", self.waited.append)
+        monkeypatch.setattr(hub_failures.time, "sleep", self.waited.append)
 
     @pytest.mark.parametrize("fault", [{"flip_at": 5000}, {"body": b"<html>log in</html>"}])
     def test_wrong_bytes_of_the_right_size_are_refused_and_removed(self, zoo_hub, zoo_hub_cache, fault):
@@ -151,12 +162,110 @@ class TestAHubThatMisbehaves:
     def test_a_file_damaged_in_the_cache_is_found_out(self, zoo_hub, zoo_hub_cache):
         commit = zoo_hub.add("someone/model", {"model.safetensors": BODY})
         (path,) = fetch(f"hf://someone/model@{commit}")
-        damaged = bytearray(BODY)
-        damaged[-1] ^= 1
-        path.resolve().write_bytes(damaged)
+        damage(path)
         with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
             fetch(f"hf://someone/model@{commit}")
         assert same(fetch(f"hf://someone/model@{commit}"))
+
+    @pytest.mark.parametrize("links", [True, False])
+    @pytest.mark.parametrize("revision", ["main", "commit"])
+    def test_damage_is_found_out_whether_the_cache_holds_links_or_files(
+        self, zoo_hub, zoo_hub_cache, monkeypatch, links, revision
+    ):
+        import huggingface_hub.constants
+
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_SYMLINKS", not links)
+        commit = zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        place = f"hf://someone/model@{commit if revision == 'commit' else revision}"
+        (path,) = fetch(place)
+        assert path.is_symlink() == links
+        damage(path)
+        with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
+            fetch(place)
+        assert not list(zoo_hub_cache.glob("models--*/snapshots/*/*"))
+        assert same(fetch(place)), "the retry is clean"
+        damage(path)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
+                fetch(place)
+
+    def test_a_blob_that_changed_under_the_same_time_stamp_is_found_out(self, zoo_hub, monkeypatch):
+        monkeypatch.setattr(digests, "SETTLED", 0)
+        commit = zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        (path,) = fetch(f"hf://someone/model@{commit}")
+        before = path.stat()
+        assert same(fetch(f"hf://someone/model@{commit}"))
+        damage(path)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
+            fetch(f"hf://someone/model@{commit}")
+
+    @pytest.mark.parametrize("links", [True, False])
+    def test_what_came_without_a_digest_is_said_once_and_held_against_what_came(self, zoo_hub, monkeypatch, links):
+        import huggingface_hub.constants
+
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_SYMLINKS", not links)
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        zoo_hub.misbehave("model.safetensors", etag="5d8c72a5edda8d6a-38", on_head=True, times=-1)
+        with pytest.warns(UserWarning, match="model.safetensors cannot be checked") as said:
+            (path,) = fetch("hf://someone/model")
+        assert len(said) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert same(fetch("hf://someone/model"))
+        damage(path)
+        with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
+            fetch("hf://someone/model")
+
+    def test_a_file_of_an_unlinked_cache_that_somebody_else_filled_is_asked_about(self, zoo_hub, zoo_hub_cache):
+        commit = zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        folder = zoo_hub_cache / "models--someone--model" / "snapshots" / commit
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(BODY)
+        assert same(fetch(f"hf://someone/model@{commit}"))
+        zoo_hub.requests.clear()
+        assert same(fetch(f"hf://someone/model@{commit}"))
+        assert zoo_hub.requests == [], "asked once"
+        damage(folder / "model.safetensors")
+        with pytest.raises(zoo.DigestMismatch, match="removed from the cache"):
+            fetch(f"hf://someone/model@{commit}")
+
+    def test_a_file_named_like_a_digest_is_held_against_the_hub_and_not_its_name(self, zoo_hub, monkeypatch):
+        import huggingface_hub.constants
+
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_SYMLINKS", True)
+        commit = zoo_hub.add("someone/model", {f"blobs/{'0' * 64}": b"{}"})
+        place = hub.parse(f"hf://someone/model@{commit}/blobs/{'0' * 64}")
+        for _ in range(2):
+            assert hub.fetch_one(place).read_bytes() == b"{}"
+
+    def test_a_blob_shared_by_repositories_keeps_its_own_name(self, zoo_hub, zoo_hub_cache):
+        commit = zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        (path,) = fetch(f"hf://someone/model@{commit}")
+        blob, shared = path.resolve(), zoo_hub_cache / "blobs" / "ab" / ("ab" * 32)
+        shared.parent.mkdir(parents=True)
+        blob.rename(shared)
+        blob.symlink_to(shared)
+        assert same(fetch(f"hf://someone/model@{commit}")), "the shared store names files by another hash"
+        damage(path)
+        with pytest.raises(zoo.DigestMismatch):
+            fetch(f"hf://someone/model@{commit}")
+        assert not shared.exists()
+        assert same(fetch(f"hf://someone/model@{commit}"))
+
+    @pytest.mark.parametrize("header", ["etag", "commit"])
+    @pytest.mark.parametrize("name", ["../../../../escaped", "/tmp/escaped", "..", "C:escaped", "a\\..\\b", "a" * 999])
+    def test_a_name_that_climbs_out_of_the_cache_is_refused_before_anything_is_written(
+        self, zoo_hub, zoo_hub_cache, header, name
+    ):
+        zoo_hub.add("someone/model", {"model.safetensors": BODY})
+        zoo_hub.misbehave("model.safetensors", on_head=True, times=-1, **{header: name})
+        before = set(zoo_hub_cache.parent.rglob("*"))
+        with pytest.raises(zoo.DownloadError, match="out of the cache: refused"):
+            fetch("hf://someone/model")
+        assert set(zoo_hub_cache.parent.rglob("*")) == before
 
     def test_a_declared_digest_is_checked_too(self, zoo_hub):
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
@@ -207,10 +316,10 @@ class TestAHubThatMisbehaves:
         import huggingface_hub.constants
 
         monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
-        monkeypatch.setattr(hub, "ATTEMPTS", 1)
+        monkeypatch.setattr(hub_failures, "ATTEMPTS", 1)
         zoo_hub.add("someone/model", {"model.safetensors": BODY})
         zoo_hub.misbehave("model.safetensors", stall=0.6, times=-1)
-        monkeypatch.setattr(hub.time, "sleep", lambda seconds: None)
+        monkeypatch.setattr(hub_failures.time, "sleep", lambda seconds: None)
         with pytest.raises(zoo.DownloadError, match=r"cannot be reached \(\w*Timeout"):
             fetch("hf://someone/model")
 
@@ -258,6 +367,117 @@ class TestAHubThatMisbehaves:
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
         with pytest.raises(zoo.DownloadError, match=r"^the disk is full: .* needs 160,"):
             fetch("hf://someone/model")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hf://../..", "hf://acme/..", "hf://acme/%2e%2e", "hf://acme/dig\nits", "hf://a b/c", "hf://a/b c"),
+        *("hf://" + "a" * 5000 + "/b", "hf://acme/a--b", "hf://acme/b.git", "hf://acme/-b", "hf://acme/\ud800"),
+        *("hf://acme/b@..", "hf://acme/b@refs/pr/..", "hf://acme/b@\x1b[2J", "hf://acme/b@" + "v" * 300),
+        *("hf://acme/b@main/a\0b.safetensors", "hf://acme/b@C:", "hf://acme/b@main\\..\\x"),
+    ],
+)
+def test_names_that_are_none_are_refused_before_anybody_is_asked(zoo_hub, acme, name):
+    for action in (
+        lambda: zoo.load(name),
+        lambda: zoo.load("layered", weights=name),
+        lambda: fetch(name),
+        lambda: hub.prefetch(hub.parse(name)),
+    ):
+        with pytest.raises(zoo.WeightsError, match=r"is not of the form|is not a repo|is not the name|leads out"):
+            action()
+    assert zoo_hub.requests == []
+
+
+class NoHub(BaseHTTPRequestHandler):
+    """A web server that is no Hub, and says so politely."""
+
+    status, body, kind = 200, b"", "text/html"
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(self.status)
+        self.send_header("Content-Type", self.kind)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(self.body)
+
+    do_GET = do_HEAD = do_POST = do_PUT = answer
+
+    def log_message(self, *args):
+        """Keep quiet."""
+
+
+@pytest.fixture
+def no_hub(monkeypatch, tmp_path):
+    servers = []
+
+    def start(status: int, body: bytes, kind: str) -> str:
+        handler = type("Handler", (NoHub,), {"status": status, "body": body, "kind": kind})
+        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+        monkeypatch.setenv("HF_TOKEN", "hf_test")
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+ANSWERS = {
+    "a page": (200, b"<html>welcome</html>", "text/html"),
+    "nothing": (200, b"", "text/plain"),
+    "an empty object": (200, b"{}", "application/json"),
+    "a list": (200, b"[]", "application/json"),
+    "a number": (200, b"3", "application/json"),
+    "broken JSON": (200, b'{"url": ', "application/json"),
+    "other keys": (200, b'{"url": "https://x/y", "commitUrl": 3, "commitOid": null, "files": {}}', "application/json"),
+    "not found": (404, b"<html>no</html>", "text/html"),
+    "not allowed": (405, b"", "text/html"),
+    "a teapot": (418, b"\xff\xfe", "text/plain"),
+    "deep JSON": (200, b"[" * 100_000, "application/json"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_answers_that_are_not_a_hubs_are_errors_of_ours(no_hub, acme, answer):
+    no_hub(*ANSWERS[answer])
+    with pytest.raises(zoo.DownloadError, match="someone/layer"):
+        zoo.push(zoo.load("layered"), "someone/layer")
+    with pytest.raises(zoo.DownloadError):
+        fetch("hf://someone/layer")
+
+
+@pytest.mark.parametrize("oid", ["../../x", "", "main", None])
+def test_a_commit_that_is_none_is_not_handed_out(zoo_hub, monkeypatch, acme, oid):
+    from zoo.testing.hub_server import Repository
+
+    monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
+    monkeypatch.setattr(Repository, "commit", lambda self, files, branch="main": oid)
+    with pytest.raises(zoo.DownloadError, match="someone/layer: "):
+        zoo.push(zoo.load("layered"), "someone/layer")
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_at_once(zoo_hub, zoo_hub_cache, monkeypatch):
+    waited = []
+    monkeypatch.setattr(hub_failures.time, "sleep", waited.append)
+    zoo_hub.add("someone/model", {"model.safetensors": BODY})
+    zoo_hub_cache.write_text("a file where the folder should be")
+    with pytest.raises(zoo.DownloadError, match="Set HF_HUB_CACHE to a folder of yours"):
+        fetch("hf://someone/model")
+    assert waited == []
+
+
+def test_a_folder_where_the_cached_file_should_be_is_an_error_of_ours(zoo_hub, zoo_hub_cache):
+    commit = zoo_hub.add("someone/model", {"config.json": b"{}"})
+    (zoo_hub_cache / "models--someone--model" / "snapshots" / commit / "config.json").mkdir(parents=True)
+    with pytest.raises(zoo.WeightsError, match=r"config\.json is a folder"):
+        zoo.load("hf://someone/model")
 
 
 def test_two_processes_load_the_same_uncached_weights_at_once(zoo_hub, zoo_hub_cache):

@@ -29,7 +29,7 @@ CORE = {
     *("zoo.distributions", "zoo.discovery", "zoo.collecting", "zoo.catalogue", "zoo.views", "zoo.about"),
     *("zoo.configuration", "zoo.building", "zoo.filling", "zoo.loading", "zoo.origin", "zoo.saving"),
     *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources"),
-    *("zoo.weights.hub", "zoo.weights.pickles"),
+    *("zoo.weights.hub", "zoo.weights.hub_failures", "zoo.weights.pickles"),
     *("zoo.cli", "zoo.cli.__main__", "zoo.cli.output", "zoo.cli.options", "zoo.cli.listing", "zoo.cli.using"),
     *("zoo.cli.sharing",),
 }

@@ -68,7 +68,8 @@ class Misbehaviour:
         body: send these bytes instead, padded or cut to the announced size (a captive portal's page).
         status: answer with this status; ``retry_after`` seconds go into the header.
         stall: seconds of silence before the body.
-        on_head: also misbehave on HEAD requests (status and stall only).
+        on_head: also misbehave on HEAD requests (status, stall, etag and commit only).
+        etag, commit: announce these instead, on HEAD requests.
     """
 
     times: int = 1
@@ -79,6 +80,8 @@ class Misbehaviour:
     retry_after: int | None = None
     stall: float = 0.0
     on_head: bool = False
+    etag: str | None = None
+    commit: str | None = None
 
 
 class HubServer:
@@ -316,11 +319,14 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.hub.take_fault(file, head=True) if head else None
         if fault is not None and self._fail(fault):
             return
-        headers = {"X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        digest = hashlib.sha256(content).hexdigest() if is_lfs(file) else git_oid(content)
+        announced = commit
+        if fault is not None:
+            digest, announced = fault.etag or digest, fault.commit or commit
+        headers = {"X-Repo-Commit": announced, "Accept-Ranges": "bytes"}
         if not is_lfs(file):
-            self._send(content, file, {**headers, "ETag": f'"{git_oid(content)}"'})
+            self._send(content, file, {**headers, "ETag": f'"{digest}"'})
             return
-        digest = hashlib.sha256(content).hexdigest()
         # Another host name, as on the real Hub: the client then downloads without its token.
         host = self.hub.endpoint.replace("127.0.0.1", "localhost")
         location = f"{host}/cdn/{commit}/{repo}/{file}"

@@ -1,19 +1,20 @@
-"""safetensors files: checked before anything is allocated, then mapped into memory.
+"""safetensors files, mapped into memory, and the folders that hold them.
 
 A file is eight bytes of header length N (little endian), N bytes of JSON naming each tensor's dtype, shape and
-[begin, end) within the data, then the data. Everything the header says is held against the real file first.
+[begin, end) within the data, then the data. safetensors' own reader refuses what is malformed.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import struct
-from collections.abc import Mapping, Sequence
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.errors import PickleRefused, WeightsError
+from zoo.errors import PickleRefused, WeightsError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,37 +24,13 @@ INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
 
+# No index and no config comes near this; reading more of a file that is none would fill the memory.
+LARGEST_JSON = 64 << 20
+
+
 class NoWeights(WeightsError):
     """A folder or repository exists and holds no weights."""
 
-
-# The limit of the format's own library; a longer header is damage or an attack.
-MAX_HEADER = 100_000_000
-
-# What torch can count.
-MAX_ELEMENTS = 2**63 - 1
-
-BITS = {
-    "BOOL": 8,
-    "U8": 8,
-    "I8": 8,
-    "F8_E5M2": 8,
-    "F8_E4M3": 8,
-    "F8_E8M0": 8,
-    "F8_E4M3FNUZ": 8,
-    "F8_E5M2FNUZ": 8,
-    "I16": 16,
-    "U16": 16,
-    "F16": 16,
-    "BF16": 16,
-    "I32": 32,
-    "U32": 32,
-    "F32": 32,
-    "C64": 64,
-    "F64": 64,
-    "I64": 64,
-    "U64": 64,
-}
 
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive, as torch.save writes", True),
@@ -70,42 +47,60 @@ _FOREIGN = (
 )
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """The checked header of a file.
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """safetensors' own reader of a file, which holds everything that the header says against the file.
+
+    What is refused before it: a file that is none (a named pipe would be waited for, for ever), and those that users
+    have instead of safetensors, for which there is something better to say than that the header is too large.
 
     Raises:
         PickleRefused: it is a pickle or a torch checkpoint.
         WeightsError: it is truncated, damaged or something else altogether.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(64)
-        # Where a header begins there is a brace, whatever the eight bytes of its length look like.
-        if start[8:9] != b"{":
-            _refuse_foreign(path, start)
-        if len(start) < 8:
-            raise WeightsError(f"{path} has {size} bytes: too short for a safetensors file")
-        (length,) = struct.unpack("<Q", start[:8])
-        if length > MAX_HEADER or length > size - 8:
-            raise WeightsError(
-                f"{path} announces a header of {length:,} bytes in a file of {size:,}: "
-                "it is truncated, damaged or no safetensors file"
-            )
-        file.seek(8)
-        raw = file.read(length)
+    from safetensors import SafetensorError, safe_open
+
+    check_regular(path)
+    _refuse_foreign(path)
     try:
-        header = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{path} has a header that is not JSON: it is damaged or no safetensors file") from error
-    if not isinstance(header, dict):
-        raise WeightsError(f"{path} has a header that is not a JSON object")
-    _check_tensors(path, header, size - 8 - length)
-    return header
+        with safe_open(path, framework="pt", device="cpu") as file:
+            yield file
+    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        # Shapes that torch cannot count come as its own errors.
+        raise WeightsError(f"{path} is damaged or no safetensors file: {one_line(error)}") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
 
 
-def _refuse_foreign(path: Path, start: bytes) -> None:
+def check_regular(path: Path) -> None:
+    """Refuse what stands where a file should and is none.
+
+    Raises:
+        WeightsError: nothing is there, or a broken link, a folder, a named pipe, a socket or a device.
+    """
+    if os.path.isfile(path):
+        return
+    if os.path.islink(path) and not os.path.exists(path):
+        raise WeightsError(f"{path} is a link to {os.readlink(path)}, which does not exist")
+    if not os.path.exists(path):
+        raise WeightsError(f"{path} does not exist")
+    mode = os.stat(path).st_mode
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: "a socket"}
+    what = next((name for is_kind, name in kinds.items() if is_kind(mode)), "a device")
+    raise WeightsError(f"{path} is {what}; expected a file")
+
+
+def _refuse_foreign(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error}") from error
+    # Where a header begins there is a brace, whatever the eight bytes of its length look like.
+    if start[8:9] == b"{":
+        return
     for magic, what, pickle in _FOREIGN:
-        if start.lstrip()[: len(magic)] == magic or start[: len(magic)] == magic:
+        if start.startswith(magic) or start.lstrip().startswith(magic):
             if pickle:
                 raise PickleRefused(
                     f"{path} is {what}; pickles can run code and are never opened here. "
@@ -114,42 +109,10 @@ def _refuse_foreign(path: Path, start: bytes) -> None:
             raise WeightsError(f"{path} is {what}, not a safetensors file")
 
 
-def _check_tensors(path: Path, header: Mapping[str, Any], data: int) -> None:
-    spans = []
-    for name, facts in header.items():
-        if name == "__metadata__":
-            continue
-        try:
-            dtype, sizes, (begin, end) = facts["dtype"], facts["shape"], facts["data_offsets"]
-            proper = isinstance(dtype, str) and all(type(number) is int for number in (*sizes, begin, end))
-        except (KeyError, TypeError, ValueError):
-            proper = False
-        if not proper:
-            raise WeightsError(f"{path}: tensor {name!r} has no proper dtype, shape and data_offsets")
-        if dtype not in BITS:
-            raise WeightsError(f"{path}: tensor {name!r} has unknown dtype {dtype!r}")
-        if math.prod(max(side, 1) for side in sizes) > MAX_ELEMENTS:
-            raise WeightsError(f"{path}: tensor {name!r} has the absurd shape {sizes}: the file is damaged")
-        if any(side < 0 for side in sizes) or not 0 <= begin <= end <= data:
-            raise WeightsError(
-                f"{path}: tensor {name!r} of shape {sizes} lies at bytes {begin:,} to {end:,} of {data:,}: "
-                "the file is truncated or damaged"
-            )
-        if math.prod(sizes) * BITS[dtype] // 8 != end - begin:
-            raise WeightsError(f"{path}: tensor {name!r} of shape {sizes}, {dtype} does not fill {end - begin:,} bytes")
-        spans.append((begin, end, name))
-    reached = 0
-    for begin, end, name in sorted(spans):
-        if begin != reached:
-            raise WeightsError(f"{path}: tensor {name!r} overlaps another or leaves a gap before it")
-        reached = end
-    if reached != data:
-        raise WeightsError(f"{path} has {data - reached:,} bytes that belong to no tensor: it is damaged")
-
-
 def read_metadata(path: Path) -> dict[str, str]:
     """The free-form metadata of a file."""
-    metadata: dict[str, str] = read_header(path).get("__metadata__") or {}
+    with opened(path) as file:
+        metadata: dict[str, str] = file.metadata() or {}
     return metadata
 
 
@@ -159,20 +122,31 @@ def open_state(paths: Sequence[Path]) -> dict[str, Tensor]:
     Raises:
         WeightsError: a file is damaged, or two files hold one name.
     """
-    from safetensors import SafetensorError, safe_open
-
     state: dict[str, Tensor] = {}
     for path in paths:
-        header = read_header(path)
-        repeated = [name for name in header if name in state]
+        with opened(path) as file:
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        repeated = [name for name in found if name in state]
         if repeated:
             raise WeightsError(f"{path} repeats tensors of another shard: {', '.join(repeated[:5])}")
-        try:
-            with safe_open(path, framework="pt", device="cpu") as file:
-                state |= {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        except SafetensorError as error:
-            raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+        state |= found
     return state
+
+
+def read_json(path: Path) -> Any:
+    """The content of a small JSON file.
+
+    Raises:
+        ValueError: it is no JSON, or larger or nested deeper than any config or index is.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if size > LARGEST_JSON:
+        raise ValueError(f"it has {size:,} bytes, more than {LARGEST_JSON:,}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def shard_names(index: Path) -> list[str]:
@@ -182,9 +156,9 @@ def shard_names(index: Path) -> list[str]:
         WeightsError: the index is damaged, or a name leads out of its folder.
     """
     try:
-        weight_map = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        weight_map = read_json(index)["weight_map"]
         found = list(dict.fromkeys(str(name) for name in weight_map.values()))
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise WeightsError(f"{index} is not an index of shards (a JSON object with a weight_map)") from error
     for name in found:
         check_relative(name, str(index))
@@ -198,20 +172,25 @@ def shards_of(index: Path) -> list[Path]:
         WeightsError: the index is damaged, or a shard is missing.
     """
     shards = [index.parent / name for name in shard_names(index)]
-    missing = [shard.name for shard in shards if not shard.is_file()]
+    missing = [shard.name for shard in shards if not os.path.lexists(shard)]
     if missing:
         raise WeightsError(f"{index.parent} lacks shards that its index names: {', '.join(missing)}")
     return shards
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name would leave the folder it is put into: absolute, with a drive, or climbing with ".."."""
+    parts = name.replace("\\", "/").split("/")
+    return not name or not parts[0] or ".." in parts or ":" in parts[0] or "\0" in name
 
 
 def check_relative(name: str, owner: str) -> None:
     """Refuse a file name that leads out of its folder.
 
     Raises:
-        WeightsError: it is absolute, has a drive, or climbs with "..".
+        WeightsError: it does.
     """
-    parts = name.replace("\\", "/").split("/")
-    if not name or name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0] or "\0" in name:
+    if leads_out(name):
         raise WeightsError(f"{owner} names the file {name!r}, which leads out of its folder: refused")
 
 
@@ -221,9 +200,10 @@ def files_in(folder: Path) -> list[Path]:
     Raises:
         WeightsError: there is none, several that belong to no index, or a shard is missing.
     """
-    if (folder / INDEX).is_file():
+    # By their names alone: what is no file of that name is an error later, not a file of another name.
+    if os.path.lexists(folder / INDEX):
         return shards_of(folder / INDEX)
-    if (folder / SINGLE).is_file():
+    if os.path.lexists(folder / SINGLE):
         return [folder / SINGLE]
     found = sorted(folder.glob("*.safetensors"))
     if len(found) == 1:

@@ -1,32 +1,37 @@
 """The Hugging Face Hub, through huggingface_hub: its cache, locks, resume and tokens, plus what it leaves out.
 
-Left out there and done here: the digest of a large file is compared with its content (the client names the cached
-file after the digest and never checks), a server error on the body is retried, and a fallback to the cache says so.
+Left out there and done here: the digest that the Hub announces is held against the content (the client never checks,
+and where its cache holds files instead of links it keeps no digest), names in the Hub's answers that would lead out of
+the cache are refused, a server error on the body is retried, and a fallback to the cache says so.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import re
-import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple
 
-from zoo.errors import DigestMismatch, DownloadError, PickleRefused, WeightsError
-from zoo.weights.digests import verify, verify_git
-from zoo.weights.files import CONFIG_FILE, INDEX, SINGLE, NoWeights, check_relative, shard_names
+from zoo.errors import DigestMismatch, DownloadError, PickleRefused, WeightsError, printable
+from zoo.weights.digests import is_digest, recall, remember, sha256_of, verify
+from zoo.weights.files import (
+    CONFIG_FILE,
+    INDEX,
+    SINGLE,
+    NoWeights,
+    check_regular,
+    check_relative,
+    leads_out,
+    shard_names,
+)
+from zoo.weights.hub_failures import NoSuchFile, Unreachable, patiently, translated
 
-ATTEMPTS = 4
-_RETRIED = {408, 429, 500, 502, 503, 504}
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_SHA1 = re.compile(r"[0-9a-f]{40}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _LOCATION = re.compile(r"hf://(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>refs/(pr|convert)/[^/]+|[^/]+))?(/(?P<file>.+))?")
-
-T = TypeVar("T")
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,41 @@ def parse(uri: str) -> Location:
     """Read a URI.
 
     Raises:
-        WeightsError: it is not of that form, or its file leads out of the repository.
+        WeightsError: it is not of that form, names what cannot be a repository or a revision, or its file leads out
+            of the repository.
     """
-    match = _LOCATION.fullmatch(uri.rstrip("/"))
+    match = _LOCATION.fullmatch(uri.rstrip("/")) if uri.isprintable() else None
     if match is None:
         raise WeightsError(f"{uri!r} is not of the form hf://owner/repo[@revision][/file]")
-    file = match["file"]
+    check_repository(match["repo"])
+    revision, file = match["revision"] or "main", match["file"]
+    if not _stays(revision):
+        raise WeightsError(f"{uri!r}: {revision!r} is not the name of a branch, a tag or a commit")
     if file is not None:
         check_relative(file, uri)
-    return Location(match["repo"], match["revision"] or "main", file)
+    return Location(match["repo"], revision, file)
+
+
+def check_repository(repo: str) -> None:
+    """Refuse what is no ``owner/repo``.
+
+    Raises:
+        WeightsError: the Hub has no repository of such a name.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise WeightsError(f"{repo!r} is not a repository name (owner/repo): {error}") from error
+    if "/" not in repo:
+        raise WeightsError(f"{repo!r} is not a repository name: expected owner/repo")
+
+
+def _stays(name: str) -> bool:
+    """Whether the cache can make a file or a folder of a name, inside of itself."""
+    return name.isprintable() and len(name) <= _LONGEST_NAME and not leads_out(name)
 
 
 def fetch(location: Location) -> list[Path]:
@@ -109,35 +140,27 @@ def prefetch(location: Location) -> list[Path]:
         return [path]
 
 
-class NoSuchFile(DownloadError):
-    """The repository exists and lacks the file."""
-
-
 class NotCached(DownloadError):
     """The Hub cannot be asked, and the cache lacks the file."""
 
 
 def fetch_one(location: Location) -> Path:
-    """One file, downloaded or from the cache, its Hub digest checked.
+    """One file, downloaded or from the cache, held against the digest that the Hub announced for it.
 
     Raises:
         DownloadError: it cannot be had; the message says what is missing and what to do.
         DigestMismatch: its content is not what the Hub announces; nothing bad stays in the cache.
     """
-    from huggingface_hub.errors import EntryNotFoundError
-
     at_hand = _at_hand(location)
-    if at_hand is not None and _SHA1.fullmatch(location.revision):
+    if at_hand is not None and _COMMIT.fullmatch(location.revision):
         return _checked(at_hand, location)
     if _offline():
         return _from_cache(at_hand, location, "HF_HUB_OFFLINE is set")
     try:
-        path = _patiently(lambda: _download(location), location)
-    except _Unreachable as error:
-        return _from_cache(at_hand, location, f"the Hub cannot be reached ({error})")
-    except EntryNotFoundError as error:
-        raise NoSuchFile(f"{location}: the repository has no such file at that revision") from error
-    return _checked(path, location)
+        path, announced = patiently(lambda: _download(location), str(location), location.repo, location.revision)
+    except Unreachable as error:
+        return _from_cache(at_hand, location, str(error))
+    return _checked(path, location, announced)
 
 
 def _at_hand(location: Location) -> Path | None:
@@ -150,11 +173,19 @@ def _at_hand(location: Location) -> Path | None:
     return Path(cached) if isinstance(cached, str) else None
 
 
-def _download(location: Location) -> Path:
+class _Announced(NamedTuple):
+    """What the Hub says of a file: the commit that a revision stands for, and the digest, or something else."""
+
+    commit: str
+    etag: str
+
+
+def _download(location: Location) -> tuple[Path, _Announced]:
     import huggingface_hub
 
-    _ask(location)
-    return Path(
+    # First, also because a Hub that does not answer must not look like an empty cache.
+    announced = _ask(location)
+    path = Path(
         huggingface_hub.hf_hub_download(
             location.repo,
             location.file or "",
@@ -163,101 +194,34 @@ def _download(location: Location) -> Path:
             endpoint=_endpoint(),
         )
     )
+    return path, announced
 
 
-def _ask(location: Location) -> None:
-    """Ask for the file's metadata first: a Hub that does not answer must not look like an empty cache."""
+def _ask(location: Location) -> _Announced:
+    """The Hub's metadata of a file.
+
+    Raises:
+        Unreachable: the answer is not a Hub's.
+        DownloadError: the answer names a commit or a digest that would be written outside of the cache, or the file
+            is larger than the disk.
+    """
     import huggingface_hub
 
     url = huggingface_hub.hf_hub_url(
         location.repo, location.file or "", revision=location.revision, endpoint=_endpoint()
     )
     metadata = huggingface_hub.get_hf_file_metadata(url, token=None, timeout=_timeout(), endpoint=_endpoint())
+    commit, etag = metadata.commit_hash, metadata.etag
+    if not commit or not etag:
+        raise Unreachable(f"what answers at {_endpoint() or 'the Hub'} is no Hub")
+    if not _stays(etag) or not _stays(commit) or "/" in commit:
+        raise DownloadError(
+            f"{location}: the Hub answered with the ETag {etag!r} and the commit {commit!r}, of which one would lead "
+            "out of the cache: refused"
+        )
     if metadata.size is not None:
         _check_space(metadata.size, location)
-
-
-class _Unreachable(Exception):
-    """No connection, or a server that keeps failing."""
-
-
-def _patiently(action: Callable[[], T], location: Location) -> T:
-    """Run, and run again after errors that pass; translate the others."""
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HfHubHTTPError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    for attempt in range(ATTEMPTS):
-        last = attempt == ATTEMPTS - 1
-        try:
-            return action()
-        except WeightsError:
-            raise
-        except GatedRepoError as error:
-            raise DownloadError(
-                f"{location.repo} is gated: accept its terms on the Hub, then give a token of that account in "
-                "HF_TOKEN, or run: hf auth login"
-            ) from error
-        except RepositoryNotFoundError as error:
-            raise DownloadError(
-                f"there is no repository {location.repo!r} on the Hub, or it is private and no token with access "
-                "was given. Set HF_TOKEN, or run: hf auth login"
-            ) from error
-        except RevisionNotFoundError as error:
-            raise DownloadError(f"{location.repo} has no revision {location.revision!r}") from error
-        except LocalEntryNotFoundError as error:
-            if last:
-                raise _Unreachable(_reason(error)) from error
-        except EntryNotFoundError:
-            raise
-        except HfHubHTTPError as error:
-            status = error.response.status_code
-            if status in (401, 403):
-                raise DownloadError(
-                    f"the Hub refused {location} ({status}): the token in HF_TOKEN or of hf auth login has no access"
-                ) from error
-            if status not in _RETRIED:
-                raise DownloadError(f"the Hub answered {status} for {location}") from error
-            if last:
-                raise _Unreachable(f"status {status} after {ATTEMPTS} attempts") from error
-            _wait(attempt, error.response.headers.get("Retry-After"))
-            continue
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                _remove_incomplete(location)
-                raise DownloadError(
-                    f"the disk is full: {location} does not fit into {_cache()}. Free some space or set HF_HUB_CACHE"
-                ) from error
-            if last:
-                raise DownloadError(f"{location} could not be downloaded: {error}") from error
-        except Exception as error:
-            if not _transient(error):
-                raise DownloadError(f"{location} could not be downloaded: {error}") from error
-            if last:
-                raise _Unreachable(_reason(error)) from error
-        _wait(attempt, None)
-    raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _transient(error: BaseException) -> bool:
-    """Whether an error of the HTTP client may pass: connections, time-outs, broken bodies."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & {"TransportError", "TimeoutException", "NetworkError", "ProtocolError", "OfflineModeIsEnabled"})
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}".splitlines()[0]
-
-
-def _wait(attempt: int, retry_after: str | None) -> None:
-    seconds = float(retry_after) if retry_after and retry_after.isdigit() else 0.5 * 2**attempt
-    time.sleep(min(seconds, 60.0))
+    return _Announced(commit, etag)
 
 
 def _from_cache(path: Path | None, location: Location, why: str) -> Path:
@@ -265,30 +229,85 @@ def _from_cache(path: Path | None, location: Location, why: str) -> Path:
         raise NotCached(
             f"{location} is not in the cache ({_cache()}), and {why}. Connect and run: zoo pull, or give weights=PATH"
         )
-    warnings.warn(f"{why}; using the cached copy of {location}", stacklevel=4)
+    warnings.warn(printable(f"{why}; using the cached copy of {location}"), stacklevel=4)
     return _checked(path, location)
 
 
-def _checked(path: Path, location: Location) -> Path:
-    """Compare content with the Hub's digest, which is the name of the cached blob: sha256 in LFS, else git's own."""
-    blob = path.resolve()
+def _checked(path: Path, location: Location, announced: _Announced | None = None) -> Path:
+    """Hold the content against its digest in the Hub's metadata: of now, of an earlier time, or kept by the client."""
+    check_regular(path)
+    pinned = replace(location, revision=commit_of(path, location))
+    fresh = announced.etag if announced is not None and announced.commit == pinned.revision else None
+    kept = recall(str(pinned))
+    digest = fresh if is_digest(fresh) else kept or _blob_name(path) or _ask_again(pinned, fresh)
+    if digest is None:
+        digest = _first_seen(path, pinned)
     try:
-        if _SHA256.fullmatch(blob.name):
-            verify(blob, sha256=blob.name, origin=str(location))
-        elif _SHA1.fullmatch(blob.name):
-            verify_git(blob, blob.name, origin=str(location))
+        if len(digest) == 64:
+            verify(path, sha256=digest, origin=str(location))
+        else:
+            verify(path, git=digest, origin=str(location))
     except DigestMismatch as error:
-        path.unlink(missing_ok=True)
-        blob.unlink(missing_ok=True)
+        _discard(path)
         raise DigestMismatch(f"{error} It was removed from the cache; load again to fetch it anew.") from error
+    if digest != kept:
+        remember(str(pinned), digest)
     return path
+
+
+def _blob_name(path: Path) -> str | None:
+    """The digest in a cache of links: the client names the file that it links to after the Hub's metadata."""
+    try:
+        blob = Path(os.readlink(path))
+    except OSError:
+        return None
+    return blob.name if blob.parent.name == "blobs" and is_digest(blob.name) else None
+
+
+def _ask_again(pinned: Location, known: str | None) -> str | None:
+    """The digest of a file that came here in some other way."""
+    if known is not None or _offline():
+        return None
+    try:
+        etag = _ask(pinned).etag
+    except Exception:
+        # Nothing is wrong with the file because the Hub cannot be asked.
+        return None
+    return etag if is_digest(etag) else None
+
+
+_SAID: set[str] = set()
+
+
+def _first_seen(path: Path, pinned: Location) -> str:
+    """The digest of the content as it lies here, after having said that nobody can check it."""
+    if str(pinned) not in _SAID:
+        _SAID.add(str(pinned))
+        warnings.warn(
+            printable(
+                f"{pinned} cannot be checked: no digest of it is to be had from the Hub. "
+                "From now on it is held against the content that it has now"
+            ),
+            stacklevel=5,
+        )
+    return sha256_of(path)
+
+
+def _discard(path: Path) -> None:
+    """Remove a file of the cache, and what its links lead to within the cache."""
+    blob = path.resolve()
+    link = path.parent / os.readlink(path) if path.is_symlink() else path
+    for file in (path, link, blob):
+        if file.resolve().parent.is_relative_to(_cache().resolve()) or file == path:
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def _check_space(size: int, location: Location) -> None:
     import shutil
 
     folder = _cache()
-    while not folder.exists():
+    while not os.path.exists(folder):
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     if size > free:
@@ -298,20 +317,18 @@ def _check_space(size: int, location: Location) -> None:
         )
 
 
-def _remove_incomplete(location: Location) -> None:
-    for partial in (_cache() / f"models--{location.repo.replace('/', '--')}" / "blobs").glob("*.incomplete"):
-        partial.unlink(missing_ok=True)
-
-
 # huggingface_hub reads its environment once, at import; these follow it as it is now.
 
 
 def _cache() -> Path:
     given = os.environ.get("HF_HUB_CACHE")
-    if given:
-        return Path(given).expanduser()
     home = os.environ.get("HF_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
-    return Path(home).expanduser() / "hub"
+    try:
+        return Path(given or os.path.join(home, "hub")).expanduser().absolute()
+    except RuntimeError as error:
+        raise DownloadError(
+            "there is no home folder here to keep downloads in; set HF_HOME or HF_HUB_CACHE to a folder of yours"
+        ) from error
 
 
 def _endpoint() -> str | None:
@@ -335,27 +352,27 @@ def push_folder(
         ``hf://owner/repo@<commit>``.
 
     Raises:
-        DownloadError: the Hub refused; the message says whether a token is missing.
+        WeightsError: ``repo_id`` or ``revision`` is not a name that the Hub can have.
+        DownloadError: the Hub refused, which may be for want of a token, or did not answer as a Hub does.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
+    check_repository(repo_id)
+    if revision is not None and not _stays(revision):
+        raise WeightsError(f"{revision!r} is not the name of a branch")
     api = HfApi(endpoint=_endpoint(), token=token)
+    place = f"the upload to {repo_id}"
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
         if revision is not None:
             api.create_branch(repo_id, branch=revision, exist_ok=True)
         commit = api.upload_folder(
             repo_id=repo_id, folder_path=folder, revision=revision, commit_message="Upload from the zoo"
-        )
-    except HFValidationError as error:
-        raise WeightsError(f"{repo_id!r} is not a repository name (owner/repo): {error}") from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        hint = " Set HF_TOKEN to a token with write access, or run: hf auth login" if status in (401, 403) else ""
-        raise DownloadError(f"the Hub refused the upload to {repo_id} ({status}): {error}.{hint}") from error
+        ).oid
     except Exception as error:
-        if not _transient(error):
-            raise
-        raise DownloadError(f"{repo_id}: the Hub cannot be reached ({_reason(error)})") from error
-    return f"hf://{repo_id}@{commit.oid}"
+        # Of the client, its HTTP and transfer libraries, and of reading an answer that is not a Hub's.
+        found = translated(error, place, repo_id, revision or "main")
+        raise DownloadError(f"{repo_id}: {found}") from error
+    if not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
+        raise DownloadError(f"{repo_id}: the answer to the upload names no commit ({commit!r}). Is HF_ENDPOINT a Hub?")
+    return f"hf://{repo_id}@{commit}"

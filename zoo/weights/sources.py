@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import unquote
 
 from zoo import catalogue, hooks, names
-from zoo.errors import AmbiguousName, WeightsError, ZooError
+from zoo.errors import AmbiguousName, WeightsError, ZooError, one_line
 from zoo.facts import Weights
 from zoo.weights.digests import verify
-from zoo.weights.files import check_relative, files_in, shards_of
+from zoo.weights.files import check_regular, check_relative, files_in, shards_of
 
 
 def fetch(weights: Weights | str) -> list[Path]:
@@ -22,7 +25,12 @@ def fetch(weights: Weights | str) -> list[Path]:
         WeightsError: one of its subclasses, saying what could not be had.
     """
     uri = weights.uri if isinstance(weights, Weights) else weights
-    paths = _locate(uri)
+    try:
+        paths = _locate(uri)
+    except OSError as error:
+        raise WeightsError(f"{uri} cannot be read: {error}") from error
+    for path in paths:
+        check_regular(path)
     if isinstance(weights, Weights) and (weights.sha256 or weights.size is not None):
         if len(paths) != 1:
             raise WeightsError(f"{uri} has {len(paths)} files, but one digest is declared")
@@ -37,17 +45,30 @@ def fetch_file(uri: str) -> Path:
         from zoo.weights import hub
 
         return hub.fetch_one(hub.parse(uri))
-    return _package_path(rest) if scheme == "package" else Path(rest if "://" in uri else uri).expanduser()
+    return _package_path(rest) if scheme == "package" else local_path(uri)
+
+
+def local_path(place: str) -> Path:
+    """The path that a ``file://`` URI (percent-encoded, as ``Path.as_uri`` writes it) or a bare path means.
+
+    Raises:
+        WeightsError: it begins with "~" and there is no such home folder here, or it holds a zero byte.
+    """
+    path = place
+    if place.startswith("file://"):
+        path = unquote(re.sub(r"^file://(localhost(?=/))?", "", place), errors="surrogateescape")
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, ValueError) as error:
+        raise WeightsError(f"{place!r} is not a path here: {one_line(error)} Write the whole path.") from error
 
 
 def _locate(uri: str) -> list[Path]:
     scheme, separator, rest = uri.partition("://")
     if separator and not rest:
         raise WeightsError(f"{uri!r} names nothing after its scheme")
-    if not separator:
-        return _on_disk(Path(uri).expanduser(), uri)
-    if scheme == "file":
-        return _on_disk(Path(rest).expanduser(), uri)
+    if not separator or scheme == "file":
+        return _on_disk(local_path(uri), uri)
     if scheme == "package":
         return _on_disk(_package_path(rest), uri)
     if scheme == "hf":
@@ -78,7 +99,7 @@ def _from_plugin(scheme: str, uri: str) -> list[Path]:
         raise
     except Exception as error:
         raise WeightsError(f"{uri}: its plugin's source failed ({type(error).__name__}: {error})") from error
-    absent = [str(path) for path in paths if not path.is_file()]
+    absent = [str(path) for path in paths if not os.path.lexists(path)]
     if absent or not paths:
         raise WeightsError(f"{uri}: its plugin's source gave no existing file ({', '.join(absent) or 'nothing'})")
     return paths
@@ -97,13 +118,20 @@ def _package_path(rest: str) -> Path:
 
 
 def _on_disk(path: Path, uri: str) -> list[Path]:
-    if path.is_dir():
+    if os.path.isdir(path):
         return files_in(path)
-    if path.is_file():
+    if os.path.lexists(path):
         return shards_of(path) if path.name.endswith(".index.json") else [path]
-    with_suffix = path.with_name(path.name + ".safetensors")
-    if with_suffix.is_file():
+    with_suffix = path.with_name(path.name + ".safetensors") if path.name else path
+    if os.path.lexists(with_suffix):
         return [with_suffix]
-    near = names.nearest(path.name, [p.name for p in path.parent.glob("*")]) if path.parent.is_dir() else []
+    near = names.nearest(path.name, _listing(path.parent))
     hint = f" Its folder holds: {', '.join(near)}" if near else ""
     raise WeightsError(f"{uri}: there is no such file or folder.{hint}")
+
+
+def _listing(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (OSError, ValueError):
+        return []
