@@ -8,5 +8,6 @@ zoo's own networks, leave them bit-identical, and build on one another in this o
    ``streams``: the residual stream.
 3. ``maps``: attention maps, text after text; ``decomposition``: logits as a sum over heads; ``paths``: path patching.
 
-``tiny`` has random models of every family for examples and tests; ``recorded`` rebuilds those of recordings.
+``tiny`` has random models of every family for examples and tests, ``recorded`` rebuilds those of recordings, and
+``packaged`` has trained ones that travel in packages, read by ``gguf_llama`` and ``ctranslate2_whisper``.
 """
