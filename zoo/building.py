@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from zoo import catalogue, configuration
+from zoo import configuration
 from zoo.errors import ConfigError, PluginError, ZooError, one_line
 from zoo.facts import Entry
 from zoo.targets import require, resolve
@@ -198,37 +198,3 @@ def count_parameters(entry: Entry, instance: Any) -> int | None:
     if not isinstance(built, nn.Module):
         return None
     return sum(parameter.numel() for parameter in built.parameters())
-
-
-def attention_layer(
-    name: str, *, dim: int, num_heads: int, causal: bool, max_length: int | None = None, **options: Any
-) -> nn.Module:
-    """Any drop-in attention layer by name, for a host network.
-
-    Args:
-        name: ``[plugin:]entry[/preset]`` of kind ``attention``.
-        dim, num_heads, causal, max_length: the host's; passed where the layer's schema has the field.
-        options: further config overrides of the layer.
-
-    Raises:
-        ConfigError: the entry is not a drop-in layer, or it cannot be what the host needs (for example
-            causal).
-    """
-    target = catalogue.current().find(name)
-    entry = target.offer.entry
-    if entry.kind != "attention":
-        raise ConfigError(f"{name!r} is a {entry.kind}, not a drop-in attention layer", field="attention")
-    known = configuration.schema_of(entry).__dataclass_fields__  # type: ignore[attr-defined]
-    absent = [field for field in ("dim", "causal") if field not in known]
-    if absent:
-        raise ConfigError(
-            f"{name!r} cannot be placed in a sequence model: no {' and '.join(absent)}", field="attention"
-        )
-    host = {"dim": dim, "num_heads": num_heads, "causal": causal}
-    if max_length is not None:
-        host["max_length"] = max_length
-    overrides = {key: value for key, value in host.items() if key in known} | options
-    layer = build(entry, configuration.merge(entry, target.preset, None, overrides).instance)
-    if not isinstance(layer, nn.Module):
-        raise PluginError(f"{name!r} built a {type(layer).__name__}, expected an nn.Module")
-    return layer

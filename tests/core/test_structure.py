@@ -26,10 +26,10 @@ def _template_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
 CORE = {
     *("zoo", "zoo.errors", "zoo.facts", "zoo.names", "zoo.hooks", "zoo.targets"),
     *("zoo.foreign", "zoo.licenses"),
-    *("zoo.distributions", "zoo.discovery", "zoo.collecting", "zoo.catalogue", "zoo.views", "zoo.about"),
+    *("zoo.distributions", "zoo.discovery", "zoo.collecting", "zoo.catalogue", "zoo.views"),
     *("zoo.configuration", "zoo.building", "zoo.filling", "zoo.loading", "zoo.origin", "zoo.saving"),
     *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources"),
-    *("zoo.weights.hub", "zoo.weights.hub_failures", "zoo.weights.pickles"),
+    *("zoo.weights.hub", "zoo.weights.hub_failures"),
     *("zoo.cli", "zoo.cli.__main__", "zoo.cli.output", "zoo.cli.options", "zoo.cli.listing", "zoo.cli.using"),
     *("zoo.cli.sharing",),
 }
@@ -40,6 +40,8 @@ AROUND_THE_CORE = (
     "zoo.authoring",
     "zoo.testing",
     "zoo.nn",
+    "zoo.about",
+    "zoo.weights.pickles",
     "zoo.datasets",
     "zoo.threads",
 )

@@ -7,7 +7,7 @@ import torch
 
 import zoo
 from zoo import catalogue, configuration
-from zoo.building import attention_layer
+from zoo.nn.drop_in import attention_layer
 
 LANGUAGE_MODEL, VISION_TRANSFORMER = "moba-lm/tiny", "efficient-attention-vit/tiny"
 GIVEN_BY_HOST = {"dim", "num_heads", "causal", "max_length"}

@@ -100,7 +100,8 @@ def _causal(name: str, dim: int, heads: int, length: int) -> bool:
     Raises:
         ConfigError: it allows neither.
     """
-    from zoo.building import attention_layer, on_meta
+    from zoo.building import on_meta
+    from zoo.nn.drop_in import attention_layer
 
     for causal in (True, False):
         try:
@@ -214,8 +215,8 @@ def _measure(what: str, job: dict[str, Any]) -> float:
     """In a process of its own: seconds of the quickest forward pass, or bytes of memory that one adds."""
     import torch
 
-    from zoo.building import attention_layer
     from zoo.nn.attention import MultiHeadAttention
+    from zoo.nn.drop_in import attention_layer
 
     torch.manual_seed(0)
     dim, heads, length, causal = job["dim"], job["heads"], job["length"], job["causal"]

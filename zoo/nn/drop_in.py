@@ -8,8 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from zoo import building, catalogue, configuration
 from zoo.configuration import field
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, PluginError
 from zoo.nn.heads import require_equal_slices
 
 
@@ -49,8 +50,6 @@ def layers_by_name(
         ConfigError: a mechanism does not fit the host (no causal form, for instance), or there are options
             and no drop-in layer to take them.
     """
-    from zoo.building import attention_layer
-
     names = config.attention_names()
     if config.attention_options and all(name in own for name in names):
         raise ConfigError(
@@ -64,3 +63,37 @@ def layers_by_name(
         "max_length": max_length,
     }
     return [own[name]() if name in own else attention_layer(name, **host, **config.attention_options) for name in names]
+
+
+def attention_layer(
+    name: str, *, dim: int, num_heads: int, causal: bool, max_length: int | None = None, **options: Any
+) -> nn.Module:
+    """Any drop-in attention layer by name, for a host network.
+
+    Args:
+        name: ``[plugin:]entry[/preset]`` of kind ``attention``.
+        dim, num_heads, causal, max_length: the host's; passed where the layer's schema has the field.
+        options: further config overrides of the layer.
+
+    Raises:
+        ConfigError: the entry is not a drop-in layer, or it cannot be what the host needs (for example
+            causal).
+    """
+    target = catalogue.current().find(name)
+    entry = target.offer.entry
+    if entry.kind != "attention":
+        raise ConfigError(f"{name!r} is a {entry.kind}, not a drop-in attention layer", field="attention")
+    known = configuration.schema_of(entry).__dataclass_fields__  # type: ignore[attr-defined]
+    absent = [field for field in ("dim", "causal") if field not in known]
+    if absent:
+        raise ConfigError(
+            f"{name!r} cannot be placed in a sequence model: no {' and '.join(absent)}", field="attention"
+        )
+    host = {"dim": dim, "num_heads": num_heads, "causal": causal}
+    if max_length is not None:
+        host["max_length"] = max_length
+    overrides = {key: value for key, value in host.items() if key in known} | options
+    layer = building.build(entry, configuration.merge(entry, target.preset, None, overrides).instance)
+    if not isinstance(layer, nn.Module):
+        raise PluginError(f"{name!r} built a {type(layer).__name__}, expected an nn.Module")
+    return layer
