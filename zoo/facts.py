@@ -53,8 +53,12 @@ def _check_texts(owner: str, **values: Any) -> None:
     for name, value in values.items():
         if not isinstance(value, str):
             raise PluginError(f"{owner}: {name}={value!r} must be a string")
-        if printable(value) != value:
-            raise PluginError(f"{owner}: {name}={value!r} holds characters that cannot be shown")
+        _check_shows(owner, name, value)
+
+
+def _check_shows(owner: str, name: str, text: str) -> None:
+    if not text.isprintable() and printable(text) != text:
+        raise PluginError(f"{owner}: {name}={text!r} holds characters that cannot be shown")
 
 
 def _check_targets(owner: str, **targets: str | None) -> None:
@@ -69,7 +73,8 @@ def _freeze_mapping(what: str, owner: object, name: str, kind: type) -> None:
         not (isinstance(key, str) and isinstance(item, kind)) for key, item in value.items()
     ):
         raise PluginError(f"{what}: {name}={value!r} must map strings to {kind.__name__} objects")
-    _check_texts(what, **{f"{name} {key!r}": key for key in value})
+    for key in value:
+        _check_shows(what, name, key)
     object.__setattr__(owner, name, MappingProxyType(dict(value)))
 
 
@@ -78,7 +83,8 @@ def _freeze_tuple(what: str, owner: object, name: str, kind: type) -> None:
     if not isinstance(value, tuple | list) or any(not isinstance(item, kind) for item in value):
         raise PluginError(f"{what}: {name}={value!r} must be a tuple of {kind.__name__} objects")
     if kind is str:
-        _check_texts(what, **{f"{name}[{index}]": item for index, item in enumerate(value)})
+        for item in value:
+            _check_shows(what, name, item)
     object.__setattr__(owner, name, tuple(value))
 
 

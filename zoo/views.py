@@ -5,7 +5,6 @@ The results behave as tuples in code and render as tables in a terminal and in a
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -96,6 +95,8 @@ def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def html_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A plain HTML table, every cell escaped."""
+    import html
+
     head = "".join(f"<th>{html.escape(column)}</th>" for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from zoo.cli.output import installed
-from zoo.configuration import RESERVED
 from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class EntryName(click.ParamType):
@@ -20,6 +21,8 @@ class EntryName(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Entries and, once one is chosen, its presets."""
+        from click.shell_completion import CompletionItem
+
         offers = installed().offers
         known = [offer.entry.id for offer in offers]
         if "/" in incomplete:
@@ -33,6 +36,8 @@ def overrides(words: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: a word has no "=".
     """
+    from zoo.configuration import RESERVED
+
     parsed = {}
     for word in words:
         key, equals, text = word.partition("=")
