@@ -14,10 +14,11 @@ from zoo.nn.attention import KeyValueCache
 from zoo_sequence.moba import characters, training
 from zoo_sequence.moba import evaluation as moba_evaluation
 from zoo_sequence.moba.config import MoBAConfig, MoBALanguageModelConfig, Routing
+from zoo_sequence.moba.definition import moba_masked, routing_mask
 from zoo_sequence.moba.evaluation import block_sparse_attention
 from zoo_sequence.moba.language_model import MoBALanguageModel
-from zoo_sequence.moba.layer import MoBA, moba_attention, moba_masked, moba_varlen
-from zoo_sequence.moba.routing import choose_history, routing_mask
+from zoo_sequence.moba.layer import MoBA, moba_attention, moba_varlen
+from zoo_sequence.moba.routing import choose_history
 
 
 def _random(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -91,6 +92,49 @@ def test_output_and_gradients_equal_those_of_masked_dense_attention(shape: dict)
 def test_gradients_are_right_to_finite_differences() -> None:
     inputs = tuple(tensor.requires_grad_() for tensor in _tensors(1, 2, 1, 11, dim=4))
     assert torch.autograd.gradcheck(lambda q, k, v: block_sparse_attention(q, k, v, Routing(3, 2), 0.5), inputs)
+
+
+def test_second_and_third_derivatives_are_right() -> None:
+    inputs = tuple(tensor.requires_grad_() for tensor in _tensors(1, 2, 1, 7, dim=3))
+
+    def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return block_sparse_attention(query, key, value, Routing(2, 2), 0.5)
+
+    def slope(query: Tensor) -> Tensor:
+        # Inputs by name: nothing but the path to them is executed.
+        return torch.autograd.grad(attention(query, *inputs[1:]).sin().sum(), query, create_graph=True)[0]
+
+    assert torch.autograd.gradgradcheck(attention, inputs, fast_mode=True)
+    assert torch.autograd.gradgradcheck(slope, inputs[:1], fast_mode=True)
+
+
+def test_compilers_are_told_the_truth_about_the_kernels() -> None:
+    query, key, value = (tensor.requires_grad_() for tensor in _tensors(2, 4, 2, 9, 11))
+    settings = (3, 2, "mean", 0.5)
+    operators = torch.ops.zoo_sequence
+    checks = ("test_schema", "test_autograd_registration", "test_faketensor")
+    torch.library.opcheck(operators.moba.default, (query, key, value, *settings), test_utils=checks)
+    output, lse = operators.moba(query.detach(), key.detach(), value.detach(), *settings)
+    arguments = (torch.ones_like(output), query, key, value, output, lse, *settings)
+    torch.library.opcheck(operators.moba_backward.default, arguments, test_utils=checks)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("inside", [False, True])
+def test_mixed_precision_is_that_of_the_projections_alone(dtype: torch.dtype, inside: bool) -> None:
+    query, key, value = (tensor.float().requires_grad_() for tensor in _tensors(1, 4, 2, 40))
+    half = value.detach().to(dtype).requires_grad_()
+    wide = value.detach().to(dtype).float().requires_grad_()
+    results = []
+    for values, enabled in ((wide, False), (half, True)):
+        with torch.autocast("cpu", dtype, enabled=enabled):
+            output = moba_attention(query, key, values, Routing(8, 3))
+            loss = output.square().sum()
+        with torch.autocast("cpu", dtype, enabled=enabled and inside):
+            grads = torch.autograd.grad(loss, (query, key, values))
+        results.append((output, *grads))
+    for expected, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, expected.to(found.dtype))
 
 
 def test_portions_and_bunches_of_tiles_change_nothing(monkeypatch) -> None:

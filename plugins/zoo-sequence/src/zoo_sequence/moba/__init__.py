@@ -14,8 +14,9 @@ the number of blocks it is full causal attention.
 
 The own block is never scored: its mean would leak later keys. Query heads that share a key head choose alone.
 
-Read ``routing`` first: it chooses the blocks. Then ``layer``, the mechanism on tensors, in transformers and as a
-drop-in layer; ``evaluation``, which computes it in time and memory proportional to what is read; ``language_model``,
-a Llama decoder of such layers; ``characters`` and ``training``, which teach it Python's standard library. ``config``,
-``conversion``, ``claims`` and ``facts`` are what their names say.
+Read ``definition`` first: the mechanism written down with a mask. Then ``routing``, which chooses the blocks;
+``evaluation``, which computes the same in time and memory proportional to what is read; ``layer``, the mechanism on
+tensors, in transformers and as a drop-in layer; ``language_model``, a Llama decoder of such layers; ``characters`` and
+``training``, which teach it Python's standard library. ``config``, ``conversion``, ``claims`` and ``facts`` are what
+their names say.
 """

@@ -16,9 +16,10 @@ from zoo.nn.language_model import LanguageModel
 from zoo.nn.masks import causal_mask
 from zoo_sequence.moba.characters import Corpus
 from zoo_sequence.moba.config import MoBALanguageModelConfig, Routing
+from zoo_sequence.moba.definition import moba_masked, routing_mask
 from zoo_sequence.moba.language_model import MoBALanguageModel
-from zoo_sequence.moba.layer import moba_attention, moba_masked
-from zoo_sequence.moba.routing import choose_history, routing_mask
+from zoo_sequence.moba.layer import moba_attention
+from zoo_sequence.moba.routing import choose_history
 from zoo_sequence.moba.training import bits_per_character
 
 

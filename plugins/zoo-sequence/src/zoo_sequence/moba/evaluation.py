@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.func import vjp
 
 from zoo_sequence.moba.config import Routing
+from zoo_sequence.moba.definition import moba_masked
 from zoo_sequence.moba.routing import choose_history, work_dtype
 
 TILE_QUERIES = 128
@@ -34,7 +35,9 @@ _WEIGHTS_ON_CPU, _WEIGHTS_ON_GPU = 1 << 18, 1 << 26
 
 
 def block_sparse_attention(query: Tensor, key: Tensor, value: Tensor, routing: Routing, scale: float) -> Tensor:
-    """MoBA, causal; differentiable once, the choice of blocks taken as given.
+    """MoBA, causal; differentiable, the choice of blocks taken as given.
+
+    First gradients need the memory of the forward pass, second ones that of dense attention. Compilers see one call.
 
     Args:
         query: (batch, heads, queries, head_dim), of the last positions.
@@ -46,8 +49,11 @@ def block_sparse_attention(query: Tensor, key: Tensor, value: Tensor, routing: R
     Returns:
         (batch, heads, queries, value_dim) in the dtype of ``query``.
     """
-    output: Tensor = _BlockSparse.apply(query, key, value, routing, scale)
-    return output
+    dtype = reduce(torch.promote_types, (query.dtype, key.dtype, value.dtype))
+    output, _ = _moba(
+        *(tensor.to(dtype) for tensor in (query, key, value)), routing.block_size, routing.topk, routing.gate, scale
+    )
+    return output.to(query.dtype)
 
 
 @dataclass(frozen=True)
@@ -286,23 +292,80 @@ def _backward(problem: Problem, grad: Tensor, output: Tensor, lse: Tensor, grads
         grad_key.index_add_(0, keys, torch.bmm(slope.transpose(1, 2), query).flatten(0, 1))
 
 
-class _BlockSparse(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, routing: Routing, scale: float) -> Tensor:
-        output = query.new_empty(*query.shape[:3], value.shape[-1])
-        lse = torch.empty(query.shape[:3], dtype=work_dtype(query), device=query.device)
-        for problem, rows in _problems(query, key, value, routing, scale):
+@torch.library.custom_op("zoo_sequence::moba", mutates_args=())
+def _moba(
+    query: Tensor, key: Tensor, value: Tensor, block_size: int, topk: int, gate: str, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Output and log-sum-exp (batch, heads, queries)."""
+    output = query.new_empty(*query.shape[:3], value.shape[-1])
+    lse = torch.empty(query.shape[:3], dtype=work_dtype(query), device=query.device)
+    with torch.autocast(query.device.type, enabled=False):
+        for problem, rows in _problems(query, key, value, Routing(block_size, topk, gate), scale):
             _forward(problem, rows(output), rows(lse[..., None])[:, 0])
-        ctx.save_for_backward(query, key, value, output, lse)
-        ctx.settings = routing, scale
-        return output
+    return output, lse
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, output, lse = ctx.saved_tensors
-        grad = grad.contiguous()
-        grads = [torch.zeros(tensor.shape, dtype=lse.dtype, device=lse.device) for tensor in inputs]
-        for problem, rows in _problems(*inputs, *ctx.settings):
+
+@torch.library.custom_op("zoo_sequence::moba_backward", mutates_args=())
+def _moba_backward(
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    output: Tensor,
+    lse: Tensor,
+    block_size: int,
+    topk: int,
+    gate: str,
+    scale: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of query, key and value."""
+    inputs, grad = (query, key, value), grad.contiguous()
+    grads = [torch.zeros(tensor.shape, dtype=lse.dtype, device=lse.device) for tensor in inputs]
+    with torch.autocast(query.device.type, enabled=False):
+        for problem, rows in _problems(*inputs, Routing(block_size, topk, gate), scale):
             _backward(problem, rows(grad), rows(output), rows(lse[..., None])[:, 0], [*map(rows, grads)])
-        return *(mine.to(tensor.dtype) for mine, tensor in zip(grads, inputs, strict=True)), None, None
+    of_query, of_key, of_value = (mine.to(tensor.dtype) for mine, tensor in zip(grads, inputs, strict=True))
+    return of_query, of_key, of_value
+
+
+@_moba.register_fake
+def _(query: Tensor, key: Tensor, value: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
+    output = query.new_empty(*query.shape[:3], value.shape[-1])
+    return output, query.new_empty(query.shape[:3], dtype=work_dtype(query))
+
+
+@_moba_backward.register_fake
+def _(grad: Tensor, query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
+    return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    tensors, ctx.settings = inputs[:3], inputs[3:]
+    ctx.save_for_backward(*tensors, *output)
+    ctx.mark_non_differentiable(output[1])
+
+
+def _first(ctx: Any, grad: Tensor, of_lse: Tensor) -> tuple[Tensor | None, ...]:
+    return *_moba_backward(grad, *ctx.saved_tensors, *ctx.settings), None, None, None, None
+
+
+def _keep_for_second(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    ctx.save_for_backward(*inputs[:4])
+    ctx.settings = inputs[6:]
+
+
+def _second(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    """The gradients' own gradients, by ordinary operations: they need the memory of dense attention."""
+    block_size, topk, gate, scale = ctx.settings
+    routing = Routing(block_size, topk, gate)
+
+    def first(grad: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+        pulled: tuple[Tensor, ...] = vjp(partial(moba_masked, routing=routing, scale=scale), *inputs)[1](grad)
+        return pulled
+
+    pulled: tuple[Tensor, ...] = vjp(first, *ctx.saved_tensors)[1](grads)
+    return *pulled, *(None,) * 6
+
+
+_moba.register_autograd(_first, setup_context=_keep)
+_moba_backward.register_autograd(_second, setup_context=_keep_for_second)

@@ -12,7 +12,6 @@ from zoo.nn.attention import ProjectedAttention, dense_attention
 from zoo.nn.masks import causal_mask, expand_mask, padding_mask
 from zoo_sequence.moba.config import MoBAConfig, Routing
 from zoo_sequence.moba.evaluation import block_sparse_attention
-from zoo_sequence.moba.routing import routing_mask
 
 
 def moba_attention(
@@ -94,11 +93,6 @@ def moba_varlen(
             q, k, v = (tensor[start:stop].transpose(0, 1)[None] for tensor in (query, key, value))
             outputs.append(moba_attention(q, k, v, routing, scale=scale)[0].transpose(0, 1))
     return torch.cat(outputs)
-
-
-def moba_masked(query: Tensor, key: Tensor, value: Tensor, routing: Routing, *, scale: float | None = None) -> Tensor:
-    """The definition itself, by a dense mask: the cross-check of ``moba_attention``."""
-    return dense_attention(query, key, value, routing_mask(query, key, routing), scale=scale)
 
 
 def _require_fitting_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Which blocks a query reads besides its own: the gate, and the mask that it amounts to."""
+"""Which blocks a query reads besides its own: the gate."""
 
 from __future__ import annotations
 
@@ -67,26 +67,3 @@ def choose_history(query: Tensor, key: Tensor, routing: Routing) -> Tensor:
         best = scores.masked_fill_(future, float("-inf")).topk(picks, dim=-1)
         chosen[:, :, start : start + step] = best.indices.masked_fill(best.values == float("-inf"), -1)
     return chosen
-
-
-def routing_mask(query: Tensor, key: Tensor, routing: Routing) -> Tensor:
-    """The same choice as a boolean mask (batch, heads, queries, keys), causal order included.
-
-    For explanations and cross-checks: it needs the memory of dense attention.
-
-    Args:
-        query: (batch, heads, queries, head_dim).
-        key: (batch, kv heads, keys, head_dim).
-    """
-    batch, heads, queries, _ = query.shape
-    keys, block_size = key.shape[2], routing.block_size
-    grouped = query.unflatten(1, (key.shape[1], -1)).flatten(0, 1)
-    chosen = choose_history(grouped, key.flatten(0, 1), routing)
-    position = torch.arange(keys, device=query.device)
-    now = position[keys - queries :, None]
-    own = (position // block_size == now // block_size) & (position <= now)
-    # Column 0 takes the -1 of absent picks.
-    reads = torch.zeros(batch * heads, queries, 1 + -(-keys // block_size), dtype=torch.bool, device=query.device)
-    reads.scatter_(-1, chosen.flatten(0, 1) + 1, True)
-    reads = reads[..., 1:].repeat_interleave(block_size, -1)[..., :keys]
-    return (reads | own).unflatten(0, (batch, heads))
