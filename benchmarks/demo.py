@@ -66,14 +66,16 @@ def classify_digits(folder: Path) -> None:
 
 def draw_maps(folder: Path) -> None:
     from zoo.datasets import handwritten_digits
-    from zoo_vision.images import save_maps, upsample_digits
+    from zoo.evidence.attention_plots import attention_over_images
+    from zoo_vision.images import upsample_digits
     from zoo_vision.triplet_attention.gates import attention_maps
 
     _, _, images, _ = handwritten_digits()
     inputs = upsample_digits(images[:8])
     model = zoo.load("triplet-attention-resnet/digits")
     path = folder / "triplet-attention.png"
-    save_maps(inputs, attention_maps(model, inputs, block=1), path)
+    maps = attention_maps(model, inputs, block=1)
+    attention_over_images(inputs, maps, titles=("image", "gate"), label="gate of block 1", path=path)
     print(f"where the spatial gates of triplet attention look: {path}")
 
 
@@ -87,6 +89,20 @@ def continue_text() -> None:
     instance = zoo.info("moba-lm/char").instance
     answer = resolve(entry.predict or "")(model, instance, "def __init__(self, ")
     print(f"given {answer['text']!r}, it goes on:\n{answer['continuation'].rstrip()}")
+
+
+def look_inside(folder: Path) -> None:
+    from zoo.bridges.transformers.maps import attention_maps
+    from zoo.evidence.attention_plots import attention_over_tokens
+    from zoo.evidence.attention_view import write_view
+    from zoo_sequence.moba.characters import encode
+
+    model, text = zoo.load("moba-lm/char"), "for name in names:\n    print(name)\n"
+    maps = [weights[0] for weights in attention_maps(model, encode(text)[None])]
+    picture, page = folder / "moba-layer-0.png", folder / "moba-heads.html"
+    attention_over_tokens(maps[0], list(text), title="MoBA, layer 0", path=picture)
+    write_view(maps, list(text), page, title="All heads of a small MoBA language model")
+    print(f"where MoBA's heads look in {text!r}: {picture}\nall of them, to walk through in a browser: {page}")
 
 
 def swap_into_transformers() -> None:
@@ -140,6 +156,8 @@ def main() -> None:
         draw_maps(folder)
     with log.section("Continue a real text"):
         continue_text()
+    with log.section("Look inside a language model"):
+        look_inside(folder)
     with log.section("Swap MoBA into a transformers model"):
         swap_into_transformers()
     log.summary()

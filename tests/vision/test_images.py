@@ -120,15 +120,3 @@ class TestAnswers:
     def test_models_of_another_dtype_answer(self):
         model = zoo.load("shiftvit/test", dtype="bfloat16")
         assert len(images.top_classes(model, torch.randn(1, 3, 32, 32))["classes"]) == 5
-
-    def test_maps_are_drawn(self, tmp_path):
-        path = tmp_path / "maps.png"
-        images.save_maps(torch.randn(3, 3, 32, 32), torch.rand(3, 8, 8), path)
-        with Image.open(path) as drawn:
-            assert drawn.format == "PNG"
-            assert np.asarray(drawn.convert("RGB")).std() > 10
-
-    def test_every_image_needs_its_map(self, tmp_path):
-        with pytest.raises(zoo.InputError, match="one map for each image"):
-            images.save_maps(torch.randn(3, 3, 32, 32), torch.rand(2, 8, 8), tmp_path / "maps.png")
-        assert not (tmp_path / "maps.png").exists()

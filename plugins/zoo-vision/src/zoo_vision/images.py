@@ -140,33 +140,6 @@ def top_classes(model: nn.Module, images: Tensor, count: int = 5) -> dict[str, A
     return {"classes": [{"class": index, "probability": round(value, 4)} for index, value in pairs]}
 
 
-def save_maps(images: Tensor, maps: Tensor, path: str | Path) -> None:
-    """Write a PNG: each image above itself under its map in colour, on one scale for all.
-
-    Args:
-        images: (n, 3, H, W), what the model saw.
-        maps: (n, h, w), of any resolution: what a paper's ``attention_maps`` returns.
-        path: the file.
-    """
-    if len(images) != len(maps):
-        raise InputError(f"{len(images)} images and {len(maps)} maps; expected one map for each image")
-    figure = new_figure(figsize=(1.6 * len(images), 3.4))
-    axes = figure.subplots(2, len(images), squeeze=False)
-    low, high = float(maps.min()), float(maps.max())
-    for column, (image, weights) in enumerate(
-        zip(images.float().cpu().numpy(), maps.float().cpu().numpy(), strict=True)
-    ):
-        grey = image.mean(0)
-        height, width = grey.shape
-        axes[0][column].imshow(grey, cmap="gray")
-        axes[1][column].imshow(grey, cmap="gray")
-        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-        axes[1][column].imshow(weights, cmap="inferno", alpha=0.6, extent=extent, vmin=low, vmax=high)
-    for axis in axes.flat:
-        axis.set_axis_off()
-    saved(figure, path)
-
-
 def save_row(pictures: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None) -> None:
     """Write a PNG with pictures side by side under their titles, pixels kept sharp.
 

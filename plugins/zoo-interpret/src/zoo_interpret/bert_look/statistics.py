@@ -182,14 +182,15 @@ class BertLookResult:
         left, right = figure.subplots(1, 2)
         layers, heads = self.entropy.shape
         for name in ("sep", "cls", "punct", "right", "left", "self"):
-            left.plot(range(1, layers + 1), self.averages[name].mean(1), marker="o", label=name)
-        left.set(xlabel="layer", ylabel="average attention")
+            left.plot(range(layers), self.averages[name].mean(1), marker="o", label=name)
+        left.xaxis.get_major_locator().set_params(integer=True)
+        left.set(title="where heads look, by layer", xlabel="layer", ylabel="average attention weight")
         left.legend()
         if self.js is not None and len(self.js) > 2:
             points = embed_heads(self.js)
             scatter = right.scatter(points[:, 0], points[:, 1], c=[i // heads for i in range(layers * heads)])
-            figure.colorbar(scatter, ax=right, label="layer")
-        right.set(title="heads by Jensen-Shannon distance")
+            figure.colorbar(scatter, ax=right, label="layer").locator.set_params(integer=True)
+        right.set(title="heads, near where alike (Jensen-Shannon)", xlabel="first axis", ylabel="second axis")
         return saved(figure, path)
 
 

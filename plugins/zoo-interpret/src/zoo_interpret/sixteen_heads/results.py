@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from zoo.bridges.transformers.sites import Site
-from zoo.evidence.plots import new_figure, saved
+from zoo.evidence.attention_plots import head_tables
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,7 @@ class Importance:
 
     def plot(self, path: str | None = None) -> Any:
         """A heat map of the normalised scores; a matplotlib figure."""
-        return _heat_maps({"importance": self.normalised}, path)
-
-
-def _heat_maps(tables: Mapping[str, Tensor], path: str | None) -> Any:
-    """Tables (layers, heads) side by side."""
-    figure = new_figure()
-    axes = figure.subplots(1, len(tables), squeeze=False)[0]
-    for axis, (title, table) in zip(axes, tables.items(), strict=True):
-        figure.colorbar(axis.imshow(table.numpy(), cmap="viridis"), ax=axis)
-        axis.set(title=title, xlabel="head", ylabel="layer")
-    return saved(figure, path)
+        return head_tables({"importance": self.normalised}, path=path)
 
 
 @dataclass(frozen=True)
@@ -87,7 +77,8 @@ class Ablation:
 
     def plot(self, path: str | None = None) -> Any:
         """Heat maps of both tables; a matplotlib figure."""
-        return _heat_maps({"without": self.without, "alone": self.alone}, path)
+        tables = {"without the head": self.without, "the head alone": self.alone}
+        return head_tables(tables, title="change of the metric", diverging=True, path=path)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from zoo.bridges.transformers.inputs import Inputs, as_inputs, real_tokens
 from zoo.bridges.transformers.maps import queries_keys_values
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
-from zoo.evidence.plots import new_figure, saved
+from zoo.evidence.attention_plots import head_tables
 from zoo.nn.heads import repeat_heads
 from zoo_sequence.attention_sdm.config import ProbeConfig
 from zoo_sequence.attention_sdm.intersections import radius_of_beta
@@ -47,13 +47,8 @@ class BetaResult:
         }
 
     def plot(self, path: str | None = None) -> Any:
-        """Mean beta of every head by layer; a matplotlib figure."""
-        figure = new_figure()
-        axis = figure.subplots()
-        for layer, heads in enumerate(self.mean.tolist()):
-            axis.plot([layer] * len(heads), heads, "o", color="tab:blue", alpha=0.6)
-        axis.set(xlabel="layer", ylabel="effective beta")
-        return saved(figure, path)
+        """Mean beta of every head; a matplotlib figure."""
+        return head_tables({"effective beta": self.mean}, path=path)
 
 
 class BetaProbe:
