@@ -41,6 +41,7 @@ class _Plan:
     target: catalogue.Target
     weights: Weights | str | None
     config: Mapping[str, Any] | None
+    license: str | None = None
 
 
 def load(
@@ -89,7 +90,8 @@ def load(
         built = _filled(entry, merged.instance, chosen, device=device, dtype=dtype, mesh=mesh)
     if isinstance(built, nn.Module):
         built.eval()
-    origin.mark(built, origin.of(plan.target, merged.config))
+    license = chosen.license if isinstance(chosen, Weights) else plan.license
+    origin.mark(built, origin.of(plan.target, merged.config, license))
     return built
 
 
@@ -145,7 +147,9 @@ def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) 
                 raise
     saved = origin.read(text)
     target = _installed(saved)
-    return _Plan(target, _saved_weights(target.offer.entry, saved) if wanted == AUTO else wanted, saved.config)
+    if wanted != AUTO:
+        return _Plan(target, wanted, saved.config)
+    return _Plan(target, _saved_weights(target.offer.entry, saved), saved.config, saved.origin.license)
 
 
 def _installed(saved: origin.Saved) -> catalogue.Target:

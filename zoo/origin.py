@@ -3,7 +3,7 @@
 ``config.json`` of a saved folder (and of a repository on the Hub)::
 
     {"zoo": {"plugin": "sequence", "entry": "moba-lm", "preset": "tiny",
-             "distribution": "zoo-sequence", "version": "0.1.0"},
+             "distribution": "zoo-sequence", "version": "0.1.0", "license": "apache-2.0"},
      "config": {...}}
 """
 
@@ -18,18 +18,21 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue
 from zoo.errors import InputError, WeightsError
-from zoo.weights.files import CONFIG_FILE, read_json
+from zoo.weights.files import CONFIG_FILE, read_json, settled
 from zoo.weights.sources import local_path
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-_ATTRIBUTE = "zoo_origin"
+ATTRIBUTE = "zoo_origin"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The facts of ``config.json``; ``config`` is the complete merged config."""
+    """The facts of ``config.json``; ``config`` is the complete merged config.
+
+    ``license`` is that of the weights, where it is known.
+    """
 
     plugin: str
     entry: str
@@ -37,6 +40,7 @@ class Origin:
     distribution: str
     version: str
     config: Mapping[str, Any]
+    license: str | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ class Saved:
         return self.origin.config
 
 
-def of(target: catalogue.Target, config: DictConfig) -> Origin:
-    """The origin of an object built from a target and a merged config."""
+def of(target: catalogue.Target, config: DictConfig, license: str | None = None) -> Origin:
+    """The origin of an object built from a target and a merged config, and the licence of its weights."""
     from omegaconf import OmegaConf
 
     plugin = catalogue.current().plugin(target.offer.plugin)
@@ -66,12 +70,13 @@ def of(target: catalogue.Target, config: DictConfig) -> Origin:
         plugin.distribution,
         plugin.version,
         {str(key): value for key, value in plain.items()},
+        license or None,
     )
 
 
 def mark(built: object, origin: Origin) -> None:
     """Remember the origin on the object (frozen dataclasses included)."""
-    object.__setattr__(built, _ATTRIBUTE, origin)
+    object.__setattr__(built, ATTRIBUTE, origin)
 
 
 def find(built: object) -> Origin:
@@ -80,7 +85,7 @@ def find(built: object) -> Origin:
     Raises:
         InputError: the object does not come from ``zoo.load``.
     """
-    origin = getattr(built, _ATTRIBUTE, None)
+    origin = getattr(built, ATTRIBUTE, None)
     if not isinstance(origin, Origin):
         raise InputError(
             f"this {type(built).__name__} was not made by zoo.load, so its entry and config are unknown; "
@@ -123,6 +128,7 @@ def read(place: str) -> Saved:
         raise InputError(f"{place!r} is a file; load an entry by name with weights={place!r}")
     if not os.path.isdir(folder):
         raise WeightsError(f"{place!r} is neither the name of an entry nor a folder that zoo.save wrote")
+    folder = settled(folder)
     path = folder / CONFIG_FILE
     if not os.path.isfile(path):
         raise WeightsError(f"folder {place!r} has no {CONFIG_FILE}; expected one that zoo.save wrote")
@@ -143,7 +149,12 @@ def _parse(path: Path, place: str) -> Origin:
         content = read_json(path)
         facts = content["zoo"]
         known = {key: facts[key] for key in ("plugin", "entry", "preset", "distribution", "version")}
-        odd = [key for key, value in known.items() if not isinstance(value, str) and (key, value) != ("preset", None)]
+        known["license"] = facts.get("license")
+        odd = [
+            key
+            for key, value in known.items()
+            if not isinstance(value, str) and not (key in ("preset", "license") and value is None)
+        ]
         if odd:
             raise TypeError(f"{odd[0]} is no string")
         config = dict(content["config"])

@@ -118,6 +118,12 @@ def test_push_and_pull(run, acme, zoo_hub, monkeypatch, tmp_path):
     assert uri.startswith("hf://someone/wide@")
     run("load", "layered", "--save", tmp_path / "folder")
     assert run("push", tmp_path / "folder", "someone/folder", "--private")[0] == 0
+    run("push", "layered/wide", "someone/cut", "--max-shard-size", "1KB", "--license", "MIT")
+    cut = zoo_hub.repositories["someone/cut"].commits[zoo_hub.repositories["someone/cut"].branches["main"]]
+    assert "model.safetensors.index.json" in cut
+    assert b"license: mit\n" in cut["README.md"]
+    code, _, err = run("push", tmp_path / "folder", "someone/folder", "--license", "MIT")
+    assert (code, "is saved already" in err) == (1, True)
     assert zoo_hub.repositories["someone/folder"].private
     code, out, _ = run("pull", uri)
     assert code == 0

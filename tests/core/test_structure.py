@@ -27,7 +27,8 @@ CORE = {
     *("zoo", "zoo.errors", "zoo.facts", "zoo.names", "zoo.hooks", "zoo.targets"),
     *("zoo.foreign", "zoo.licenses"),
     *("zoo.distributions", "zoo.discovery", "zoo.collecting", "zoo.catalogue", "zoo.views"),
-    *("zoo.configuration", "zoo.building", "zoo.filling", "zoo.loading", "zoo.origin", "zoo.saving"),
+    *("zoo.configuration", "zoo.building", "zoo.filling", "zoo.loading", "zoo.origin"),
+    *("zoo.saving", "zoo.saving.writing", "zoo.saving.folder"),
     *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources"),
     *("zoo.weights.hub", "zoo.weights.hub_failures"),
     *("zoo.cli", "zoo.cli.__main__", "zoo.cli.output", "zoo.cli.options", "zoo.cli.listing", "zoo.cli.using"),
@@ -42,6 +43,7 @@ AROUND_THE_CORE = (
     "zoo.nn",
     "zoo.about",
     "zoo.weights.pickles",
+    "zoo.weights.uploading",
     "zoo.datasets",
     "zoo.threads",
 )

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save, save_file
 
 import zoo
-from zoo.weights import convert_pickle, fetch, open_state, read_metadata, verify
+from zoo.weights import fetch, open_state, read_metadata, verify
 
 BODY = save({"a": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torch.int64)}, metadata={"note": "hello"})
 
@@ -105,48 +105,6 @@ def test_a_header_length_that_looks_like_a_pickle_is_no_pickle(file):
     raw = json.dumps({"a": tensor()}).encode() + b" " * padding
     assert headed(raw, bytes(8))[:2] == b"\x80\x02"
     assert open_state([file(headed(raw, bytes(8)))])["a"].shape == (2,)
-
-
-def test_pickles_are_refused_by_load_and_opened_by_convert_only(tmp_path, acme):
-    path = tmp_path / "old.pth"
-    state = zoo.load("layered").state_dict()
-    torch.save({"epoch": 3, "state_dict": state}, path)
-    with pytest.raises(zoo.PickleRefused, match="zoo convert"):
-        zoo.load("layered", weights=path)
-    converted = convert_pickle(path)
-    loaded = zoo.load("layered", weights=converted)
-    assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.state_dict().items())
-    with pytest.raises(zoo.WeightsError, match="has no 'ema'"):
-        convert_pickle(path, key="ema")
-    with pytest.raises(zoo.WeightsError, match="does not exist"):
-        convert_pickle(tmp_path / "absent.pth")
-    with pytest.raises(zoo.WeightsError, match="would be written over"):
-        convert_pickle(converted)
-    with pytest.raises(zoo.WeightsError, match="cannot be written"):
-        convert_pickle(path, tmp_path / "no" / "folder.safetensors")
-    torch.save({"a": torch.eye(2).to_sparse()}, path)
-    with pytest.raises(zoo.WeightsError, match="cannot hold"):
-        convert_pickle(path)
-    torch.save(torch.nn.Linear(2, 2), path)
-    with pytest.raises(zoo.PickleRefused, match=r"\(Unsupported global: GLOBAL torch\.nn\.modules\.linear\.Linear\)"):
-        convert_pickle(path)
-
-
-class Evil:
-    def __reduce__(self):
-        return (print, ("this must never run",))
-
-
-def test_a_pickle_that_needs_more_than_tensors_is_refused(tmp_path, capsys):
-    path = tmp_path / "evil.pth"
-    torch.save({"model": Evil()}, path)
-    with pytest.raises(zoo.PickleRefused, match="more than tensors"):
-        convert_pickle(path)
-    assert "must never run" not in capsys.readouterr().out
-    assert not path.with_suffix(".safetensors").exists()
-    path.write_bytes(b"nonsense")
-    with pytest.raises(zoo.WeightsError):
-        convert_pickle(path)
 
 
 def test_declared_digest_and_size_are_checked_and_remembered(file, tmp_path, monkeypatch):
@@ -409,55 +367,6 @@ def test_a_plugin_adds_a_scheme(install, tmp_path):
         fetch("vault://kept.safetensors")
     with pytest.raises(zoo.WeightsError, match=r"void://x: .*failed \(ZeroDivisionError"):
         fetch("void://x")
-
-
-def test_save_and_load_are_bit_identical_and_ties_survive(tmp_path, acme):
-    layer = zoo.load("layered/wide", rate=0.5)
-    layer.norm.running_mean += torch.randn(16)
-    folder = zoo.save(layer, tmp_path / "saved")
-    again = zoo.load(folder)
-    assert again.zoo_origin.config["rate"] == 0.5
-    assert again.second.weight is again.first.weight
-    assert all(torch.equal(tensor, layer.state_dict()[name]) for name, tensor in again.state_dict().items())
-    zoo.save(again, folder)
-    assert zoo.load(str(folder), weights=None).zoo_origin.preset == "wide"
-    method = zoo.save(zoo.load("layered-method", dim=4), tmp_path / "method")
-    assert zoo.load(method).config.dim == 4
-    with pytest.raises(zoo.InputError, match="was not made by"):
-        zoo.save(torch.nn.Linear(2, 2), tmp_path / "foreign")
-    (tmp_path / "plain").mkdir()
-    with pytest.raises(zoo.WeightsError, match=r"has no config\.json"):
-        zoo.load(tmp_path / "plain")
-    for foreign in ('{"model_type": "bert"}', "[]", "{", '{"zoo": {"plugin": 3}, "config": {}}'):
-        (tmp_path / "plain" / "config.json").write_text(foreign)
-        with pytest.raises(zoo.WeightsError, match=r"not written by zoo\.save"):
-            zoo.load(tmp_path / "plain")
-
-
-def test_a_save_replaces_what_it_wrote_and_nothing_else(tmp_path, acme, monkeypatch):
-    folder = zoo.save(zoo.load("layered"), tmp_path / "saved")
-    (folder / "model_of_mine.safetensors").write_text("precious")
-    before = (folder / "model.safetensors").read_bytes()
-
-    def full(state, path, **options):
-        (path / "model.safetensors").write_text("half")
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("huggingface_hub.save_torch_state_dict", full)
-        with pytest.raises(zoo.WeightsError, match=r"cannot be saved.*No space left"):
-            zoo.save(zoo.load("layered"), folder)
-    assert (folder / "model.safetensors").read_bytes() == before, "the earlier save is whole"
-    (folder / "model-00001-of-00002.safetensors").write_text("of an earlier, sharded save")
-    zoo.save(zoo.load("layered-method"), folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model_of_mine.safetensors"]
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "README.md").write_text("precious")
-    with pytest.raises(zoo.InputError, match=r"README.md, which zoo.save did not write"):
-        zoo.save(zoo.load("layered"), project)
-    with pytest.raises(zoo.InputError, match="meta device and has no values"):
-        zoo.save(zoo.load("layered", device="meta"), tmp_path / "meta")
 
 
 def test_loading_a_checkpoint_of_another_preset_is_refused(tmp_path, acme):

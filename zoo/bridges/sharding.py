@@ -1,20 +1,28 @@
-"""Load onto several devices or hosts: FSDP2, each rank reading only its slice of the files.
+"""Load onto several devices or hosts, and save from there: FSDP2, no host or device ever holding the whole.
 
-The module is sharded while its parameters are on meta; then every rank cuts its own rows out of the
-memory-mapped file, so that neither the host nor the device ever holds the whole.
+Loading: the module is sharded while its parameters are on meta; then every rank cuts its own rows out of the
+memory-mapped file. Saving: every rank takes part in gathering one tensor after the other, and the first rank of the
+mesh keeps those of one file until it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any, TypeVar
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 
-from zoo.errors import InputError
+from zoo import errors
+from zoo.errors import InputError, WeightsError, ZooError, one_line
 from zoo.filling import check_names, fill_buffers, move_transient_buffers, tied_names
+
+T = TypeVar("T")
+P = TypeVar("P")
+_ANOTHER = "another piece"
 
 
 def shard(module: nn.Module, mesh: DeviceMesh) -> None:
@@ -88,3 +96,103 @@ def fill_sharded(
     fill_buffers(module, state, dtype=dtype, device=device)
     move_transient_buffers(module, device)
     return module
+
+
+def mesh_of(state: Mapping[str, Tensor]) -> DeviceMesh:
+    """The mesh that tensors are spread over; the largest, where some lie on smaller ones."""
+    meshes = [tensor.device_mesh for tensor in state.values() if hasattr(tensor, "device_mesh")]
+    return max(meshes, key=lambda mesh: mesh.size())
+
+
+def sharded_state(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict under the module's own names, each rank holding its shards."""
+    from torch.distributed.checkpoint.state_dict import get_model_state_dict
+
+    return {name: value for name, value in get_model_state_dict(module).items() if isinstance(value, Tensor)}
+
+
+def agreed(mesh: DeviceMesh, work: Callable[[], T], key: Callable[[T], str]) -> T:
+    """Do what every rank of a mesh must do alike; a rank that failed alone would leave the others waiting.
+
+    Args:
+        mesh: whose ranks all call this.
+        work: done on every rank.
+        key: what must come out the same.
+
+    Raises:
+        ZooError: some rank failed.
+        InputError: the ranks disagree.
+    """
+    try:
+        result = work()
+        words = [("done", key(result))]
+    except Exception as error:
+        words = [_word_of(error)]
+    for group in mesh.get_all_groups():
+        gathered: list[Any] = [None] * dist.get_world_size(group)
+        dist.all_gather_object(gathered, words, group)
+        words = [word for part in gathered for word in part]
+    failed = [word for word in words if word[0] != "done"]
+    if failed:
+        raise _error_of(failed[0])
+    if len(set(words)) > 1:
+        raise InputError("the ranks hold different configs: a switch was changed on some of them only")
+    return result
+
+
+def first_rank_puts(
+    mesh: DeviceMesh, pieces: Sequence[P], put: Callable[[Iterator[P]], T], assist: Callable[[P], None]
+) -> T:
+    """Let the first rank of a mesh put pieces somewhere, which all ranks must help it to gather.
+
+    Args:
+        mesh: whose ranks all call this.
+        pieces: the same on every rank.
+        put: called on the first rank alone; gathers each piece as it comes.
+        assist: called on the others for each piece that ``put`` takes.
+
+    Returns:
+        What ``put`` returned, on every rank.
+
+    Raises:
+        ZooError: ``put`` failed.
+    """
+    if any(mesh.get_coordinate() or [True]):
+        waiting = iter(pieces)
+        while (ending := _first_rank_says(mesh)) == _ANOTHER:
+            assist(next(waiting))
+        if isinstance(ending, tuple):
+            raise _error_of(ending)
+        return ending[0]
+
+    def announced() -> Iterator[P]:
+        for piece in pieces:
+            _first_rank_says(mesh, _ANOTHER)
+            yield piece
+
+    try:
+        result = put(announced())
+    except Exception as error:
+        _first_rank_says(mesh, _word_of(error))
+        raise
+    _first_rank_says(mesh, [result])
+    return result
+
+
+def _first_rank_says(mesh: DeviceMesh, word: Any = None) -> Any:
+    box = [word]
+    # Along the last dimension first: then every column starts with a rank that knows.
+    for group in reversed(mesh.get_all_groups()):
+        dist.broadcast_object_list(box, group=group, group_src=0)
+    return box[0]
+
+
+def _word_of(error: Exception) -> tuple[str, str]:
+    kind = type(error) if isinstance(error, ZooError) else WeightsError
+    return kind.__name__, str(error) if isinstance(error, ZooError) else one_line(error)
+
+
+def _error_of(word: tuple[str, str]) -> ZooError:
+    kind, text = word
+    error: ZooError = getattr(errors, kind, WeightsError)(text)
+    return error

@@ -52,13 +52,19 @@ def _weights_of(name: str, tag: str | None) -> list[Weights]:
 @click.argument("repo_id")
 @click.option("--private", is_flag=True, help="Make a new repository private.")
 @click.option("--revision", help="A branch; by default main.")
-def push_command(source: str, repo_id: str, private: bool, revision: str | None) -> None:
+@click.option("--license", help="Of the weights, an SPDX identifier; by default that of the weights in SOURCE.")
+@click.option("--max-shard-size", default="5GB", show_default=True, help="Numbered files and an index beyond it.")
+def push_command(
+    source: str, repo_id: str, private: bool, revision: str | None, license: str | None, max_shard_size: str
+) -> None:
     """Upload SOURCE (an entry's name, or a folder that zoo.save wrote) to REPO_ID on the Hub."""
     import zoo
 
     folder = Path(source)
     thing = folder if (folder / "config.json").is_file() else zoo.load(source)
-    click.echo(zoo.push(thing, repo_id, private=private, revision=revision))
+    click.echo(
+        zoo.push(thing, repo_id, private=private, revision=revision, license=license, max_shard_size=max_shard_size)
+    )
 
 
 @click.command("convert")

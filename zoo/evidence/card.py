@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from zoo import catalogue, configuration, origin
+from zoo import catalogue, configuration
 from zoo.building import count_parameters
 from zoo.errors import UnknownName
 from zoo.evidence import figures
@@ -89,54 +89,32 @@ def render(offer: catalogue.Offer, measured: Mapping[str, Measurement], root: Pa
     """The card of an entry; ``root`` is the folder from which it names the file of the code."""
     paper, entry = offer.paper, offer.entry
     parts = [
-        _front_matter(paper, entry),
-        f"# {entry.id}\n\n{_sentence(entry.summary)}",
+        front_matter(paper, entry, paper.license),
+        f"# {entry.id}\n\n{sentence(entry.summary)}",
         _picture(entry),
         _loading(offer, root),
         _traits(entry),
-        _fidelity(paper),
-        _bullets("Where code and paper differ", (*paper.differences, *entry.differences)),
-        _bullets("What is ours", (*paper.ours, *entry.ours)),
+        fidelity(paper),
+        bullets("Where code and paper differ", (*paper.differences, *entry.differences)),
+        bullets("What is ours", (*paper.ours, *entry.ours)),
         _config(entry),
         _presets(offer),
         _weights(entry),
         _claims(entry.claims, measured),
         f"## How it works\n\n{_docstring(entry)}",
-        _citation(paper),
+        citation(paper),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def render_hub_card(facts: origin.Origin) -> str:
-    """The README of a saved object: how to load it again, its config, and the entry's card."""
-    target = catalogue.current().find(f"{facts.plugin}:{facts.entry}")
-    paper, entry = target.offer.paper, target.offer.entry
-    plain = json.dumps(dict(facts.config), indent=2)
-    return (
-        "\n\n".join(
-            part
-            for part in (
-                _front_matter(paper, entry),
-                f"# {entry.id}\n\n{_sentence(entry.summary)}",
-                '```python\nimport zoo\n\nmodel = zoo.load("hf://OWNER/REPOSITORY")  # or the folder\n```',
-                f"Needs the plugin `{facts.distribution}` (written with version {facts.version}).",
-                _fidelity(paper),
-                _bullets("Where code and paper differ", (*paper.differences, *entry.differences)),
-                f"## Configuration\n\n```json\n{plain}\n```",
-                _citation(paper),
-            )
-            if part
-        )
-        + "\n"
-    )
-
-
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """A text with a capital letter and a full stop."""
     return text[0].upper() + text[1:] + ("" if text.endswith(".") else ".")
 
 
-def _front_matter(paper: Paper, entry: Entry) -> str:
-    lines = ["---", "library_name: attention-zoo", *_license(paper.license)]
+def front_matter(paper: Paper, entry: Entry, license: str | None) -> str:
+    """What the Hub reads: library, licence, tags, task."""
+    lines = ["---", "library_name: attention-zoo", *_license(license)]
     tags = ["attention-zoo", entry.kind, *entry.tags]
     if paper.arxiv:
         tags.append(f"arxiv:{paper.arxiv}")
@@ -190,7 +168,8 @@ def _picture(entry: Entry) -> str:
     return f"![{caption}](pictures/{entry.id}.png)\n\n{caption}"
 
 
-def _fidelity(paper: Paper) -> str:
+def fidelity(paper: Paper) -> str:
+    """How faithful the implementation is, and to what."""
     source = f" Authors' code: `{paper.repo}`" if paper.repo else ""
     commit = f" at `{paper.commit}`" if paper.repo and paper.commit else ""
     licence = f", licence {paper.license}" if paper.repo and paper.license else ""
@@ -198,7 +177,8 @@ def _fidelity(paper: Paper) -> str:
     return f"**Fidelity: {paper.fidelity}** ({_FIDELITY[paper.fidelity]}).{code}"
 
 
-def _bullets(title: str, items: Sequence[str]) -> str:
+def bullets(title: str, items: Sequence[str]) -> str:
+    """A section with a list, or nothing."""
     return f"## {title}\n\n" + "\n".join(f"- {item}" for item in items) if items else ""
 
 
@@ -291,6 +271,7 @@ def _docstring(entry: Entry) -> str:
     return f"```text\n{inspect.cleandoc(text)}\n```"
 
 
-def _citation(paper: Paper) -> str:
+def citation(paper: Paper) -> str:
+    """The section that names the publication."""
     link = f" {paper.url}" if paper.url else ""
     return f"## Source\n\n{paper.title} ({paper.year}).{link}"

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.weights.digests import verify
     from zoo.weights.files import open_state, read_metadata
-    from zoo.weights.hub import push_folder
     from zoo.weights.pickles import convert_pickle
     from zoo.weights.sources import fetch, fetch_file
+    from zoo.weights.uploading import push_folder
 
 _LAZY = {
     "convert_pickle": "zoo.weights.pickles",
     "fetch": "zoo.weights.sources",
     "fetch_file": "zoo.weights.sources",
     "open_state": "zoo.weights.files",
-    "push_folder": "zoo.weights.hub",
+    "push_folder": "zoo.weights.uploading",
     "read_metadata": "zoo.weights.files",
     "verify": "zoo.weights.digests",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 CONFIG_FILE = "config.json"
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+CARD_FILE = "README.md"
+# What ``zoo.save`` and ``zoo.push`` call weights, and replace.
+OWN_WEIGHTS = re.compile(rf"model(-\d+-of-\d+)?\.safetensors|{re.escape(INDEX)}")
+# A folder inside a saved folder: a save that is whole, and was interrupted before its files came to their places.
+COMMITTED = ".saved"
 
 
 # No index and no config comes near this; reading more of a file that is none would fill the memory.
@@ -171,6 +177,7 @@ def shards_of(index: Path) -> list[Path]:
     Raises:
         WeightsError: the index is damaged, or a shard is missing.
     """
+    index = settled(index.parent) / index.name
     shards = [index.parent / name for name in shard_names(index)]
     missing = [shard.name for shard in shards if not os.path.lexists(shard)]
     if missing:
@@ -194,12 +201,19 @@ def check_relative(name: str, owner: str) -> None:
         raise WeightsError(f"{owner} names the file {name!r}, which leads out of its folder: refused")
 
 
+def settled(folder: Path) -> Path:
+    """The folder, or the one inside it where an interrupted save lies whole."""
+    committed = folder / COMMITTED
+    return committed if committed.is_dir() else folder
+
+
 def files_in(folder: Path) -> list[Path]:
     """The safetensors files of a folder: the single one, the sharded ones, or the only one there is.
 
     Raises:
         WeightsError: there is none, several that belong to no index, or a shard is missing.
     """
+    folder = settled(folder)
     # By their names alone: what is no file of that name is an error later, not a file of another name.
     if os.path.lexists(folder / INDEX):
         return shards_of(folder / INDEX)

@@ -27,9 +27,9 @@ from zoo.weights.files import (
     leads_out,
     shard_names,
 )
-from zoo.weights.hub_failures import NoSuchFile, Unreachable, patiently, translated
+from zoo.weights.hub_failures import NoSuchFile, Unreachable, patiently
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 _LOCATION = re.compile(r"hf://(?P<repo>[^/@]+/[^/@]+)(@(?P<revision>refs/(pr|convert)/[^/]+|[^/]+))?(/(?P<file>.+))?")
 _LONGEST_NAME = 200
 
@@ -59,7 +59,7 @@ def parse(uri: str) -> Location:
         raise WeightsError(f"{uri!r} is not of the form hf://owner/repo[@revision][/file]")
     check_repository(match["repo"])
     revision, file = match["revision"] or "main", match["file"]
-    if not _stays(revision):
+    if not stays(revision):
         raise WeightsError(f"{uri!r}: {revision!r} is not the name of a branch, a tag or a commit")
     if file is not None:
         check_relative(file, uri)
@@ -83,7 +83,7 @@ def check_repository(repo: str) -> None:
         raise WeightsError(f"{repo!r} is not a repository name: expected owner/repo")
 
 
-def _stays(name: str) -> bool:
+def stays(name: str) -> bool:
     """Whether the cache can make a file or a folder of a name, inside of itself."""
     return name.isprintable() and len(name) <= _LONGEST_NAME and not leads_out(name)
 
@@ -152,7 +152,7 @@ def fetch_one(location: Location) -> Path:
         DigestMismatch: its content is not what the Hub announces; nothing bad stays in the cache.
     """
     at_hand = _at_hand(location)
-    if at_hand is not None and _COMMIT.fullmatch(location.revision):
+    if at_hand is not None and COMMIT.fullmatch(location.revision):
         return _checked(at_hand, location)
     if _offline():
         return _from_cache(at_hand, location, "HF_HUB_OFFLINE is set")
@@ -191,7 +191,7 @@ def _download(location: Location) -> tuple[Path, _Announced]:
             location.file or "",
             revision=location.revision,
             cache_dir=_cache(),
-            endpoint=_endpoint(),
+            endpoint=endpoint(),
         )
     )
     return path, announced
@@ -208,13 +208,13 @@ def _ask(location: Location) -> _Announced:
     import huggingface_hub
 
     url = huggingface_hub.hf_hub_url(
-        location.repo, location.file or "", revision=location.revision, endpoint=_endpoint()
+        location.repo, location.file or "", revision=location.revision, endpoint=endpoint()
     )
-    metadata = huggingface_hub.get_hf_file_metadata(url, token=None, timeout=_timeout(), endpoint=_endpoint())
+    metadata = huggingface_hub.get_hf_file_metadata(url, token=None, timeout=_timeout(), endpoint=endpoint())
     commit, etag = metadata.commit_hash, metadata.etag
     if not commit or not etag:
-        raise Unreachable(f"what answers at {_endpoint() or 'the Hub'} is no Hub")
-    if not _stays(etag) or not _stays(commit) or "/" in commit:
+        raise Unreachable(f"what answers at {endpoint() or 'the Hub'} is no Hub")
+    if not stays(etag) or not stays(commit) or "/" in commit:
         raise DownloadError(
             f"{location}: the Hub answered with the ETag {etag!r} and the commit {commit!r}, of which one would lead "
             "out of the cache: refused"
@@ -331,7 +331,8 @@ def _cache() -> Path:
         ) from error
 
 
-def _endpoint() -> str | None:
+def endpoint() -> str | None:
+    """The Hub to ask, where it is not huggingface.co."""
     return os.environ.get("HF_ENDPOINT")
 
 
@@ -341,38 +342,3 @@ def _offline() -> bool:
 
 def _timeout() -> float:
     return float(os.environ.get("HF_HUB_ETAG_TIMEOUT") or 10)
-
-
-def push_folder(
-    folder: Path, repo_id: str, *, private: bool = False, revision: str | None = None, token: str | None = None
-) -> str:
-    """Upload a folder, creating the repository where it does not exist.
-
-    Returns:
-        ``hf://owner/repo@<commit>``.
-
-    Raises:
-        WeightsError: ``repo_id`` or ``revision`` is not a name that the Hub can have.
-        DownloadError: the Hub refused, which may be for want of a token, or did not answer as a Hub does.
-    """
-    from huggingface_hub import HfApi
-
-    check_repository(repo_id)
-    if revision is not None and not _stays(revision):
-        raise WeightsError(f"{revision!r} is not the name of a branch")
-    api = HfApi(endpoint=_endpoint(), token=token)
-    place = f"the upload to {repo_id}"
-    try:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        if revision is not None:
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id, folder_path=folder, revision=revision, commit_message="Upload from the zoo"
-        ).oid
-    except Exception as error:
-        # Of the client, its HTTP and transfer libraries, and of reading an answer that is not a Hub's.
-        found = translated(error, place, repo_id, revision or "main")
-        raise DownloadError(f"{repo_id}: {found}") from error
-    if not (isinstance(commit, str) and _COMMIT.fullmatch(commit)):
-        raise DownloadError(f"{repo_id}: the answer to the upload names no commit ({commit!r}). Is HF_ENDPOINT a Hub?")
-    return f"hf://{repo_id}@{commit}"
