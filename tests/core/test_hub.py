@@ -516,6 +516,36 @@ def test_push_and_load_again(zoo_hub, monkeypatch, acme):
     assert ModelCard(files["README.md"].decode()).data.library_name == "attention-zoo"
 
 
+@pytest.mark.parametrize("xet", [True, False])
+def test_a_push_by_either_transfer_arrives_whole(zoo_hub, monkeypatch, acme, xet):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", not xet)
+    monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
+    layer = zoo.load("layered", dim=256)
+    with torch.no_grad():
+        # Repeated, random and constant parts: packed in every way that the transfer knows.
+        layer.first.weight[:128] = torch.arange(256.0)
+        layer.first.bias.zero_()
+    uri = zoo.push(layer, "someone/layer")
+    again = zoo.load(uri)
+    assert all(torch.equal(tensor, layer.state_dict()[name]) for name, tensor in again.state_dict().items())
+    asked = [path for _, path in zoo_hub.requests]
+    assert any("/xet-write-token/" in path for path in asked) == xet
+    assert any("/info/lfs/" in path for path in asked) != xet
+
+
+def test_a_xet_upload_that_is_damaged_is_refused():
+    from zoo.testing.xet_store import XetStore
+
+    chunk = b"\0" + (3).to_bytes(3, "little") + b"\0" + (3).to_bytes(3, "little") + b"abc"
+    store = XetStore()
+    store.add_xorb("x", chunk)
+    for damaged in (chunk[:-1], chunk.replace(b"\0" + (3).to_bytes(3, "little") + b"abc", b"\7\3\0\0abc")):
+        with pytest.raises(ValueError, match="should have 3"):
+            store.add_xorb("x", damaged)
+
+
 def test_config_and_weights_come_from_one_commit(zoo_hub, monkeypatch, acme):
     monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
     zoo.push(zoo.load("layered/wide"), "someone/layer")

@@ -71,7 +71,7 @@ def hub_server_command(port: int, token: str) -> None:
         hub = HubServer(port, token)
     except OSError as error:
         raise InputError(f"port {port} cannot be used: {error.strerror}; --port 0 picks a free one") from error
-    click.echo(f"export HF_ENDPOINT={hub.endpoint} HF_TOKEN={token} HF_HUB_DISABLE_XET=1")
+    click.echo(f"export HF_ENDPOINT={hub.endpoint} HF_TOKEN={token}")
     hub.server.serve_forever()
 
 

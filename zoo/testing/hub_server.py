@@ -2,14 +2,14 @@
 
 It speaks enough of the Hub's HTTP interface for the real ``huggingface_hub`` client: repository info, file trees,
 ``resolve`` with HEAD, ETag, commit and size headers, range requests, an LFS-style redirect to a content host,
-token checks, repository creation, LFS uploads and commits. And it misbehaves on request::
+token checks, repository creation, uploads by LFS and by Xet, and commits. And it misbehaves on request::
 
     with HubServer() as hub:
         hub.add("owner/repo", {"model.safetensors": data})
         hub.misbehave("model.safetensors", cut_at=100, times=2)
 
 or, from another process, ``POST /misbehave`` with the same as JSON: ``{"file": "model.safetensors", "cut_at": 100}``.
-Repositories live in memory. Uploads need ``HF_HUB_DISABLE_XET=1`` on the client, since Xet is not spoken here.
+Repositories live in memory.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from zoo.evidence.hub_licenses import HUB_LICENSES
+from zoo.testing.xet_store import XetStore
 
 # Files that the real Hub keeps outside git: large binaries by suffix.
 LFS_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".ckpt", ".onnx", ".npz", ".zip")
@@ -96,6 +97,9 @@ class HubServer:
         self.token = token
         self.repositories: dict[str, Repository] = {}
         self.uploads: dict[str, bytes] = {}
+        self.xet = XetStore()
+        # Of this server alone: the client remembers, by address, what it sent where.
+        self.xet_path = f"/cas/{uuid.uuid4().hex}"
         self.faults: dict[str, Misbehaviour] = {}
         self.requests: list[tuple[str, str]] = []
         self.lock = threading.RLock()
@@ -463,6 +467,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.uploads[oid] = body
         self._answer(200)
 
+    # The rest of Xet is answered by 404: the client then sends everything by these.
+
+    def _xet_token(self, body: bytes, repo: str, revision: str) -> None:
+        if not self._authorised():
+            self._refuse(403, "Forbidden", "Write access is needed")
+            return
+        self._json(200, {"casUrl": self.hub.endpoint + self.hub.xet_path, "exp": 2**33, "accessToken": self.hub.token})
+
+    def _xet_xorb(self, body: bytes, xorb: str) -> None:
+        try:
+            self.hub.xet.add_xorb(xorb, body)
+        except (ValueError, IndexError) as error:
+            self._json(400, {"error": f"malformed xorb: {error}"})
+            return
+        self._json(200, {"was_inserted": True})
+
+    def _xet_shard(self, body: bytes) -> None:
+        try:
+            self.hub.uploads |= self.hub.xet.files(body)
+        except (ValueError, KeyError, IndexError) as error:
+            self._json(400, {"error": f"malformed shard: {error}"})
+            return
+        self._json(200, {"result": 1})
+
     def _commit(self, body: bytes, repo: str, revision: str) -> None:
         known = self._repository(repo)
         if known is None:
@@ -509,5 +537,8 @@ _ROUTES = (
     ("POST", rf"/api/models/{_REPO}/preupload/{_REVISION}", "_preupload"),
     ("POST", rf"/{_REPO}\.git/info/lfs/objects/batch", "_lfs_batch"),
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", "_lfs_put"),
+    ("GET", rf"/api/models/{_REPO}/xet-write-token/{_REVISION}", "_xet_token"),
+    ("POST", r"/cas/\w+/v1/xorbs/default/(?P<xorb>[0-9a-f]{64})", "_xet_xorb"),
+    ("POST", r"/cas/\w+/v1/shards", "_xet_shard"),
     ("POST", rf"/api/models/{_REPO}/commit/{_REVISION}", "_commit"),
 )
