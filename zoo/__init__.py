@@ -90,7 +90,13 @@ __all__ = [
 ]
 
 
+# A module under the name it had before.
+_RENAMED = {"transformers_bridge": "zoo.bridges.transformers.registration"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        return import_module(_RENAMED[name])
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")

@@ -16,6 +16,9 @@ shape           meaning              accepted by
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -113,3 +116,108 @@ def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
     # A finite fill keeps the gradient of a fully masked row at zero instead of NaN.
     weights = work.masked_fill(hidden, torch.finfo(work.dtype).min).softmax(-1)
     return weights.masked_fill(hidden, 0.0).to(scores.dtype)
+
+
+def boolean_mask(additive: Tensor) -> Tensor:
+    """The boolean mask of an additive one, which is 0 where a query may look and hugely negative elsewhere.
+
+    Args:
+        additive: float, of any shape; sums of such masks count as well.
+
+    Raises:
+        MaskError: values that are neither (a bias such as ALiBi's, NaN): no boolean mask can say them.
+    """
+    visible = additive == 0
+    # -1e4 is the mildest value in use, from the days of float16.
+    if not bool((visible | (additive <= -1e4)).all()):
+        raise MaskError(
+            "the additive mask holds values besides 0 (visible) and -10000 or less (hidden): it is a bias on the "
+            "scores, which this mechanism does not add. Give a mask alone, or a boolean one."
+        )
+    return visible
+
+
+@dataclass(frozen=True)
+class KeyPadding:
+    """A full mask that says no more than which keys are real, and whether later ones are hidden.
+
+    Args:
+        real: boolean (batch, keys in use), True for real tokens. What lies behind is not in use yet (the free end of
+            a static cache).
+        causal: the last query sees the keys up to the last in use, the one before it one less, and so on; otherwise
+            every query sees every real key.
+    """
+
+    real: Tensor
+    causal: bool
+
+
+@dataclass(frozen=True)
+class PackedSequences:
+    """A full mask that says: several sequences one after the other, each causal and blind to the others.
+
+    Args:
+        bounds: (start, stop) of every sequence, per example. Tokens outside of all of them see nothing.
+    """
+
+    bounds: tuple[tuple[tuple[int, int], ...], ...]
+
+
+def read_mask(mask: Tensor, *, causal: bool = True) -> KeyPadding | PackedSequences | None:
+    """What a full boolean mask amounts to, where it amounts to little; None: it says more.
+
+    Padded tokens may look wherever they like: what they see is never read.
+
+    Args:
+        mask: (batch, queries, keys); the queries are the last tokens in use.
+        causal: what is tried first, where a mask can be read in both ways.
+    """
+    same = KeyPadding(mask[:, 0], causal=False) if torch.equal(mask, mask[:, :1].expand_as(mask)) else None
+    if same is not None and not causal:
+        return same
+    queries, keys = mask.shape[1:]
+    if queries > keys:
+        return same
+    for used in _ends(mask):
+        real = mask[:, -1, :used]
+        expected = real[:, None] & causal_mask(queries, used, mask.device)
+        odd = (mask[..., :used] != expected).any(-1)
+        # Rows of padded tokens, which some make see everything so that their softmax is finite.
+        odd &= real[:, used - queries :] | ~mask[..., :used].all(-1)
+        if not odd.any():
+            return KeyPadding(real, causal=True)
+    return same or (_read_packed(mask) if queries == keys else None)
+
+
+def _ends(mask: Tensor) -> Iterator[int]:
+    """How many keys may be in use, the likeliest number first: none that is seen lies behind."""
+    queries, keys = mask.shape[1:]
+    seen = mask.any(1).any(0).nonzero()
+    last = int(seen[-1]) + 1 if len(seen) else 0
+    yield max(last, queries)
+    # Where the last queries are padding: a query and its key are as far apart as any other and its own.
+    _, row, key = (mask[:, 1:] & ~mask[:, :-1]).nonzero().unbind(1)
+    if len(key):
+        used = int((key - row - 1).min()) + queries
+        if max(last, queries) <= used <= keys:
+            yield used
+    yield keys
+
+
+def _read_packed(mask: Tensor) -> PackedSequences | None:
+    places = torch.arange(mask.shape[-1], device=mask.device)
+    seeing = mask.any(-1)
+    first = mask.byte().argmax(-1)
+    # A row sees an unbroken run of keys, from the start of its sequence to itself.
+    runs = (places >= first[..., None]) & (places <= places[:, None]) & seeing[..., None]
+    starts = seeing & (first == places)
+    goes_on = starts[:, 1:] | ~seeing[:, 1:] | (seeing[:, :-1] & (first[:, 1:] == first[:, :-1]))
+    if not (torch.equal(mask, runs) and goes_on.all()):
+        return None
+    ends = seeing & ~torch.nn.functional.pad(seeing[:, 1:] & ~starts[:, 1:], (0, 1))
+    return PackedSequences(
+        tuple(
+            tuple(zip(begin.nonzero()[:, 0].tolist(), (end.nonzero()[:, 0] + 1).tolist(), strict=True))
+            for begin, end in zip(starts, ends, strict=True)
+        )
+    )

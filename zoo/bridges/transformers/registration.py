@@ -1,60 +1,205 @@
 """Attention mechanisms of the zoo as attention implementations of ``transformers``.
 
-Every entry that is a function of (query, key, value) becomes ``attn_implementation="zoo-<id>"``. It is
-registered together with a mask function: transformers hands an attention without one no mask at all, and the
-model then silently looks into the future and at padding.
+Every entry that is a function of (query, key, value) becomes ``attn_implementation="zoo-<id>"``, together with a mask
+function (see ``zoo.bridges.transformers.masks``). The mechanism and its options belong to the model: they are written
+into its config as ``zoo_attention``, are saved by ``save_pretrained``, and are in use again after ``from_pretrained``,
+where transformers by itself stores no implementation. A model whose attention is hard-coded is refused by name.
 
-The mask function never builds the square mask where it can be avoided. A plain causal or bidirectional mask
-is described by the padding alone, (B, 1, 1, K) or None, and by the layer's ``is_causal``; anything else
-(packed sequences, prefixes, sliding windows, static caches) becomes the full boolean (B, 1, Q, K).
+transformers has no hook for either, so two methods of its ``PreTrainedModel`` are wrapped; they act as before on
+every model that has nothing to do with the zoo.
 """
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Callable, Mapping
+from functools import partial, wraps
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from zoo import catalogue, configuration
+from zoo import catalogue, names
+from zoo.bridges.transformers import dispatch
+from zoo.bridges.transformers.choice import ATTRIBUTE, Choice
+from zoo.bridges.transformers.masks import mask_function, sight
+from zoo.catalogue import Offer
 from zoo.errors import InputError, UnknownName
-from zoo.facts import Entry
+from zoo.nn.masks import PackedSequences, expand_mask
 from zoo.targets import require, resolve
 
+__all__ = ["mask_function", "register_transformers"]
+
 PREFIX = "zoo-"
+
+# What models get that are built from now on and say nothing themselves, by implementation.
+_defaults: dict[str, Choice] = {}
 
 
 def register_transformers(options: Mapping[str, Mapping[str, Any]] | None = None) -> tuple[str, ...]:
     """Register every functional attention entry with transformers.
 
+    A model remembers its mechanism and options in ``config.zoo_attention``, which may also be given to the config
+    beforehand: ``LlamaConfig(..., zoo_attention={"entry": "moba", "config": {"block_size": 64}})``.
+
+    MoBA chooses blocks in calls that start a sequence; a call whose cache already holds keys (a generated token, or a
+    further chunk of a prompt) reads everything, as in its authors' code. With the option ``decode="moba"`` those calls
+    choose blocks too, and a prompt in chunks gives what the whole prompt gives.
+
     Args:
-        options: entry id -> config overrides, for instance ``{"moba": {"block_size": 64, "topk": 4}}``.
-            Calling again with other options replaces the registration.
+        options: entry id -> config overrides, for instance ``{"moba": {"block_size": 64, "topk": 4}}``, for models
+            that are built from now on; those that exist keep theirs.
 
     Returns:
-        The names for ``attn_implementation``.
+        The names for ``attn_implementation``. Where several plugins offer an id, the plugin is part of the name.
 
     Raises:
         MissingDependency: transformers is not installed.
         UnknownName: ``options`` names something that is not a functional attention entry.
+        ConfigError: options that the entry does not have.
     """
+    offers = functional_offers()
+    given = {find_functional(name, offers): values for name, values in (options or {}).items()}
+    choices = {name: Choice.of(offer, given.get(name, {}), given=name in given) for name, offer in offers.items()}
+    for name, choice in choices.items():
+        _register(name, choice)
+    install()
+    return tuple(offers)
+
+
+def _register(name: str, default: Choice) -> None:
     utils = require("transformers.modeling_utils", needed_by="zoo.register_transformers")
     masking = require("transformers.masking_utils", needed_by="zoo.register_transformers")
-    entries = {
-        offer.entry.id: offer.entry for offer in catalogue.current().offers if offer.entry.functional is not None
+    utils.AttentionInterface.register(name, _adapter(name, default.offer))
+    masking.AttentionMaskInterface.register(name, mask_function)
+    _defaults[name] = default
+
+
+def functional_offers() -> dict[str, Offer]:
+    """Functional attention entries of the installed plugins, by the name of their implementation."""
+    found = [offer for offer in catalogue.current().offers if offer.entry.functional is not None]
+    ids = [offer.entry.id for offer in found]
+    return {
+        PREFIX + (offer.entry.id if ids.count(offer.entry.id) == 1 else offer.qualified): offer for offer in found
     }
-    for name in options or {}:
-        if name not in entries:
-            raise UnknownName(f"{name!r} is not a functional attention entry; there are: {', '.join(entries)}")
-    for entry in entries.values():
-        config = configuration.merge(entry, None, None, (options or {}).get(entry.id)).instance
-        utils.AttentionInterface.register(PREFIX + entry.id, _adapter(entry, config))
-        masking.AttentionMaskInterface.register(PREFIX + entry.id, mask_function)
-    return tuple(PREFIX + name for name in entries)
 
 
-def _adapter(entry: Entry, config: Any) -> Callable[..., tuple[Tensor, None]]:
-    function = resolve(entry.functional or "")
+def find_functional(name: str, offers: Mapping[str, Offer]) -> str:
+    """The implementation that ``[plugin:]entry`` means.
+
+    Raises:
+        UnknownName: it is not a functional attention entry.
+    """
+    for implementation, offer in offers.items():
+        if name in (implementation.removeprefix(PREFIX), offer.qualified, *offer.entry.aliases):
+            return implementation
+    known = [implementation.removeprefix(PREFIX) for implementation in offers]
+    raise UnknownName(
+        f"{name!r} is not a functional attention entry.{names.suggestion(name, known)} There are: {', '.join(known)}"
+    )
+
+
+def install() -> None:
+    """Let transformers models keep a zoo attention in their configs, and refuse those that cannot take one."""
+    base = require("transformers.modeling_utils", needed_by="zoo.register_transformers").PreTrainedModel
+    choose, finish = base.get_correct_attn_implementation, base.post_init
+    if getattr(choose, "keeps_zoo_attention", False):
+        return
+
+    @wraps(choose)
+    def get_correct_attn_implementation(self: Any, requested: str | None, *args: Any, **kwargs: Any) -> Any:
+        requested = _settle(self.config, requested)
+        if self._modules and is_ours(requested):
+            _admit(self, str(requested))
+        return choose(self, requested, *args, **kwargs)
+
+    @wraps(finish)
+    def post_init(self: Any) -> None:
+        finish(self)
+        if is_ours(self.config._attn_implementation):
+            _admit(self, self.config._attn_implementation)
+
+    get_correct_attn_implementation.keeps_zoo_attention = True  # type: ignore[attr-defined]
+    base.get_correct_attn_implementation = get_correct_attn_implementation
+    base.post_init = post_init
+
+
+def is_ours(implementation: str | None) -> bool:
+    """Whether a name for ``attn_implementation`` is one of the zoo's."""
+    return implementation is not None and implementation.startswith(PREFIX)
+
+
+def _settle(config: Any, requested: str | None) -> str | None:
+    """Write the requested mechanism into a config; where nothing is requested, what the config holds is meant."""
+    kept = getattr(config, ATTRIBUTE, None)
+    if requested is not None and not is_ours(requested):
+        if kept is not None:
+            delattr(config, ATTRIBUTE)
+        return requested
+    if requested is None and kept is None:
+        return None
+    if kept is None:
+        setattr(config, ATTRIBUTE, default_choice(str(requested)).to_dict())
+        return requested
+    choice = Choice.read(kept)
+    name = find_functional(choice.qualified, functional_offers())
+    if requested not in (None, name):
+        setattr(config, ATTRIBUTE, default_choice(str(requested)).to_dict())
+        return requested
+    default = default_choice(name)
+    if default.given and default.config != choice.config:
+        warnings.warn(
+            f"this config already holds options of {name}, which are kept: {dict(choice.config)}. "
+            f"To use the registered ones, take a config without the attribute {ATTRIBUTE!r}.",
+            stacklevel=5,
+        )
+    setattr(config, ATTRIBUTE, choice.to_dict())
+    return name
+
+
+def default_choice(name: str) -> Choice:
+    """What a model gets that asks for an implementation and says nothing else.
+
+    Raises:
+        UnknownName: no such implementation.
+    """
+    if name not in _defaults:
+        offers = functional_offers()
+        _register(name, Choice.of(offers[find_functional(name.removeprefix(PREFIX), offers)], {}, given=False))
+    return _defaults[name]
+
+
+def _admit(model: nn.Module, implementation: str) -> None:
+    """Check that a model can take an implementation, and number its layers for a choice that names some of them."""
+    dispatch.check(model, implementation)
+    counts: dict[int, int] = {}
+    for module in dispatch.attention_modules(model).values():
+        owner = id(getattr(module, "config", None))
+        counts[owner] = counts.get(owner, -1) + 1
+        module.zoo_layer = counts[owner]
+
+
+def _choice_of(module: nn.Module, implementation: str) -> Choice:
+    """What the config of an attention module says, read once."""
+    config: Any = getattr(module, "config", None)
+    kept = getattr(config, ATTRIBUTE, None)
+    if kept is None:
+        choice = default_choice(implementation)
+        if config is not None:
+            setattr(config, ATTRIBUTE, choice.to_dict())
+        return choice
+    read = module.__dict__.get("_zoo_choice")
+    if read is None or read[0] is not kept:
+        read = kept, Choice.read(kept)
+        module.__dict__["_zoo_choice"] = read
+    choice = read[1]
+    return choice
+
+
+def _adapter(name: str, offer: Offer) -> Callable[..., tuple[Tensor, None]]:
+    function = resolve(offer.entry.functional or "")
+    trains = "training" in inspect.signature(function).parameters
 
     def attend(
         module: nn.Module,
@@ -67,62 +212,59 @@ def _adapter(entry: Entry, config: Any) -> Callable[..., tuple[Tensor, None]]:
         is_causal: bool | None = None,
         **kwargs: Any,
     ) -> tuple[Tensor, None]:
-        if dropout:
+        choice = _choice_of(module, name)
+        unsupported = [option for option in ("softcap", "position_bias", "s_aux") if kwargs.get(option) is not None]
+        if unsupported:
+            raise InputError(f"{name} does not implement this model's {', '.join(unsupported)}")
+        causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
+        batch, _, queries, width = query.shape
+        seen = sight(attention_mask, batch=batch, queries=queries, keys=key.shape[2], causal=causal)
+        key, value = key[:, :, : seen.keys], value[:, :, : seen.keys]
+        run: Callable[..., Tensor]
+        if choice.layers is not None and module.zoo_layer not in choice.layers:
+            run = partial(_standard, module, scaling=scaling, dropout=dropout)
+        elif dropout:
             raise InputError(
-                f"{PREFIX}{entry.id} has no dropout on attention weights, but the model asks for {dropout}; "
+                f"{name} has no dropout on attention weights, but the model asks for {dropout}; "
                 "set its attention dropout to 0"
             )
-        unsupported = [name for name in ("softcap", "position_bias", "s_aux") if kwargs.get(name) is not None]
-        if unsupported:
-            raise InputError(f"{PREFIX}{entry.id} does not implement this model's {', '.join(unsupported)}")
-        queries = query.shape[2]
-        covers_queries = attention_mask is not None and attention_mask.shape[2] == queries
-        causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
-        # A mask with a row per query already contains the causal order.
-        causal = bool(causal) and queries > 1 and not covers_queries
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        output = function(query, key, value, attention_mask, causal=causal, scale=scale, config=config)
+        else:
+            run = partial(function, scale=width**-0.5 if scaling is None else scaling, config=choice.instance)
+            if trains:
+                run = partial(run, training=module.training)
+        if seen.packed is not None:
+            output = _one_by_one(run, query, key, value, seen.packed)
+        else:
+            output = run(query, key, value, seen.mask, causal=seen.causal)
         return output.transpose(1, 2).contiguous(), None
 
-    attend.__name__ = f"zoo_{entry.id.replace('-', '_')}_attention"
+    attend.__name__ = f"zoo_{offer.entry.id.replace('-', '_')}_attention"
     return attend
 
 
-def mask_function(
-    batch_size: int,
-    q_length: int,
-    kv_length: int,
-    q_offset: int = 0,
-    kv_offset: int = 0,
-    mask_function: Callable[..., Any] | None = None,
-    attention_mask: Tensor | None = None,
-    **kwargs: Any,
-) -> Tensor | None:
-    """The boolean mask that transformers builds for a zoo attention, True where a query may look.
+def _one_by_one(
+    run: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, packed: PackedSequences
+) -> Tensor:
+    """Each sequence of a packed batch alone; those that lie at the same place in several examples together."""
+    examples: dict[tuple[int, int], list[int]] = {}
+    for example, bounds in enumerate(packed.bounds):
+        for place in bounds:
+            examples.setdefault(place, []).append(example)
+    output = torch.zeros_like(query[..., :1]).repeat(1, 1, 1, value.shape[-1])
+    for (start, stop), rows in examples.items():
+        alone = (tensor[rows, :, start:stop] for tensor in (query, key, value))
+        output[rows, :, start:stop] = run(*alone, None, causal=stop - start > 1)
+    return output
 
-    Returns:
-        None, padding (B, 1, 1, K), or the full mask (B, 1, Q, K): see the module's text.
-    """
-    from transformers import masking_utils
 
-    plain = mask_function in (None, masking_utils.causal_mask_function, masking_utils.bidirectional_mask_function)
-    # With a static cache there are keys beyond the last query: only the full mask says which.
-    aligned = isinstance(q_offset, int) and kv_offset == 0 and kv_length == q_offset + q_length
-    bidirectional = mask_function is masking_utils.bidirectional_mask_function
-    if plain and (aligned or bidirectional):
-        padding = masking_utils.prepare_padding_mask(attention_mask, kv_length, kv_offset)
-        if padding is None or bool(padding.all()):
-            return None
-        return padding.bool()[:, None, None, kv_offset : kv_offset + kv_length]
-    kwargs |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
-    full: Tensor = masking_utils.sdpa_mask(
-        batch_size,
-        q_length,
-        kv_length,
-        q_offset,
-        kv_offset,
-        mask_function or masking_utils.causal_mask_function,
-        attention_mask,
-        **kwargs,
-    )
-    return full
+def _standard(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, causal: bool, **options: Any
+) -> Tensor:
+    """transformers' own attention, for layers that a choice leaves out."""
+    attend = require("transformers.modeling_utils", needed_by="zoo.swap").ALL_ATTENTION_FUNCTIONS["sdpa"]
+    (batch, heads, queries, _), keys = query.shape, key.shape[2]
+    if mask is not None or (causal and queries != keys):
+        shape = {"batch": batch, "heads": heads, "queries": queries, "keys": keys}
+        mask = expand_mask(mask, **shape, causal=causal, device=query.device)
+    output: Tensor = attend(module, query, key, value, mask, is_causal=causal, **options)[0]
+    return output.transpose(1, 2)
