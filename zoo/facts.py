@@ -240,7 +240,7 @@ class Entry:
             keyword arguments), a benchmark's ``{"system": ...}``.
         functional: ``f(query, key, value, attn_mask, *, causal, scale, config) -> output`` for
             mechanisms that are functions of (query, key, value); makes the entry available to
-            transformers.
+            transformers and to ``zoo.swap``. A further keyword ``training`` is told whether the model trains.
         preprocess: ``preprocess(config) -> callable``: from raw input (a path, an image, a text) to
             keyword arguments of ``forward``.
         predict: ``predict(model, config, source) -> dict``: answers ``zoo predict``. Numbers and texts are printed;

@@ -509,9 +509,9 @@ def test_a_causal_mask_of_transformers_is_understood_and_others_are_refused():
     padding[1, :3] = 0
     padded = model(ids, attention_mask=padding).logits
     torch.testing.assert_close(model(ids, attention_mask=causal).logits, padded)
-    packed = torch.tensor([[0, 1, 2, 3, 0, 1, 2, 3, 4]]).expand(2, -1)
+    window = causal & ~causal.tril(-3)
     with pytest.raises(zoo.MaskError, match="can only leave out keys"):
-        model(ids, position_ids=packed, use_cache=False)
+        model(ids, attention_mask=window)
 
 
 def test_masks_shared_by_a_batch_and_of_another_type():
@@ -524,7 +524,9 @@ def test_masks_shared_by_a_batch_and_of_another_type():
     free = F.pad(shared, (0, 3))
     longer = [F.pad(tensor, (0, 0, 0, 3), value=9.0) for tensor in (key, value)]
     torch.testing.assert_close(call(query, *longer, free, causal=False), expected)
-    for wrong in (shared.double(), shared.mT, shared.roll(1, -1), torch.ones_like(shared)):
+    everything = call(query, key, value, torch.ones_like(shared), causal=False)
+    torch.testing.assert_close(everything, call(query, key, value, None, causal=False))
+    for wrong in (shared.double(), shared.mT, shared.roll(1, -1)):
         with pytest.raises(zoo.MaskError):
             call(query, key, value, wrong, causal=False)
 
@@ -550,5 +552,7 @@ def test_functional_is_the_explicit_form_with_grouped_keys_and_the_models_scale(
     ours = functional(query, grouped, values, causal=True, scale=0.3, config=config)
     weights = explicit_weights(query * 0.15, grouped, Polynomial(), causal=True)
     torch.testing.assert_close(ours, weights @ values)
-    with pytest.raises(zoo.ConfigError, match="feature_dropout must be 0"):
-        functional(query, key, value, causal=True, scale=1.0, config=FastmaxKernelConfig(feature_dropout=0.1))
+    dropping = partial(functional, causal=True, scale=1.0, config=FastmaxKernelConfig(feature_dropout=0.5))
+    plain = functional(query, key, value, causal=True, scale=1.0, config=FastmaxKernelConfig())
+    torch.testing.assert_close(dropping(query, key, value), plain)
+    assert not torch.allclose(dropping(query, key, value, training=True), plain)

@@ -201,13 +201,26 @@ def test_a_mask_with_a_row_per_query_may_say_padding_and_causal_order_only() -> 
     # The free end of a static cache.
     spare = [F.pad(tensor, (0, 0, 0, 3), value=7.0) for tensor in (key, value)]
     torch.testing.assert_close(moba_attention(query, *spare, routing, F.pad(full, (0, 3))), expected)
-    packed = full & (torch.arange(6) // 3 == (torch.arange(6) // 3)[:, None])
-    with pytest.raises(zoo.MaskError, match="hides more than padding and the future"):
-        moba_attention(query, key, value, routing, packed)
-    with pytest.raises(zoo.MaskError, match="hides more than padding"):
-        moba_attention(query, key, value, routing, torch.ones_like(full))
+    for more in (torch.ones_like(full), full & ~causal.tril(-3)):
+        with pytest.raises(zoo.MaskError, match="says more than padding and causal order"):
+            moba_attention(query, key, value, routing, more)
     with pytest.raises(zoo.MaskError, match=r"expected \(2, 6\)"):
         moba_attention(query, key, value, routing, padding[:, :5])
+
+
+def test_a_block_diagonal_mask_runs_each_sequence_alone() -> None:
+    query, key, value = _tensors(2, 2, 2, 9, 9)
+    mask = torch.zeros(2, 1, 9, 9, dtype=torch.bool)
+    places = [(0, 4), (4, 9)], [(1, 3), (3, 8)]
+    for example, bounds in enumerate(places):
+        for start, stop in bounds:
+            mask[example, :, start:stop, start:stop] = torch.ones(stop - start, stop - start).tril()
+    output = moba_attention(query, key, value, Routing(2, 2), mask)
+    for example, bounds in enumerate(places):
+        for start, stop in bounds:
+            alone = [tensor[example : example + 1, :, start:stop] for tensor in (query, key, value)]
+            torch.testing.assert_close(output[example, :, start:stop], moba_attention(*alone, Routing(2, 2))[0])
+    assert not output[1, :, [0, 8]].any()
 
 
 def test_packed_sequences_are_independent() -> None:

@@ -215,7 +215,7 @@ class TestLlama:
         config = QueryNormConfig(dim=32)
         for straight_through in (False, True):
             output = query_norm_attention(
-                query, torch.zeros_like(query), value, causal=True, config=config, straight_through=straight_through
+                query, torch.zeros_like(query), value, causal=True, config=config, training=straight_through
             )
             grad = torch.autograd.grad(output.square().sum(), query, allow_unused=True)[0]
             assert (grad is not None and float(grad[:, 4:].abs().sum()) > 0) == straight_through
@@ -258,7 +258,9 @@ class TestLlama:
             model.set_attn_implementation("zoo-moh-llama-attention")
             all_on = model(ids, attention_mask=padding).logits
             torch.testing.assert_close(all_on[real], expected[real], atol=1e-5, rtol=1e-4)
+            model.set_attn_implementation("sdpa")
             zoo.register_transformers()
+            model.set_attn_implementation("zoo-moh-llama-attention")
             routed = model(ids, attention_mask=padding).logits
             assert not torch.allclose(routed[real], expected[real], atol=1e-4)
 

@@ -16,7 +16,7 @@ shape           meaning              accepted by
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -187,6 +187,30 @@ def read_mask(mask: Tensor, *, causal: bool = True) -> KeyPadding | PackedSequen
         if not odd.any():
             return KeyPadding(real, causal=True)
     return same or (_read_packed(mask) if queries == keys else None)
+
+
+def one_by_one(
+    run: Callable[[Tensor, Tensor, Tensor], Tensor], query: Tensor, key: Tensor, value: Tensor, packed: PackedSequences
+) -> Tensor:
+    """Each sequence of a packed batch alone; those that lie at the same place in several examples together.
+
+    Args:
+        run: causal attention of (query, key, value) of one sequence, at least one token long.
+        query: (batch, heads, length, head_dim).
+        key, value: (batch, kv heads, length, head_dim).
+        packed: where the sequences lie; tokens outside of them get zeros.
+
+    Returns:
+        (batch, heads, length, value's head_dim).
+    """
+    examples: dict[tuple[int, int], list[int]] = {}
+    for example, bounds in enumerate(packed.bounds):
+        for place in bounds:
+            examples.setdefault(place, []).append(example)
+    output = query.new_zeros(*query.shape[:3], value.shape[-1])
+    for (start, stop), rows in examples.items():
+        output[rows, :, start:stop] = run(*(tensor[rows, :, start:stop] for tensor in (query, key, value)))
+    return output
 
 
 def _ends(mask: Tensor) -> Iterator[int]:

@@ -6,6 +6,7 @@
      "config": {"block_size": 64, ...}, "layers": [0, 2]}
 
 ``layers`` is there where only some layers use the mechanism: numbers of the model's attention modules, in order.
+``"masks": "additive"`` is there where the model also has attention of its own, which expects such masks.
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import warnings
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from functools import cache
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -20,19 +21,21 @@ from torch import nn
 from zoo.errors import InputError
 
 _INTERFACE = "ALL_ATTENTION_FUNCTIONS"
-_ATTENTION = re.compile(r"Att(?!rib)|MultiHead|Multihead|MHA")
+# Where the base class of all models speaks of the interface, but asks it for nothing.
+_BASE = "transformers.modeling_utils"
+_ATTENTION = re.compile(r"Att(?!rib)|MHA")
 
 
-@lru_cache(maxsize=None)
-def dispatches(kind: type) -> bool:
+@cache
+def dispatches(kind: type[nn.Module]) -> bool:
     """Whether a module class looks its attention up in transformers' interface."""
-    functions = (member for base in kind.__mro__ for member in vars(base).values())
-    return any(_INTERFACE in _names(function) for function in functions if callable(function))
+    bases = (base for base in kind.__mro__ if base.__module__ != _BASE)
+    return any(_INTERFACE in _names(member) for base in bases for member in vars(base).values())
 
 
 def _names(function: Any) -> Iterator[str]:
     """The names that a function's code uses, seen through decorators."""
-    function = inspect.unwrap(function)
+    function = inspect.unwrap(function) if callable(function) else function
     if not isinstance(function, FunctionType):
         return
     codes: list[CodeType] = [function.__code__]
@@ -44,7 +47,8 @@ def _names(function: Any) -> Iterator[str]:
 
 def attention_modules(model: nn.Module) -> dict[str, nn.Module]:
     """The modules of a model that ask for an attention implementation, by name, in order."""
-    return {name: module for name, module in model.named_modules() if dispatches(type(module))}
+    modules = dict(model.named_modules())
+    return {name: module for name, module in modules.items() if dispatches(type(module))}  # type: ignore[arg-type]
 
 
 def hard_coded(model: nn.Module) -> dict[str, nn.Module]:
@@ -60,34 +64,66 @@ def hard_coded(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def check(model: nn.Module, implementation: str) -> None:
-    """Refuse a model in which an attention implementation would not do what its name says.
-
-    A model without any attention (a convolutional backbone inside another model, say) is let through with a warning.
+def check_kind(model: nn.Module, implementation: str) -> None:
+    """Refuse, before it is built, a model that chooses classes by the name of the implementation.
 
     Raises:
-        InputError: naming the model, where none of its attention asks for an implementation, or where some has its
-            own code and takes masks, which would be made for the mechanism and not for it.
+        InputError: one of the classes that it is made of looks its attention up in a table of its own.
+    """
+    reached, queue = set[type](), [type(model)]
+    while queue:
+        kind = queue.pop()
+        reached.add(kind)
+        space = vars(sys.modules[kind.__module__])
+        used = [space[name] for member in vars(kind).values() for name in _names(member) if name in space]
+        for table in (each for each in used if isinstance(each, dict) and "eager" in each):
+            raise InputError(_refusal(model, implementation, table.values()))
+        queue += [
+            each for each in used if isinstance(each, type) and issubclass(each, nn.Module) and each not in reached
+        ]
+
+
+def check(model: nn.Module, implementation: str) -> bool:
+    """Refuse a model in which an attention implementation would never run.
+
+    A model of which only a part would run it is let through with a warning, and so is one without any attention (a
+    convolutional backbone inside another model, say).
+
+    Returns:
+        Whether some of the model's attention is hard-coded and takes masks: they must then be additive, as that code
+        expects them.
+
+    Raises:
+        InputError: naming the model.
     """
     asking, own = attention_modules(model), hard_coded(model)
-    if not asking and not own:
-        warnings.warn(f"{type(model).__name__} has no attention: {implementation} runs nowhere in it", stacklevel=3)
-        return
-    masked = {name: module for name, module in own.items() if _takes_mask(module)}
+    # What a model within the model keeps was told when that was built.
+    inner = [f"{name}." for name, module in model.named_modules() if name and isinstance(module, _base_class())]
+    told = {name: module for name, module in own.items() if name.startswith(tuple(inner))}
+    if not asking and own:
+        raise InputError(_refusal(model, implementation, map(type, own.values())))
+    kind = type(model).__name__
     if not asking:
-        raise InputError(_refusal(model, implementation, "the mechanism would never run", own))
-    if masked:
-        raise InputError(_refusal(model, implementation, "it would misread the masks made for the mechanism", masked))
+        warnings.warn(f"{kind} has no attention: {implementation} runs nowhere in it", stacklevel=3)
+    elif own != told:
+        kept = _listed(type(module) for name, module in own.items() if name not in told)
+        warnings.warn(f"{implementation} does not run everywhere in {kind}: {kept} stays as it is", stacklevel=3)
+    return any("mask" in name for module in own.values() for name in inspect.signature(module.forward).parameters)
 
 
-def _takes_mask(module: nn.Module) -> bool:
-    return any("mask" in name for name in inspect.signature(module.forward).parameters)
+def _base_class() -> type[nn.Module]:
+    base: type[nn.Module] = sys.modules[_BASE].PreTrainedModel
+    return base
 
 
-def _refusal(model: nn.Module, implementation: str, consequence: str, own: dict[str, nn.Module]) -> str:
-    kinds = ", ".join(dict.fromkeys(type(module).__name__ for module in own.values()))
+def _listed(kinds: Iterable[type]) -> str:
+    return ", ".join(dict.fromkeys(kind.__name__ for kind in kinds))
+
+
+def _refusal(model: nn.Module, implementation: str, kinds: Iterable[type]) -> str:
     return (
-        f'{type(model).__name__} cannot take attn_implementation="{implementation}": attention of it is hard-coded '
-        f"({kinds}), so {consequence}. Expected a model whose attention follows transformers' attention interface; "
-        f'for a part of a composed model give a dict, attn_implementation={{"text_config": "{implementation}"}}'
+        f'{type(model).__name__} cannot take attn_implementation="{implementation}": its attention is hard-coded '
+        f"({_listed(kinds)}) and would never run the mechanism. Expected a model whose attention follows "
+        "transformers' attention interface; for a part of a composed model give a dict, "
+        f'attn_implementation={{"text_config": "{implementation}"}}'
     )

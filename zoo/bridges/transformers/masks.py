@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from zoo.bridges.transformers.choice import ATTRIBUTE
 from zoo.errors import MaskError
 from zoo.nn.masks import KeyPadding, PackedSequences, boolean_mask, read_mask
 
@@ -32,9 +33,10 @@ def mask_function(
     *,
     allow_is_causal_skip: bool = True,
     allow_is_bidirectional_skip: bool = True,
+    config: Any = None,
     **kwargs: Any,
 ) -> Tensor | None:
-    """The boolean mask that transformers builds for a zoo attention, True where a query may look.
+    """The mask that transformers builds for a zoo attention.
 
     Args:
         batch_size, q_length, kv_length, q_offset, kv_offset: shape of the mask, and positions of its first query and
@@ -43,26 +45,28 @@ def mask_function(
         attention_mask: padding (batch, keys), True for real tokens.
         allow_is_causal_skip, allow_is_bidirectional_skip: whether the model can do without the full mask; one that
             joins masks or adds to them cannot.
+        config: the model's.
         kwargs: passed on to transformers.
 
     Returns:
-        None, where nothing is hidden but what ``is_causal`` hides; padding (batch, 1, 1, keys in use), without the
-        free end of a static cache; or the full mask (batch, 1, queries, keys).
+        Boolean, True where a query may look: None, where nothing is hidden but what ``is_causal`` hides; padding
+        (batch, 1, 1, keys in use), without the free end of a static cache; or the full mask (batch, 1, queries, keys).
+        Where the model also has attention of its own, transformers' additive mask.
     """
     from transformers import masking_utils
 
     rule = mask_function or masking_utils.causal_mask_function
     bidirectional = rule is masking_utils.bidirectional_mask_function
     causal = rule is masking_utils.causal_mask_function
+    additive = (getattr(config, ATTRIBUTE, None) or {}).get("masks") == "additive"
     skip = (causal and allow_is_causal_skip) or (bidirectional and allow_is_bidirectional_skip)
-    if skip and not kv_offset and readable(q_offset):
+    if skip and not additive and not kv_offset and readable(q_offset):
         used = kv_length if bidirectional else int(q_offset) + q_length
         if used <= kv_length:
             return _padding(attention_mask, batch_size, used, kv_length, kwargs.get("device"))
     kwargs |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
-    full: Tensor = masking_utils.sdpa_mask(
-        batch_size, q_length, kv_length, q_offset, kv_offset, rule, attention_mask, **kwargs
-    )
+    build = masking_utils.eager_mask if additive else masking_utils.sdpa_mask
+    full: Tensor = build(batch_size, q_length, kv_length, q_offset, kv_offset, rule, attention_mask, **kwargs)
     return full
 
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from zoo import catalogue, names
@@ -26,12 +25,15 @@ from zoo.bridges.transformers.choice import ATTRIBUTE, Choice
 from zoo.bridges.transformers.masks import mask_function, sight
 from zoo.catalogue import Offer
 from zoo.errors import InputError, UnknownName
-from zoo.nn.masks import PackedSequences, expand_mask
+from zoo.nn.masks import expand_mask, one_by_one
 from zoo.targets import require, resolve
 
 __all__ = ["mask_function", "register_transformers"]
 
 PREFIX = "zoo-"
+
+# Number of an attention module among those of one config.
+_NUMBER = "_zoo_layer"
 
 # What models get that are built from now on and say nothing themselves, by implementation.
 _defaults: dict[str, Choice] = {}
@@ -80,9 +82,7 @@ def functional_offers() -> dict[str, Offer]:
     """Functional attention entries of the installed plugins, by the name of their implementation."""
     found = [offer for offer in catalogue.current().offers if offer.entry.functional is not None]
     ids = [offer.entry.id for offer in found]
-    return {
-        PREFIX + (offer.entry.id if ids.count(offer.entry.id) == 1 else offer.qualified): offer for offer in found
-    }
+    return {PREFIX + (offer.entry.id if ids.count(offer.entry.id) == 1 else offer.qualified): offer for offer in found}
 
 
 def find_functional(name: str, offers: Mapping[str, Offer]) -> str:
@@ -110,8 +110,10 @@ def install() -> None:
     @wraps(choose)
     def get_correct_attn_implementation(self: Any, requested: str | None, *args: Any, **kwargs: Any) -> Any:
         requested = _settle(self.config, requested)
-        if self._modules and is_ours(requested):
+        if is_ours(requested) and self._modules:
             _admit(self, str(requested))
+        elif is_ours(requested):
+            dispatch.check_kind(self, str(requested))
         return choose(self, requested, *args, **kwargs)
 
     @wraps(finish)
@@ -172,12 +174,13 @@ def default_choice(name: str) -> Choice:
 
 def _admit(model: nn.Module, implementation: str) -> None:
     """Check that a model can take an implementation, and number its layers for a choice that names some of them."""
-    dispatch.check(model, implementation)
+    if dispatch.check(model, implementation):
+        getattr(model.config, ATTRIBUTE)["masks"] = "additive"
     counts: dict[int, int] = {}
     for module in dispatch.attention_modules(model).values():
         owner = id(getattr(module, "config", None))
         counts[owner] = counts.get(owner, -1) + 1
-        module.zoo_layer = counts[owner]
+        module.__dict__[_NUMBER] = counts[owner]
 
 
 def _choice_of(module: nn.Module, implementation: str) -> Choice:
@@ -221,7 +224,7 @@ def _adapter(name: str, offer: Offer) -> Callable[..., tuple[Tensor, None]]:
         seen = sight(attention_mask, batch=batch, queries=queries, keys=key.shape[2], causal=causal)
         key, value = key[:, :, : seen.keys], value[:, :, : seen.keys]
         run: Callable[..., Tensor]
-        if choice.layers is not None and module.zoo_layer not in choice.layers:
+        if choice.layers is not None and module.__dict__.get(_NUMBER) not in choice.layers:
             run = partial(_standard, module, scaling=scaling, dropout=dropout)
         elif dropout:
             raise InputError(
@@ -233,38 +236,30 @@ def _adapter(name: str, offer: Offer) -> Callable[..., tuple[Tensor, None]]:
             if trains:
                 run = partial(run, training=module.training)
         if seen.packed is not None:
-            output = _one_by_one(run, query, key, value, seen.packed)
+            output = one_by_one(partial(run, attn_mask=None, causal=True), query, key, value, seen.packed)
         else:
-            output = run(query, key, value, seen.mask, causal=seen.causal)
+            output = run(query, key, value, attn_mask=seen.mask, causal=seen.causal)
         return output.transpose(1, 2).contiguous(), None
 
     attend.__name__ = f"zoo_{offer.entry.id.replace('-', '_')}_attention"
     return attend
 
 
-def _one_by_one(
-    run: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, packed: PackedSequences
-) -> Tensor:
-    """Each sequence of a packed batch alone; those that lie at the same place in several examples together."""
-    examples: dict[tuple[int, int], list[int]] = {}
-    for example, bounds in enumerate(packed.bounds):
-        for place in bounds:
-            examples.setdefault(place, []).append(example)
-    output = torch.zeros_like(query[..., :1]).repeat(1, 1, 1, value.shape[-1])
-    for (start, stop), rows in examples.items():
-        alone = (tensor[rows, :, start:stop] for tensor in (query, key, value))
-        output[rows, :, start:stop] = run(*alone, None, causal=stop - start > 1)
-    return output
-
-
 def _standard(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, causal: bool, **options: Any
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None,
+    *,
+    causal: bool,
+    **options: Any,
 ) -> Tensor:
     """transformers' own attention, for layers that a choice leaves out."""
     attend = require("transformers.modeling_utils", needed_by="zoo.swap").ALL_ATTENTION_FUNCTIONS["sdpa"]
     (batch, heads, queries, _), keys = query.shape, key.shape[2]
-    if mask is not None or (causal and queries != keys):
+    if attn_mask is not None or (causal and queries != keys):
         shape = {"batch": batch, "heads": heads, "queries": queries, "keys": keys}
-        mask = expand_mask(mask, **shape, causal=causal, device=query.device)
-    output: Tensor = attend(module, query, key, value, mask, is_causal=causal, **options)[0]
+        attn_mask = expand_mask(attn_mask, **shape, causal=causal, device=query.device)
+    output: Tensor = attend(module, query, key, value, attn_mask, is_causal=causal, **options)[0]
     return output.transpose(1, 2)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from zoo.errors import ConfigError, InputError
 from zoo.nn.heads import merge_heads, repeat_heads
-from zoo.nn.masks import causal_mask, padding_mask
+from zoo.nn.masks import KeyPadding, padding_mask, read_mask
 from zoo_sequence.fast_attention.config import FastmaxConfig, FastmaxKernelConfig
 from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, attend, divide
 
@@ -169,55 +169,44 @@ def functional(
     causal: bool,
     scale: float,
     config: FastmaxKernelConfig,
+    training: bool = False,
 ) -> Tensor:
     """Fastmax as an attention implementation for transformers.
 
     Args:
         query: (batch, heads, queries, D).
         key, value: (batch, kv heads, keys, D).
-        attn_mask: padding (batch, keys) or (batch, 1, 1, keys), or a full mask (batch, 1, queries, keys) that is the
-            causal order and padding and nothing else; True for keys that are seen.
+        attn_mask: padding (batch, keys) or (batch, 1, 1, keys), or a full mask (batch, 1, queries, keys) that is
+            padding, causal order or both and nothing else; True for keys that are seen.
         causal: the last query sees every key, the one before it one less, and so on.
         scale: factor on the scores, where they are scaled.
+        training: whether features are dropped.
 
     Raises:
         MaskError: any other mask.
-        ConfigError: dropout, which a function cannot switch off after training; maxnorm with a cache of keys.
+        ConfigError: maxnorm with a cache of keys.
     """
-    if config.feature_dropout:
-        raise ConfigError(
-            "a function of (query, key, value) is not told whether the model trains: feature_dropout must be 0",
-            field="feature_dropout",
-        )
     if query.shape[2] != key.shape[2]:
         _refuse_maxnorm(config, f"with {query.shape[2]} queries for {key.shape[2]} keys, as in decoding with a cache")
-    ordered = _causal_padding(attn_mask, len(query), query.shape[2])
-    if ordered is not None:
-        attn_mask, causal = ordered, True
-        key, value = (tensor[:, :, : ordered.shape[1]] for tensor in (key, value))
+    if attn_mask is not None and attn_mask.dtype == torch.bool and attn_mask.ndim == 4 and attn_mask.shape[2] > 1:
+        reading = read_mask(attn_mask[:, 0], causal=causal) if attn_mask.shape[1] == 1 else None
+        if isinstance(reading, KeyPadding):
+            attn_mask, causal = reading.real.expand(len(query), -1), reading.causal
+            key, value = (tensor[:, :, : attn_mask.shape[1]] for tensor in (key, value))
     visible = padding_mask(attn_mask, batch=len(key), keys=key.shape[2], mechanism=MECHANISM)
     key, value = (repeat_heads(tensor, query.shape[1]) for tensor in (key, value))
     queries = visible if query.shape[2] == key.shape[2] else None
-    return fastmax(query, key, value, config, causal=causal, visible=visible, visible_queries=queries, scale=scale)
-
-
-def _causal_padding(attn_mask: Tensor | None, batch: int, queries: int) -> Tensor | None:
-    """Padding (batch, keys) of a full mask that is no more than padding and causal order, up to the last query.
-
-    Keys after the last query, the free places of a static cache, are left out.
-    """
-    if attn_mask is None or attn_mask.dtype != torch.bool or attn_mask.ndim != 4:
-        return None
-    if attn_mask.shape[1:3] != (1, queries) or queries == 1:
-        return None
-    seen = attn_mask[:, 0]
-    keys = seen.shape[-1]
-    for reach in {keys, min(queries, keys)}:
-        padding = seen[:, -1, :reach]
-        order = causal_mask(queries, reach, seen.device)
-        if not seen[..., reach:].any() and torch.equal(seen[..., :reach], padding[:, None] & order):
-            return padding.expand(batch, -1)
-    return None
+    return fastmax(
+        query,
+        key,
+        value,
+        config,
+        causal=causal,
+        visible=visible,
+        visible_queries=queries,
+        scale=scale,
+        training=training,
+    )
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from zoo.errors import ConfigError, InputError, MaskError
 from zoo.nn.attention import ProjectedAttention, dense_attention
-from zoo.nn.masks import causal_mask, expand_mask, padding_mask
+from zoo.nn.masks import KeyPadding, PackedSequences, expand_mask, one_by_one, padding_mask, read_mask
 from zoo_sequence.moba.config import MoBAConfig, Routing
 from zoo_sequence.moba.evaluation import block_sparse_attention
 
@@ -32,7 +33,8 @@ def moba_attention(
         key, value: (batch, kv heads, keys, head_dim); query heads share them in groups, yet choose alone.
         routing: how blocks are chosen.
         attn_mask: padding (batch, keys), True for real tokens, or (batch, 1, queries, keys) that amounts to padding
-            and causal order. A padded token is absent: blocks count real tokens only, and its own row is zero.
+            and causal order, or to packed sequences. A padded token is absent: blocks count real tokens only, and
+            its own row is zero. Packed sequences are attended to one by one, and blocks start anew with each.
         scale: factor on the logits; head_dim ** -0.5 by default.
         mode: "full" reads every block.
         decode: the same for calls with more keys than queries.
@@ -42,12 +44,14 @@ def moba_attention(
 
     Raises:
         InputError: shapes that do not belong together.
-        MaskError: a mask that hides more than padding and the future.
+        MaskError: a mask that says more.
     """
     _require_fitting_shapes(query, key, value)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     queries = query.shape[2]
-    visible = real_tokens(attn_mask, batch=len(query), queries=queries, keys=key.shape[2])
+    visible = _understand(attn_mask, batch=len(query), queries=queries, keys=key.shape[2])
+    if isinstance(visible, PackedSequences):
+        return one_by_one(partial(moba_attention, routing=routing, scale=scale, mode=mode), query, key, value, visible)
     if visible is not None:
         key, value = key[:, :, : visible.shape[1]], value[:, :, : visible.shape[1]]
     if mode == "full" or (decode == "full" and key.shape[2] > queries):
@@ -112,31 +116,19 @@ def _require_fitting_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
         )
 
 
-def real_tokens(attn_mask: Tensor | None, *, batch: int, queries: int, keys: int) -> Tensor | None:
-    """Which keys are real, from a mask that says no more than padding and causal order.
-
-    Returns:
-        Boolean (batch, used keys), or None. Keys that no query sees any more (the free end of a static cache) are
-        not in use, where the mask has a row per query to tell.
-
-    Raises:
-        MaskError: the mask says more.
-    """
+def _understand(attn_mask: Tensor | None, *, batch: int, queries: int, keys: int) -> Tensor | PackedSequences | None:
+    """Which keys are real, boolean (batch, keys in use), or where the sequences of a packed batch lie."""
     if attn_mask is None or attn_mask.ndim != 4 or attn_mask.shape[2] != queries:
         return padding_mask(attn_mask, batch=batch, keys=keys, mechanism="MoBA")
     mask = expand_mask(attn_mask, batch=batch, heads=1, queries=queries, keys=keys)
     assert mask is not None
-    mask = mask[:, 0].expand(batch, -1, -1)
-    seen = mask[:, -1].any(0).nonzero()
-    used = max(queries, int(seen[-1]) + 1) if len(seen) else keys
-    visible = mask[:, -1, :used]
-    expected = visible[:, None] & causal_mask(queries, used, mask.device)
-    if not torch.equal(mask[..., :used], expected) or mask[..., used:].any():
+    reading = read_mask(mask[:, 0].expand(batch, -1, -1))
+    if reading is None or (isinstance(reading, KeyPadding) and not reading.causal):
         raise MaskError(
-            f"the mask {tuple(attn_mask.shape)} hides more than padding and the future, which MoBA cannot honour: its "
-            "blocks would mix what is hidden. For packed sequences use zoo_sequence.moba.moba_varlen."
+            f"the mask {tuple(attn_mask.shape)} says more than padding and causal order, which MoBA cannot honour: its "
+            "blocks would mix what is hidden"
         )
-    return visible
+    return reading if isinstance(reading, PackedSequences) else reading.real
 
 
 def functional(

@@ -57,7 +57,7 @@ def query_norm_attention(
     causal: bool,
     scale: float | None = None,
     config: Any,
-    straight_through: bool = False,
+    training: bool = False,
 ) -> Tensor:
     """Attention with heads chosen by query norm: (batch, heads, queries, head_dim).
 
@@ -68,8 +68,9 @@ def query_norm_attention(
         causal: the last query sees every key, the one before it one less, and so on.
         scale: factor on the logits; head_dim ** -0.5 by default.
         config: with ``shared_fraction`` and ``activated_fraction``.
-        straight_through: let gradients reach the choice; computes every head.
+        training: let gradients reach the choice, where there are any; computes every head.
     """
+    straight_through = training and torch.is_grad_enabled()
     shared, routed = head_counts(query.shape[1], config.shared_fraction, config.activated_fraction)
     routing = query_norm_routing(query, shared, routed, straight_through=straight_through)
     heads = softmax_heads(query, key, value, attn_mask, causal=causal, scale=scale)
@@ -86,13 +87,7 @@ class QueryNormAttention(ProjectedAttention):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
         """Route by the norm of the queries."""
         return query_norm_attention(
-            query,
-            key,
-            value,
-            attn_mask,
-            causal=self.config.causal,
-            config=self.config,
-            straight_through=self.training and torch.is_grad_enabled(),
+            query, key, value, attn_mask, causal=self.config.causal, config=self.config, training=self.training
         )
 
 
