@@ -13,6 +13,7 @@ from torch import nn
 
 import zoo
 from zoo.bridges.transformers.attending import attending, only_where
+from zoo.bridges.transformers.circuits import head_weights
 from zoo.bridges.transformers.decomposition import decompose
 from zoo.bridges.transformers.heads import at_heads, head_outputs, head_writes, mean_head_outputs, patching
 from zoo.bridges.transformers.inputs import as_inputs, batches
@@ -278,6 +279,28 @@ class TestMaps:
         with pytest.raises(zoo.InputError, match=r"GPTNeoSelfAttention.*nothing can step in"), seeing:
             pass
 
+    def test_a_layer_that_is_used_several_times_gives_a_map_each_time(self):
+        import transformers
+
+        torch.manual_seed(0)
+        shape = {"hidden_size": 32, "intermediate_size": 48, "num_attention_heads": 4, "num_hidden_layers": 3}
+        model = transformers.AlbertModel(transformers.AlbertConfig(vocab_size=97, embedding_size=8, **shape)).eval()
+        maps = attention_maps(model, ids())
+        model.set_attn_implementation("eager")
+        with torch.no_grad():
+            expected = model(ids(), output_attentions=True).attentions
+        assert all(torch.equal(one, other) for one, other in zip(maps, expected, strict=True))
+        assert len(head_outputs(model, ids())) == len(queries_keys_values(model, ids())) == 3
+
+    def test_layers_that_do_not_run_are_named(self):
+        model = tiny_model("bart")
+        with pytest.raises(zoo.InputError, match="maps of 6 keys are not of the input ids"):
+            list(documents(model, inputs_of("bart"), group="D"))
+        encoder = model.get_encoder()
+        model.forward = lambda **inputs: encoder(inputs["input_ids"])
+        with pytest.raises(zoo.InputError, match=r"decoder\.layers\.0\.self_attn.* never ran"):
+            attention_maps(model, ids())
+
     def test_mechanisms_of_the_zoo_in_transformers_show_their_own_maps(self):
         zoo.register_transformers({"moba": {"block_size": 4, "topk": 2}})
         model, tokens = tiny_model("llama", attn_implementation="zoo-moba"), ids(length=30)
@@ -354,10 +377,12 @@ class TestOwnNetworks:
         with pytest.raises(zoo.InputError, match="AdaptiveFilterAttention: a mechanism whose weights cannot be read"):
             attention_maps(model, ids())
         nonlinear = own_language_model()
-        plain = nonlinear.model.layers[0].self_attn.attend
-        nonlinear.model.layers[0].self_attn.attend = lambda *args: plain(*args).tanh()
+        layer = nonlinear.model.layers[0].self_attn
+        plain = layer.attend
+        own = layer.attend = lambda *args: plain(*args).tanh()
         with pytest.raises(zoo.InputError, match="no weighted mean of values"):
             attention_maps(nonlinear, ids())
+        assert layer.attend is own
 
 
 class TestInputs:
@@ -442,6 +467,37 @@ class TestHeads:
         with at_heads(model, gate):
             gated = head_outputs(model, inputs)[layer]
         torch.testing.assert_close(gated[:, :, head], plain[:, :, head] * scale)
+
+
+class TestCircuits:
+    @pytest.mark.parametrize("family", ["gpt2", "llama", "gpt-neox", "phi3", "bert", "bart", "t5", "vit"])
+    def test_weights_of_heads_are_those_that_the_model_computes_with(self, family):
+        model, inputs, seen = tiny_model(family), inputs_of(family), {}
+        site = find_sites(model)[0]
+        with torch.no_grad():
+            for bias in (part.bias for part in site.module.modules() if getattr(part, "bias", None) is not None):
+                bias.normal_(generator=torch.Generator().manual_seed(0))
+
+        def keep(module, args, kwargs):
+            seen["states"] = args[0] if args else kwargs["hidden_states"]
+
+        handle = site.module.register_forward_pre_hook(keep, with_kwargs=True)
+        parts = queries_keys_values(model, inputs, layers=[0])[0]
+        handle.remove()
+        weights = head_weights(site)
+        states = seen["states"][:, None]
+        for found, matrix, bias in zip(
+            parts,
+            (weights.query, weights.key, weights.value),
+            (weights.query_bias, weights.key_bias, weights.value_bias),
+            strict=True,
+        ):
+            computed = states @ matrix + bias[:, None]
+            torch.testing.assert_close(computed, repeat_heads(found, 4), atol=1e-5, rtol=1e-4)
+        moved = head_writes(site, (states @ weights.value).transpose(1, 2))
+        torch.testing.assert_close(moved[:, :, 2], states[:, 0] @ weights.ov(2), atol=1e-5, rtol=1e-4)
+        assert weights.qk(1).shape == (32, 32)
+        assert int(torch.linalg.matrix_rank(weights.qk(1))) == 8
 
 
 class TestStreams:

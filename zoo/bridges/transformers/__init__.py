@@ -6,7 +6,8 @@ zoo's own networks, leave them bit-identical, and build on one another in this o
 1. ``sites``: where a model attends, and the blocks around it; ``inputs``: tensors, or text with a tokenizer.
 2. ``attending``: see and change queries, keys, values and weights; ``heads``: outputs of heads, patched and ablated;
    ``streams``: the residual stream.
-3. ``maps``: attention maps, text after text; ``decomposition``: logits as a sum over heads; ``paths``: path patching.
+3. ``maps``: attention maps, text after text; ``decomposition``: logits as a sum over heads; ``paths``: path patching;
+   ``circuits``: the weights of single heads.
 
 ``tiny`` has random models of every family for examples and tests, ``recorded`` rebuilds those of recordings, and
 ``packaged`` has trained ones that travel in packages, read by ``gguf_llama`` and ``ctranslate2_whisper``.

@@ -108,6 +108,7 @@ def _watching(site: Site, projections: Projections | None, weights: Weights | No
         )
     watches = _WATCHES.setdefault(module, [])
     watch = _Watch(site, projections, weights)
+    before = vars(module).get("attend")
     if own and not watches:
         module.attend = partial(_attend_in_zoo, module, module.attend)
     watches.append(watch)
@@ -117,6 +118,8 @@ def _watching(site: Site, projections: Projections | None, weights: Weights | No
         watches.remove(watch)
         if own and not watches:
             del module.attend
+            if before is not None:
+                module.attend = before
 
 
 def _attend_in_zoo(

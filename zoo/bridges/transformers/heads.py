@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs, as_inputs, batches, real_tokens
-from zoo.bridges.transformers.sites import Group, Site, find_sites, require_equal_heads
+from zoo.bridges.transformers.sites import Group, Site, find_sites, in_order, require_equal_heads
 from zoo.errors import InputError
 
 Act = Callable[[Site, Tensor], "Tensor | None"]
@@ -72,21 +72,21 @@ def head_outputs(
     group: Group | None = None,
     layers: Collection[int] | None = None,
 ) -> list[Tensor]:
-    """Outputs of all heads in one forward pass: per layer (batch, length, heads, head_dim).
+    """Outputs of all heads in one forward pass: per layer, each time that it runs, (batch, length, heads, head_dim).
 
     Args:
         model, group, layers: see ``sites.find_sites``.
         inputs, tokenizer: see ``inputs.as_inputs``.
     """
     sites = find_sites(model, group=group, layers=layers)
-    found: dict[str, Tensor] = {}
+    found: dict[str, list[Tensor]] = {}
 
     def keep(site: Site, outputs: Tensor) -> None:
-        found[site.name] = outputs
+        found.setdefault(site.name, []).append(outputs)
 
     with torch.no_grad(), at_heads(model, keep, sites=sites):
         model(**as_inputs(model, inputs, tokenizer))
-    return [found[site.name] for site in sites]
+    return in_order(sites, found)
 
 
 def mean_head_outputs(

@@ -5,7 +5,7 @@
     maps = attention_maps(model, "The cat sat on the mat", tokenizer)     # a tensor per layer
     maps[3][0, 5]                                                         # head 5 of layer 3: (queries, keys)
 
-    for document in documents(model, texts, tokenizer, batch_size=8):     # text after text, padding cut off
+    for document in documents(model, texts, tokenizer):                   # text after text, padding cut off
         statistic.add(document.maps)                                      # (layers, heads, tokens, tokens)
 
     queries_keys_values(model, inputs)                                    # before positions; positions=True: after
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.attending import attending, can_be_attended
 from zoo.bridges.transformers.inputs import Inputs, as_inputs, batches, real_tokens
-from zoo.bridges.transformers.sites import Group, Site, find_sites, projected
+from zoo.bridges.transformers.sites import Group, Site, find_sites, in_order, projected
 from zoo.errors import InputError
 
 
@@ -45,7 +45,8 @@ def attention_maps(
         group, layers: which layers; see ``sites.find_sites``.
 
     Returns:
-        A tensor (batch, heads, queries, keys) per layer. Rows of padded queries hold what the model computes there.
+        A tensor (batch, heads, queries, keys) per layer; one for each time that a layer runs, where a model (ALBERT)
+        uses one several times. Rows of padded queries hold what the model computes there.
 
     Raises:
         InputError: a layer has no map that could be read; the message names it.
@@ -54,22 +55,19 @@ def attention_maps(
     arguments = as_inputs(model, inputs, tokenizer)
     if not all(can_be_attended(site) for site in sites):
         return _returned_maps(model, arguments, sites)
-    found: dict[str, Tensor] = {}
+    found: dict[str, list[Tensor]] = {}
 
     def keep(site: Site, weights: Tensor) -> None:
-        found[site.name] = weights
+        found.setdefault(site.name, []).append(weights)
 
     with torch.no_grad(), attending(model, sites=sites, weights=keep):
         model(**arguments)
-    missing = [site.name for site in sites if site.name not in found]
-    if missing:
-        raise InputError(f"{', '.join(missing)}: never ran for these inputs; choose layers or a group that does")
-    return [found[site.name] for site in sites]
+    return in_order(sites, found)
 
 
 def _returned_maps(model: nn.Module, arguments: Mapping[str, Any], sites: list[Site]) -> list[Tensor]:
     """Maps that an architecture without dispatch returns when asked to."""
-    if not hasattr(model, "config"):
+    if not hasattr(getattr(model, "config", None), "model_type"):
         kinds = sorted({type(site.module).__name__ for site in sites if not can_be_attended(site)})
         raise InputError(f"{', '.join(kinds)}: a mechanism whose weights cannot be read; it has no attend()")
     with torch.no_grad():
@@ -115,14 +113,14 @@ def documents(
     *,
     group: Group | None = None,
     layers: Collection[int] | None = None,
-    batch_size: int = 8,
+    batch_size: int = 1,
     log: Callable[[str], object] = lambda line: None,
 ) -> Iterator[Document]:
     """Attention maps text after text; those of one batch are held at a time.
 
     Args:
         model, group, layers: see ``attention_maps``; layers of equal numbers of heads.
-        inputs, tokenizer, batch_size: see ``inputs.batches``; with ``input_ids``.
+        inputs, tokenizer, batch_size: see ``inputs.batches``; with ``input_ids``. Short texts are quicker in batches.
         log: takes a line per batch.
     """
     count = 0
@@ -130,6 +128,8 @@ def documents(
         if "input_ids" not in arguments:
             raise InputError('documents need token ids: texts, a tensor of integers, or "input_ids"')
         stacked = torch.stack(attention_maps(model, arguments, group=group, layers=layers), 1).cpu()
+        if stacked.shape[-1] != arguments["input_ids"].shape[1]:
+            raise InputError(f'maps of {stacked.shape[-1]} keys are not of the input ids; choose group="E"')
         stacked = stacked.to(torch.promote_types(stacked.dtype, torch.float32))
         ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
         for row in range(len(ids)):
@@ -156,19 +156,20 @@ def queries_keys_values(
             where the architecture does that, normalised.
 
     Returns:
-        Per layer, (batch, heads, length, head_dim) of queries, and of keys and values with their own number of heads.
+        Per layer (each time that it runs), (batch, heads, length, head_dim) of queries, and of keys and values with
+        their own number of heads.
     """
     sites = find_sites(model, group=group, layers=layers)
     arguments = as_inputs(model, inputs, tokenizer)
-    found: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+    found: dict[str, list[tuple[Tensor, Tensor, Tensor]]] = {}
 
     def keep(site: Site, query: Tensor, key: Tensor, value: Tensor) -> None:
-        found[site.name] = query, key, value
+        found.setdefault(site.name, []).append((query, key, value))
 
     if positions:
         with torch.no_grad(), attending(model, sites=sites, projections=keep):
             model(**arguments)
-        return [found[site.name] for site in sites]
+        return in_order(sites, found)
     handles = [site.module.register_forward_pre_hook(_keep_projected(site, found), with_kwargs=True) for site in sites]
     try:
         with torch.no_grad():
@@ -176,21 +177,21 @@ def queries_keys_values(
     finally:
         for handle in handles:
             handle.remove()
-    return [found[site.name] for site in sites]
+    return in_order(sites, found)
 
 
 # What attention modules call the states that keys and values are made of, where it is not their own input.
 _ENCODER_STATES = ("key_value_states", "encoder_hidden_states")
 
 
-def _keep_projected(site: Site, found: dict[str, tuple[Tensor, Tensor, Tensor]]) -> Callable[..., None]:
+def _keep_projected(site: Site, found: dict[str, list[tuple[Tensor, Tensor, Tensor]]]) -> Callable[..., None]:
     def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         states = args[0] if args else kwargs["hidden_states"]
         others = next((kwargs[name] for name in _ENCODER_STATES if kwargs.get(name) is not None), states)
         parts = projected(site, lambda layer: layer(states), lambda layer: layer(others))
         norms = (getattr(module, "q_norm", None), getattr(module, "k_norm", None), None)
         query, key, value = (_normalised(part, norm).transpose(1, 2) for part, norm in zip(parts, norms, strict=True))
-        found[site.name] = query, key, value
+        found.setdefault(site.name, []).append((query, key, value))
 
     return keep
 

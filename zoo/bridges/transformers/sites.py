@@ -13,15 +13,16 @@ Sites are grouped as encoder self-attention ("E"), decoder self-attention ("D") 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
 
 from zoo.errors import InputError
 
 Group = Literal["E", "D", "A"]
+T = TypeVar("T")
 
 # Attribute names of (query, key, value) projections, fused projections, output projections and numbers of heads, by
 # architecture.
@@ -154,6 +155,22 @@ def _group(name: str, module: Any) -> Group:
         return "A"
     causal = any(getattr(module, flag, False) for flag in ("is_decoder", "is_causal", "causal"))
     return "D" if "decoder" in lowered or causal or getattr(getattr(module, "config", None), "causal", False) else "E"
+
+
+def in_order(sites: Sequence[Site], found: Mapping[str, Sequence[T]]) -> list[T]:
+    """What layers gave, in their order; what one gave at several calls stands together.
+
+    Args:
+        sites: the layers.
+        found: what each gave, by the site's name.
+
+    Raises:
+        InputError: a layer gave nothing, because it did not run.
+    """
+    missing = [site.name for site in sites if site.name not in found]
+    if missing:
+        raise InputError(f"{', '.join(missing)}: never ran for these inputs; choose layers or a group that does")
+    return [item for site in sites for item in found[site.name]]
 
 
 def require_equal_heads(sites: Sequence[Site]) -> int:

@@ -74,7 +74,9 @@ def _before(place: int, act: Act) -> Callable[..., Any]:
         if args:
             changed = act(place, args[0])
             return None if changed is None else ((changed, *args[1:]), kwargs)
-        name = next(name for name in _NAMES if name in kwargs)
+        name = next((name for name in _NAMES if name in kwargs), None)
+        if name is None:
+            raise InputError(f"{type(module).__name__} is handed its stream under none of {', '.join(_NAMES)}")
         changed = act(place, kwargs[name])
         return None if changed is None else (args, {**kwargs, name: changed})
 

@@ -207,7 +207,7 @@ class BertLook:
         tokenizer: Any = None,
         *,
         group: Group | None = None,
-        batch_size: int = 8,
+        batch_size: int = 1,
         log: Callable[[str], object] = lambda line: None,
     ) -> BertLookResult:
         """Run the model and analyse its maps, text after text.
