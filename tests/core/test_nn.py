@@ -210,3 +210,12 @@ def test_the_vision_transformer_classifies_images_of_its_size(pool: str) -> None
     assert model.features(images).shape == (3, config.num_tokens, 8)
     with pytest.raises(zoo.InputError, match="expected 8 x 8"):
         model(_random(1, 1, 8, 12))
+
+
+def test_causal_attention_exports_with_any_batch_and_length():
+    layer = MultiHeadAttention(16, 2, causal=True).eval()
+    dynamic = torch.export.Dim.DYNAMIC
+    program = torch.export.export(layer, (torch.randn(2, 7, 16),), dynamic_shapes=({0: dynamic, 1: dynamic},))
+    for shape in ((2, 7), (3, 11), (4, 2)):
+        x = torch.randn(*shape, 16)
+        torch.testing.assert_close(program.module()(x), layer(x))

@@ -133,9 +133,11 @@ def dense_attention(
         dropout: probability with which an attention weight is dropped, in eval mode too.
     """
     (batch, heads, queries, _), keys = query.shape, key.shape[2]
-    square = causal and queries == keys and attn_mask is None
-    mask, blind = None, None
-    if not square:
+    square, mask, blind = False, None, None
+    # A branch, not an expression: where lengths are symbols, that would be a symbol too, and the kernel wants a bool.
+    if causal and attn_mask is None and queries == keys:
+        square = True
+    else:
         shape = {"batch": batch, "heads": heads, "queries": queries, "keys": keys}
         mask = expand_mask(attn_mask, **shape, causal=causal, device=query.device)
     if mask is not None and attn_mask is not None:
@@ -148,7 +150,7 @@ def dense_attention(
         value,
         mask,
         dropout,
-        is_causal=square and queries > 1,
+        is_causal=square,
         scale=scale,
         enable_gqa=heads != key.shape[1],
     )
