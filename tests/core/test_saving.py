@@ -240,6 +240,24 @@ def test_only_what_an_earlier_save_wrote_is_replaced(switched, tmp_path):
     assert contents(project) == {"README.md": b"precious"}
 
 
+def test_places_that_are_no_folder_here(switched, folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    layer = load()
+    assert zoo.save(layer, "~/saved") == folder
+    assert_same(zoo.load("~/saved"), layer)
+    assert zoo.save(layer, folder.as_uri()) == folder
+    for place, message in (
+        ("hf://you/layer", "zoo.push uploads"),
+        ("", "not the name of a folder"),
+        (3, "not the name"),
+    ):
+        with pytest.raises(zoo.InputError, match=message):
+            zoo.save(layer, place)
+    for place in ("a\0b", "~nobody-here/x", folder / "config.json" / "inside"):
+        with pytest.raises(zoo.ZooError):
+            zoo.save(layer, place)
+
+
 def test_numbered_files_and_their_index_past_a_size(switched, folder):
     layer = load()
     zoo.save(layer, folder, max_shard_size="0.5KB")
@@ -370,6 +388,9 @@ REFUSED = {
     ),
     "overlapping views": (shared_memory, "blocks.1.linear.weight has memory in common"),
     "parametrised": (lambda layer: parametrizations.weight_norm(layer.blocks[0].linear), "remove_parametrizations"),
+    "normed as before": (lambda layer: nn.utils.weight_norm(layer.blocks[0].linear), "remove_weight_norm"),
+    "spectral as before": (lambda layer: nn.utils.spectral_norm(layer.blocks[0].linear), "remove_spectral_norm"),
+    "inside itself": (lambda layer: layer.add_module("me", layer), "me is a part that was added"),
     "pruned": (lambda layer: prune.l1_unstructured(layer.embed, "weight", 0.3), r"prune\.remove\(module, name\) first"),
     "integers": (lambda layer: setattr(layer.embed, "weight", nn.Parameter(torch.ones(5, 8).char(), False)), "is int8"),
     "sparse": (

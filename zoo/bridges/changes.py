@@ -285,12 +285,17 @@ def _code(function: Any) -> Any:
     return getattr(function, "__code__", function)
 
 
-def _parts(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Module]]:
+def _parts(
+    module: nn.Module, path: str = "", above: frozenset[nn.Module] = frozenset()
+) -> Iterator[tuple[str, nn.Module]]:
+    """Every part under each of its names; a part inside itself ends there."""
     module = unwrapped(module)
+    if module in above:
+        return
     yield path, module
     for name, child in module._modules.items():
         if child is not None:
-            yield from _parts(child, _join(path, name))
+            yield from _parts(child, _join(path, name), above | {module})
 
 
 def own_class(obj: Any) -> type:

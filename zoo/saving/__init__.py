@@ -25,6 +25,7 @@ from zoo.saving.folder import replacing
 from zoo.saving.writing import MAX_SHARD_SIZE, Piece, Plan, assist, plan, write
 from zoo.targets import resolve
 from zoo.weights.files import CARD_FILE, CONFIG_FILE
+from zoo.weights.sources import local_path
 
 # Cards are made of evidence, which the core knows nothing of: named here, and imported when one is written.
 _HUB_CARD = "zoo.evidence.hub_card:render"
@@ -89,7 +90,7 @@ def save(
             names that ``zoo.save`` did not write.
         WeightsError: the files cannot be written.
     """
-    path = Path(folder)
+    path = _place(folder)
 
     def into_place(content: _Content, pieces: Iterable[Piece]) -> Path:
         try:
@@ -147,6 +148,15 @@ def push(
             return upload(Path(fresh))
 
     return _from_every_rank(obj, max_shard_size, license, to_the_hub)
+
+
+def _place(folder: str | os.PathLike[str]) -> Path:
+    if not isinstance(folder, str | os.PathLike) or not os.fspath(folder) or "\0" in os.fspath(folder):
+        raise InputError(f"folder={folder!r} is not the name of a folder")
+    place = os.fspath(folder)
+    if "://" in place and not place.startswith("file://"):
+        raise InputError(f"{place!r} is no folder here; zoo.push uploads to the Hub")
+    return local_path(place)
 
 
 def _from_every_rank(

@@ -37,7 +37,7 @@ def convert_pickle(source: Path, target: Path | None = None, *, key: str | None 
 
     source = Path(source)
     if not source.is_file():
-        raise WeightsError(f"{source} does not exist")
+        raise WeightsError(f"{source} {'is no file' if source.exists() else 'does not exist'}")
     target = Path(target) if target is not None else source.with_suffix(".safetensors")
     if target.resolve() == source.resolve():
         raise WeightsError(f"{source} would be written over; name another target")
