@@ -19,7 +19,7 @@ from zoo.licenses import require_spdx
 Kind = Literal["attention", "model", "method", "probe", "benchmark", "taxonomy"]
 Fidelity = Literal["reference", "paper", "reconstruction"]
 Causality = Literal["always", "optional", "never"]
-Decoding = Literal["cache", "state", "recompute"]
+Decoding = Literal["cache", "state", "recompute", "none"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
 # What these build are modules, with weights of their own.
@@ -30,7 +30,8 @@ DECODINGS: tuple[str, ...] = get_args(Decoding)
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9.]+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_GROWTH = re.compile(r"(n|n log n|n\^[0-9.]+)( [a-z_]+)*")
+_TERM = r"(n|n log n|n\^[0-9.]+)( /)?( [a-z_]+)*"
+_GROWTH = re.compile(rf"{_TERM}( \+ {_TERM})*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -191,16 +192,17 @@ class Weights:
 
 @dataclass(frozen=True)
 class Traits:
-    """What somebody chooses a drop-in attention layer by.
+    """What somebody chooses a drop-in attention layer by; of its default config, where the config decides.
 
     Args:
-        causal: "always" (there is no bidirectional form), "never" (there is no causal one) or "optional" (its config
-            says which).
-        time: growth of the arithmetic of one pass with the length n: "n", "n log n", "n^1.5", "n^2" or "n^3". Sizes of
-            the config that multiply it may stand behind: "n block_size".
-        memory: growth of the memory of one pass with the length, in the same words.
+        causal: "always" (there is no bidirectional form), "never" (there is no causal one) or "optional" (its config,
+            or the mask, says which).
+        time: growth of the arithmetic of one pass with the length n: "n", "n log n", "n^1.5", "n^2". Sizes of the
+            config that weigh a term may stand with it: "n topk block_size + n^2 / block_size".
+        memory: growth of the memory of one pass in training, forward and backward, in the same words.
         decoding: what the next token needs of all earlier ones: "cache" (their keys and values, which grow with the
-            length), "state" (of a fixed size) or "recompute" (a pass over the whole sequence).
+            length), "state" (of a fixed size), "recompute" (a pass over the whole sequence) or "none" (there is no
+            decoding without a causal form).
         parameters: those beyond four projections of the layer's width (query, key, value, output), or their absence:
             "none", "one temperature per head", "no value and output projections".
     """
@@ -219,7 +221,7 @@ class Traits:
             growth = getattr(self, name)
             _require(
                 isinstance(growth, str) and _GROWTH.fullmatch(growth) is not None,
-                f"traits: {name}={growth!r} is no growth with the length like 'n', 'n log n', 'n^2' or 'n block_size'",
+                f"traits: {name}={growth!r} is no growth with the length like 'n', 'n log n' or 'n^2 / block_size'",
             )
         _check_texts("traits", parameters=self.parameters)
 

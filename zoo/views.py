@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue, names
 from zoo.errors import UnknownName
-from zoo.facts import KINDS, Entry, Paper
+from zoo.facts import KINDS, Paper
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+_TRAITS = ("causal", "time", "memory", "decoding")
 
 
 class Listing(tuple[catalogue.Offer, ...]):
@@ -23,21 +26,20 @@ class Listing(tuple[catalogue.Offer, ...]):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns; where all are drop-in layers they say what one is chosen by."""
-        traits = ("causal", "time", "memory", "decoding") if self._all_have_traits else ("kind",)
-        return ("entry", *traits, "plugin", "year", "fidelity", "summary")
+        """Names of the columns; of drop-in layers alone they say what one is chosen by."""
+        return ("entry", *(_TRAITS if self._are_layers else ("kind",)), "plugin", "year", "fidelity", "summary")
 
     @property
-    def _all_have_traits(self) -> bool:
-        return bool(self) and all(offer.entry.traits for offer in self)
+    def _are_layers(self) -> bool:
+        return bool(self) and all(offer.entry.kind == "attention" for offer in self)
 
     def rows(self) -> list[tuple[str, ...]]:
         """The cells, as text, under ``columns``."""
-        detailed = self._all_have_traits
+        layers = self._are_layers
         return [
             (
                 offer.entry.id,
-                *(_traits(offer.entry) if detailed else (offer.entry.kind,)),
+                *((getattr(offer.entry.traits, name, "?") for name in _TRAITS) if layers else (offer.entry.kind,)),
                 offer.plugin,
                 str(offer.paper.year),
                 offer.paper.fidelity,
@@ -58,11 +60,6 @@ class Listing(tuple[catalogue.Offer, ...]):
 
     def _repr_html_(self) -> str:
         return html_table(self.columns, self.rows())
-
-
-def _traits(entry: Entry) -> tuple[str, ...]:
-    traits = entry.traits
-    return (traits.causal, traits.time, traits.memory, traits.decoding) if traits else ()
 
 
 class Papers(tuple[Paper, ...]):

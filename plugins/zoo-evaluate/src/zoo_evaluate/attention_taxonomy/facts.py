@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Traits
 
 PAPER = Paper(
     id="attention-taxonomy",
@@ -45,6 +45,13 @@ PAPER = Paper(
             aliases=("attention-taxonomy-core",),
             summary="generic attention with twelve alignment and ten distribution functions as parts",
             tags=("distinctive", "self", "single-level", "soft", "single", "scaled-dot", "softmax", "other"),
+            traits=Traits(
+                causal="optional",
+                time="n^2",
+                memory="n^2",
+                decoding="recompute",
+                parameters="no projections; those of the alignment function",
+            ),
             build="core:AttentionCore",
             config="config:AttentionCoreConfig",
             example="core:example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 _TINY = {"dim": 16, "num_heads": 2, "max_length": 10, "input_norm": "all"}
 
@@ -50,6 +50,13 @@ PAPER = Paper(
             kind="attention",
             summary="attention weights as precisions of past values carried forward by learned linear dynamics",
             tags=("self", "single-level", "soft", "single", "softmax", "causal", "complex", "filtering", "theory"),
+            traits=Traits(
+                causal="always",
+                time="n^2",
+                memory="n^2",
+                decoding="recompute",
+                parameters="complex projections, twice as large; dynamics of each head",
+            ),
             build="layer:AdaptiveFilterAttention",
             config="config:AdaptiveFilterConfig",
             example="layer:example",
@@ -104,6 +111,13 @@ PAPER = Paper(
             kind="attention",
             summary="adaptive filter attention with decay and noise per feature, for short sequences (N <= 128)",
             tags=("self", "single-level", "soft", "multi-dimensional", "softmax", "causal", "complex", "filtering"),
+            traits=Traits(
+                causal="always",
+                time="n^2",
+                memory="n^2",
+                decoding="recompute",
+                parameters="complex projections, twice as large; dynamics of each feature",
+            ),
             build="full:FullAdaptiveFilterAttention",
             config="config:FullFilterConfig",
             example="layer:example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 _TAGS = ("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "causal")
 
@@ -24,6 +24,13 @@ PAPER = Paper(
             kind="attention",
             summary="super attention: no key and value projections, but a learned kernel over the values' positions",
             tags=(*_TAGS, "fixed-length"),
+            traits=Traits(
+                causal="optional",
+                time="n^2",
+                memory="n^2",
+                decoding="recompute",
+                parameters="no key and value projections; a kernel of length x length",
+            ),
             build="layers:SuperAttention",
             config="config:SuperAttentionConfig",
             example="layers:example",
@@ -101,6 +108,13 @@ PAPER = Paper(
             kind="attention",
             summary="half the parameters of standard attention: heads read slices of the raw keys and values",
             tags=_TAGS,
+            traits=Traits(
+                causal="optional",
+                time="n^2",
+                memory="n",
+                decoding="recompute",
+                parameters="no key and value projections",
+            ),
             build="layers:DKVEfficientAttention",
             config="config:AttentionConfig",
             example="layers:example",
@@ -131,6 +145,9 @@ PAPER = Paper(
             kind="attention",
             summary="three quarters of the parameters of standard attention: heads average slices of the raw values",
             tags=_TAGS,
+            traits=Traits(
+                causal="optional", time="n^2", memory="n", decoding="recompute", parameters="no value projection"
+            ),
             build="layers:OptimisedAttention",
             config="config:AttentionConfig",
             example="layers:example",
@@ -155,6 +172,7 @@ PAPER = Paper(
             kind="attention",
             summary="standard multi-head attention, the baseline of the other three",
             tags=(*_TAGS, "baseline"),
+            traits=Traits(causal="optional", time="n^2", memory="n", decoding="recompute"),
             build="layers:StandardAttention",
             config="config:AttentionConfig",
             example="layers:example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 _UNSEEN = "Published by the authors; the file was not seen here, so its tensor names are those of their code."
 
@@ -65,6 +65,13 @@ PAPER = Paper(
             kind="attention",
             summary="sensory heads beside relational heads that pass on relations and symbols instead of features",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "relational"),
+            traits=Traits(
+                causal="optional",
+                time="n^2",
+                memory="n^2",
+                decoding="recompute",
+                parameters="queries and keys of relations; symbols and their retrieval",
+            ),
             build="attention:DualAttentionLayer",
             config="config:DualAttentionConfig",
             example="attention:example",

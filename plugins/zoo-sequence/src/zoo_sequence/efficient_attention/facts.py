@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Traits
 
 _RESNET_50 = {"depths": [3, 4, 6, 3], "width": 64, "bottleneck": True, "small_stem": False, "key_channels": 64}
 
@@ -27,6 +27,7 @@ PAPER = Paper(
             kind="attention",
             summary="softmax(Q) (softmax(K)' V): linear in the number of positions, for maps and sequences",
             tags=("self", "single-level", "soft", "single", "linear", "softmax", "cnn", "bidirectional"),
+            traits=Traits(causal="never", time="n", memory="n", decoding="none"),
             build="layer:EfficientAttention",
             config="config:EfficientAttentionConfig",
             example="layer:example",

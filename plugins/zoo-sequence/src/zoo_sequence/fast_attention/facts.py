@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Traits
 
 _LONG_RANGE_ARENA = {
     f"lra-{task}": {
@@ -57,6 +57,7 @@ PAPER = Paper(
             kind="attention",
             summary="fastmax: a polynomial in place of the exponential; every token sees every token in linear time",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "linear", "polynomial", "causal"),
+            traits=Traits(causal="optional", time="n", memory="n", decoding="state"),
             build="attention:Fastmax",
             config="config:FastmaxConfig",
             example="attention:example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Traits
 
 _EXTENSIONS = "Multihop and expanding attention are extensions of the follow-up paper."
 
@@ -25,6 +25,7 @@ PAPER = Paper(
             aliases=("structural-attention",),
             summary="posterior expectation over structures: prior, edge potential and value are plug-ins",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "transformer", "theory"),
+            traits=Traits(causal="optional", time="n^2", memory="n", decoding="cache"),
             build="layer:StructuralAttention",
             config="config:StructuralAttentionConfig",
             example="layer:example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 _IMAGES = {
     "mnist": {"image_size": 28, "patch_size": 7, "in_channels": 1},
@@ -77,6 +77,7 @@ PAPER = Paper(
             kind="attention",
             summary="attention with merged query/key, without value/output, or with symmetric similarity",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "general", "softmax", "transformer"),
+            traits=Traits(causal="optional", time="n^2", memory="n", decoding="recompute"),
             build="layer:MinimalAttention",
             config="config:MinimalAttentionConfig",
             example="layer:example",

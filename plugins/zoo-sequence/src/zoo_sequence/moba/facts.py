@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 _CHARACTER_MODEL = {
     "vocab_size": 96,
@@ -68,6 +68,7 @@ PAPER = Paper(
             kind="attention",
             summary="each query reads its own block and the best-matching earlier blocks; no N x N matrix",
             tags=("self", "single-level", "local", "single", "scaled-dot", "softmax", "sparse", "block", "causal"),
+            traits=Traits(causal="always", time="n topk block_size + n^2 / block_size", memory="n", decoding="cache"),
             build="layer:MoBA",
             config="config:MoBAConfig",
             example="layer:example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 _GATES = (
     "The paper writes plain softmax gates; the code multiplies by the numbers of shared and of chosen heads and by 2 "
@@ -51,6 +51,9 @@ PAPER = Paper(
             kind="attention",
             summary="multi-head attention in which every token picks and weighs the heads it reads",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "multi-head", "sparse", "routing"),
+            traits=Traits(
+                causal="optional", time="n^2", memory="n^2", decoding="recompute", parameters="a router of heads"
+            ),
             build="attention:MoHAttention",
             config="config:MoHConfig",
             example="attention:example",
@@ -197,6 +200,7 @@ PAPER = Paper(
             kind="attention",
             summary="attention whose second half of heads is chosen per token by query norm, without a router",
             tags=("self", "causal", "single-level", "soft", "single", "scaled-dot", "softmax", "sparse", "routing"),
+            traits=Traits(causal="optional", time="n^2", memory="n", decoding="cache"),
             build="llama:QueryNormAttention",
             config="config:QueryNormConfig",
             example="llama:layer_example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 PAPER = Paper(
     id="pavlovian-attention",
@@ -19,6 +19,9 @@ PAPER = Paper(
             kind="attention",
             summary="linear attention as conditioning, with Hebb, decay, Oja, delta or BCM plasticity",
             tags=("self", "single-level", "soft", "single", "linear", "causal", "recurrent"),
+            traits=Traits(
+                causal="always", time="n", memory="n", decoding="recompute", parameters="a learning rate per head"
+            ),
             build="layer:PavlovianAttention",
             config="config:PavlovianConfig",
             example="layer:example",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Traits
 
 PAPER = Paper(
     id="softmax-limits",
@@ -69,6 +69,7 @@ PAPER = Paper(
             kind="attention",
             summary="standard attention with the normalisers that are recommended instead of softmax",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "sparse", "normalisation"),
+            traits=Traits(causal="optional", time="n^2", memory="n", decoding="cache"),
             build="attention:NormalisedAttention",
             config="config:NormalisedAttentionConfig",
             example="attention:attention_example",

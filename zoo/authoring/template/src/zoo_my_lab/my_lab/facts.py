@@ -1,6 +1,6 @@
 """The facts: what can be loaded, under which names. Imports no torch."""
 
-from zoo import Claim, Entry, Paper, Weights
+from zoo import Claim, Entry, Paper, Traits, Weights
 
 PAPER = Paper(
     id="my-lab",
@@ -16,6 +16,9 @@ PAPER = Paper(
             kind="attention",
             summary="multi-head attention with one learned temperature per head",
             tags=("self", "single-level", "soft", "single", "scaled-dot", "softmax", "transformer"),
+            traits=Traits(
+                causal="optional", time="n^2", memory="n^2", decoding="recompute", parameters="a temperature per head"
+            ),
             build="layer:MyLabAttention",
             config="config:MyLabConfig",
             example="layer:example",
