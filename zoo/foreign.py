@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
-from zoo.errors import one_line
+from zoo.errors import one_line, printable
 
 T = TypeVar("T")
 
@@ -77,6 +77,7 @@ class Waiting:
     def __init__(self, advice: str) -> None:
         self.advice = advice
         self._now: tuple[str, float] = ("", 0.0)
+        self._thread = threading.get_ident()
         self._over = threading.Event()
 
     def __enter__(self) -> Waiting:
@@ -97,4 +98,12 @@ class Waiting:
             if now[0] and now is not told and time.monotonic() - now[1] > PATIENCE:
                 told = now
                 if sys.stderr is not None:
-                    print(f"zoo: still waiting for {now[0]}. {self.advice}", file=sys.stderr, flush=True)
+                    text = f"zoo: still waiting for {now[0]}{self._place()}. {self.advice}"
+                    print(printable(text), file=sys.stderr, flush=True)
+
+    def _place(self) -> str:
+        """The line of the innermost module that is being imported."""
+        frame = sys._current_frames().get(self._thread)
+        while frame is not None and frame.f_code.co_name != "<module>":
+            frame = frame.f_back
+        return f", at {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""

@@ -211,9 +211,10 @@ def test_one_who_waits_is_told_which_plugin_for(install, monkeypatch, capsys):
     monkeypatch.setattr(foreign, "PATIENCE", 0.2)
     install("quick", catalogue="")
     assert "waiting" not in capsys.readouterr().err
-    install("sleepy", catalogue="import time\ntime.sleep(1)")
+    folder = install("sleepy", catalogue="import time\ntime.sleep(1)")
     err = capsys.readouterr().err
-    assert err.count("still waiting for plugin 'sleepy' (pkg_zoo_sleepy.catalogue)") == 1
+    where = f"still waiting for plugin 'sleepy' (pkg_zoo_sleepy.catalogue), at {folder}/catalogue.py:2"
+    assert err.count(where) == 1
     assert "quick" not in err
 
 

@@ -16,11 +16,7 @@ PAPER = Paper(
     fidelity="reference",
     replay="conversion:replay",
     differences=(
-        "In the authors' words probe the weights of a word pair and the maps stand one column apart, so ROOT is scored "
-        "with the first word's weights and the last word with the bias; `align_words=True` is the paper's form.",
         "The code takes the first piece's row of a word by default, the paper the mean; the mean is the default here.",
-        "Jensen-Shannon distances are summed over documents, not averaged; `reduce` chooses.",
-        "The [SEP] denominators assume exactly two separators; `separators=count` uses the true number.",
     ),
     ours=(
         "Coreference follows the paper's description; its code was never published. The rules' agreement in number, "
@@ -36,6 +32,10 @@ PAPER = Paper(
             build="statistics:BertLook",
             config="config:BertLookConfig",
             example="statistics:example",
+            differences=(
+                "Jensen-Shannon distances are summed over documents, not averaged; `reduce` chooses.",
+                "The [SEP] denominators assume exactly two separators; `separators=count` uses the true number.",
+            ),
             presets={"bert-base-uncased": {}, "tiny": {"cls_id": 1, "sep_id": 2, "punct_ids": [3, 4]}},
             claims=(
                 Claim(
@@ -97,6 +97,10 @@ PAPER = Paper(
             config="config:WordsProbeConfig",
             example="probes:words_probe_example",
             convert="conversion:convert",
+            differences=(
+                "The weights of a word pair and the maps stand one column apart in the code, so ROOT is scored with the "
+                "first word's weights and the last word with the bias; `align_words=True` is the paper's form.",
+            ),
             presets={"bert-base-glove": {}, "tiny": {"num_maps": 8, "dim": 6}},
             claims=(
                 Claim(

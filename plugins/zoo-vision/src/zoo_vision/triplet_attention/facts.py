@@ -22,14 +22,9 @@ PAPER = Paper(
     commit="f07524e45db5",
     fidelity="reference",
     replay="conversion:replay",
-    differences=(
-        "The paper counts 6 k^2 parameters; the three batch norms add 6 learnable numbers.",
-        "The published MobileNetV2 ignores its kernel size and always uses 7; here `kernel_size=3` is obeyed.",
-    ),
+    differences=("The paper counts 6 k^2 parameters; the three batch norms add 6 learnable numbers.",),
     ours=(
-        "The position of the module in MobileNetV2's flat sequences is inferred, not recorded.",
         "The pool before the head takes any size; the authors' takes 7 x 7 (at 224 x 224 the two agree).",
-        "The presets `test` and `digits`, the training on handwritten digits, `width_mult` of MobileNetV2, and "
         "`attention_maps`, which shows the gate over the H-W plane of one block.",
         "The published checkpoints are pickles behind links on Google Drive, never opened here: run `zoo convert "
         "FILE.pth`, then load the preset with `weights=PATH`; older gate names and `module.` prefixes are understood.",
@@ -81,6 +76,7 @@ PAPER = Paper(
             predict="networks:predict",
             train="training:train",
             convert="conversion:convert",
+            ours=("The presets `test` and `digits`, and the training on handwritten digits.",),
             presets={
                 **{str(depth): {"depth": depth} for depth in (18, 34, 50, 101)},
                 **{
@@ -131,6 +127,13 @@ PAPER = Paper(
             preprocess="networks:preprocess",
             predict="networks:predict",
             convert="conversion:convert",
+            differences=(
+                "The published MobileNetV2 ignores its kernel size and always uses 7; here `kernel_size=3` is obeyed.",
+            ),
+            ours=(
+                "The position of the module in the flat sequences is inferred, not recorded.",
+                "The preset `test`, and `width_mult`.",
+            ),
             presets={
                 "k7": {"kernel_size": 7},
                 "k3": {"kernel_size": 3},

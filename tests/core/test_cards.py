@@ -1,0 +1,101 @@
+"""Cards say of an entry what concerns that entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import zoo
+from zoo import catalogue, configuration
+from zoo.catalogue import Offer
+from zoo.evidence import card
+from zoo.facts import Paper
+
+PAPERS = {(offer.plugin, offer.paper.id): offer.paper for offer in zoo.entries()}
+CASES = [pytest.param(paper, id=paper.id) for paper in PAPERS.values()]
+
+
+def fields_of(offer: Offer) -> set[str]:
+    """The options of an entry, nested ones by their last name."""
+    schema = configuration.schema_of(offer.entry)
+    return {name.rpartition(".")[2] for name, *_ in configuration.described(schema)}
+
+
+def mentioned(note: str) -> set[str]:
+    """Words of a note that are written as names of options are: with underscores, before "=", or in backticks."""
+    return {
+        *re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b", note),
+        *re.findall(r"\b([a-z][a-z0-9_]*)=", note),
+        *re.findall(r"`([a-z][a-z0-9_.]*)`", note),
+    }
+
+
+def misplaced(offers: list[Offer]) -> Iterator[str]:
+    """Notes on an option that stand with an entry that lacks it, though another entry of the paper has it."""
+    options = {offer.entry.id: fields_of(offer) for offer in offers}
+    somewhere = set().union(*options.values())
+    for offer in offers:
+        paper, entry = offer.paper, offer.entry
+        for note in (*paper.differences, *paper.ours, *entry.differences, *entry.ours):
+            lacking = (mentioned(note) & somewhere) - options[entry.id]
+            if lacking:
+                yield f"{entry.id} has no option {', '.join(sorted(lacking))}: {note}"
+
+
+@pytest.mark.parametrize("paper", CASES)
+def test_a_note_on_an_option_stands_with_the_entries_that_have_it(paper: Paper) -> None:
+    offers = [offer for offer in catalogue.current().offers if offer.paper is paper]
+    assert not (found := list(misplaced(offers))), "\n".join(found)
+
+
+def test_a_note_in_the_wrong_place_is_found(install) -> None:
+    install(
+        "notes",
+        catalogue="""
+            from zoo import Entry, Paper
+            def zoo_papers():
+                ours = ("our block_size is 4", "block_size=3, size")
+                yield Paper(id="notes", title="T", year=2020, ours=ours, entries=(
+                    Entry(id="notes", kind="model", summary="s", build="PKG.code:build", config="PKG.code:Wide"),
+                    Entry(id="notes-small", kind="model", summary="s", build="PKG.code:build", config="PKG.code:Small",
+                          ours=("`size` is ours",)),
+                ))
+        """,
+        code="""
+            from dataclasses import dataclass
+            @dataclass
+            class Wide:
+                block_size: int = 1
+            @dataclass
+            class Small:
+                size: int = 1
+            build = None
+        """,
+    )
+    offers = [offer for offer in catalogue.current().offers if offer.plugin == "notes"]
+    assert list(misplaced(offers)) == [
+        "notes-small has no option block_size: our block_size is 4",
+        "notes-small has no option block_size: block_size=3, size",
+    ]
+
+
+def test_a_card_and_info_name_the_file_of_the_code(acme) -> None:
+    offer = zoo.entries(plugin="acme", kind="model")[0]
+    assert "code in `pkg_zoo_acme/layers.py`" in card.render(offer, {}, Path("/nowhere"))
+    below = card.render(offer, {}, acme.parent.parent)
+    assert "code in `site/pkg_zoo_acme/layers.py`" in below
+    info = zoo.info("layered")
+    assert "code        pkg_zoo_acme/layers.py" in str(info)
+    assert info.to_dict()["code"] == "pkg_zoo_acme/layers.py"
+
+
+def test_info_tells_what_every_field_means(acme) -> None:
+    text = str(zoo.info("layered/wide"))
+    assert re.search(r"dim = 16 +model width; unit: features; at least 1\n", text)
+    assert re.search(r"mode = 'soft' +kind; one of soft, hard\n", text)
+    assert re.search(r"rate = 0.1 +rate; from 0.0 to 1.0\n", text)
+    assert re.search(r"inner.width = 3 +width of the inner part; at least 1$", text)
+    assert zoo.info("layered").to_dict()["fields"]["mode"]["choices"] == ("soft", "hard")
