@@ -98,8 +98,8 @@ PAPER = Paper(
             example="probes:words_probe_example",
             convert="conversion:convert",
             differences=(
-                "The weights of a word pair and the maps stand one column apart in the code, so ROOT is scored with the "
-                "first word's weights and the last word with the bias; `align_words=True` is the paper's form.",
+                "The weights of a word pair and the maps stand one column apart in the code, so ROOT is scored with "
+                "the first word's weights and the last word with the bias; `align_words=True` is the paper's form.",
             ),
             presets={"bert-base-glove": {}, "tiny": {"num_maps": 8, "dim": 6}},
             claims=(
