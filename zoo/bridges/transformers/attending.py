@@ -34,6 +34,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.transformers.dispatch import dispatches
 from zoo.bridges.transformers.sites import Site, find_sites
 from zoo.errors import InputError
 from zoo.nn.heads import repeat_heads
@@ -178,12 +179,12 @@ def _with_weights(watches: list[_Watch], mechanism: Callable[[Tensor], Tensor], 
 
 
 def _dispatches(module: nn.Module) -> bool:
-    """Whether a module of transformers asks for its attention function by name."""
-    return _eager(module) is not None
+    """Whether a module of transformers asks for its attention function by name, and has an eager one."""
+    return dispatches(type(module)) and _eager(module) is not None  # type: ignore[arg-type]
 
 
 def _eager(module: nn.Module) -> Callable[..., tuple[Tensor, Tensor]] | None:
-    """The eager attention of a module's architecture, where that dispatches."""
+    """The eager attention of a module's architecture, where that has one."""
     for kind in type(module).__mro__:
         known = vars(sys.modules.get(kind.__module__, object))
         if "ALL_ATTENTION_FUNCTIONS" in known and "eager_attention_forward" in known:
