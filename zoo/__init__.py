@@ -28,6 +28,7 @@ from zoo.hooks import hookimpl
 
 if TYPE_CHECKING:
     from zoo.about import info
+    from zoo.bridges.swap import swap
     from zoo.bridges.transformers.registration import register_transformers
     from zoo.catalogue import refresh
     from zoo.collecting import papers_beside
@@ -52,6 +53,7 @@ _LAZY = {
     "refresh": "zoo.catalogue",
     "papers_beside": "zoo.collecting",
     "register_transformers": "zoo.bridges.transformers.registration",
+    "swap": "zoo.bridges.swap",
 }
 
 __all__ = [
@@ -63,6 +65,7 @@ __all__ = [
     "save",
     "push",
     "register_transformers",
+    "swap",
     "refresh",
     "field",
     "fill",

@@ -9,41 +9,9 @@ import torch
 
 import zoo
 
+from .plain_softmax import SOFTMAX
+
 transformers = pytest.importorskip("transformers")
-
-SOFTMAX = {
-    "catalogue": """
-        from zoo import Entry, Paper, hookimpl
-        @hookimpl
-        def zoo_papers():
-            yield Paper(id="plain-softmax", title="Plain", year=2017, entries=(
-                Entry(id="plain-softmax", kind="attention", summary="softmax attention", build="PKG.code:build",
-                      config="PKG.code:Config", functional="PKG.code:attend"),))
-    """,
-    "code": """
-        from dataclasses import dataclass
-        from zoo.nn.masks import expand_mask, masked_softmax
-        import zoo
-
-        SEEN = []
-
-        @dataclass
-        class Config:
-            sharpness: float = zoo.field(1.0, "factor on the scores", minimum=0.0)
-
-        def build(config):
-            raise NotImplementedError
-
-        def attend(query, key, value, attn_mask, *, causal, scale, config):
-            batch, heads, queries, _ = query.shape
-            groups = heads // key.shape[1]
-            key, value = (tensor.repeat_interleave(groups, 1) for tensor in (key, value))
-            SEEN.append((None if attn_mask is None else tuple(attn_mask.shape), causal))
-            mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=key.shape[2], causal=causal)
-            scores = query @ key.transpose(-1, -2) * scale * config.sharpness
-            return masked_softmax(scores, mask) @ value
-    """,
-}
 
 
 @pytest.fixture
@@ -155,7 +123,7 @@ def test_additive_masks_of_the_users_own_are_converted(seen, hidden):
 def test_an_additive_mask_without_rows_is_the_whole_truth(seen):
     # Code that adds a mask to the scores knows no other order, whatever the layer says of itself.
     layer = _llama("zoo-plain-softmax").model.layers[0].self_attn
-    from zoo.bridges.transformers.registration import sight
+    from zoo.bridges.sight import sight
 
     mask = torch.zeros(2, 1, 1, 5).index_fill_(-1, torch.tensor([3]), -1e9)
     found = sight(mask, batch=2, queries=5, keys=5, causal=layer.is_causal)

@@ -1,4 +1,4 @@
-"""Masks between transformers and the mechanisms.
+"""Masks as transformers builds them for the mechanisms.
 
 transformers hands an attention without a mask function of its own no mask at all, and the model then silently looks
 into the future and at padding. The mask function here never builds the square mask where it can be avoided: a plain
@@ -10,16 +10,13 @@ on itself.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
-from zoo.bridges.transformers.choice import ATTRIBUTE
-from zoo.errors import MaskError
-from zoo.nn.masks import KeyPadding, PackedSequences, boolean_mask, read_mask
+from zoo.bridges.choice import ATTRIBUTE
+from zoo.bridges.sight import readable
 
 
 def mask_function(
@@ -79,90 +76,3 @@ def _padding(attention_mask: Tensor | None, batch: int, used: int, keys: int, de
     elif used == keys and readable(real) and bool(real.all()):
         real = None
     return None if real is None else real[:, None, None, :used].bool()
-
-
-def readable(value: Any) -> bool:
-    """Whether values may be looked at: not while a program is being traced or compiled, nor on the meta device."""
-    if not isinstance(value, Tensor):
-        return isinstance(value, int)
-    from torch._subclasses import FakeTensor
-
-    tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not (tracing or value.is_meta or isinstance(value, FakeTensor))
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What the queries of one call see.
-
-    Args:
-        mask: boolean, (batch, 1, 1, keys) or (batch, 1 or heads, queries, keys), or None.
-        causal: whether later keys are hidden besides.
-        keys: how many keys are in use.
-        packed: the sequences of a packed batch; ``mask`` is None then.
-    """
-
-    mask: Tensor | None
-    causal: bool
-    keys: int
-    packed: PackedSequences | None = None
-
-
-def sight(attention_mask: Tensor | None, *, batch: int, queries: int, keys: int, causal: bool) -> Sight:
-    """Understand the mask that a model gives to its attention.
-
-    Args:
-        attention_mask: boolean or additive, of our ``mask_function`` or of the model's own making; fewer keys than
-            there are means that the rest is not in use.
-        batch, queries, keys: of the call.
-        causal: whether the layer is causal.
-
-    Raises:
-        MaskError: a mask of another shape or type, or one that is a bias.
-    """
-    if attention_mask is None:
-        return Sight(None, causal and queries > 1, keys)
-    mask = attention_mask[:, None, None] if attention_mask.ndim == 2 else attention_mask
-    fits = (
-        mask.ndim == 4
-        and mask.shape[0] in (1, batch)
-        and mask.shape[2] in (1, queries)
-        and mask.shape[3] <= keys
-        and (mask.dtype == torch.bool or mask.is_floating_point())
-    )
-    if not fits:
-        raise MaskError(
-            f"attention_mask of shape {tuple(attention_mask.shape)} and type {attention_mask.dtype}; expected boolean "
-            f"or additive ({batch}, 1, 1 or {queries}, {keys}), for {queries} queries and {keys} keys"
-        )
-    if mask.is_floating_point():
-        # Made for code that adds it to the scores, which knows no other order: it says everything.
-        mask, causal = (boolean_mask(mask) if readable(mask) else mask == 0), causal and mask.shape[2] == queries
-    complete, used = mask.shape[2] == queries, mask.shape[-1]
-    if complete and mask.shape[1] == 1 and readable(mask):
-        reading = _read(attention_mask, mask[:, 0], causal)
-        if isinstance(reading, PackedSequences):
-            return Sight(None, True, used, _for_batch(reading, batch))
-        if reading is not None:
-            real = reading.real.expand(batch, -1)
-            shown = None if bool(real.all()) else real[:, None, None]
-            return Sight(shown, reading.causal and queries > 1, real.shape[1])
-    return Sight(mask.expand(batch, -1, -1, -1), causal and queries > 1 and not complete, used)
-
-
-def _for_batch(packed: PackedSequences, batch: int) -> PackedSequences:
-    return packed if len(packed.bounds) == batch else PackedSequences(packed.bounds * batch)
-
-
-# A model gives one mask to all of its layers: read it once.
-_readings: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-
-
-def _read(given: Tensor, mask: Tensor, causal: bool) -> KeyPadding | PackedSequences | None:
-    if given.is_inference():  # keeps no count of its changes
-        return read_mask(mask, causal=causal)
-    key = given._version, causal
-    if _readings.get(given, (None, None))[0] != key:
-        _readings[given] = key, read_mask(mask, causal=causal)
-    reading: KeyPadding | PackedSequences | None = _readings[given][1]
-    return reading

@@ -11,22 +11,22 @@ every model that has nothing to do with the zoo.
 
 from __future__ import annotations
 
-import inspect
+import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
 from typing import Any
 
 from torch import Tensor, nn
 
-from zoo import catalogue, names
+from zoo.bridges.choice import ATTRIBUTE, Choice, find_functional, functional_offers, see
+from zoo.bridges.sight import sight
 from zoo.bridges.transformers import dispatch
-from zoo.bridges.transformers.choice import ATTRIBUTE, Choice
-from zoo.bridges.transformers.masks import mask_function, sight
+from zoo.bridges.transformers.masks import mask_function
 from zoo.catalogue import Offer
-from zoo.errors import InputError, UnknownName
-from zoo.nn.masks import expand_mask, one_by_one
-from zoo.targets import require, resolve
+from zoo.errors import InputError
+from zoo.nn.masks import expand_mask
+from zoo.targets import require
 
 __all__ = ["mask_function", "register_transformers"]
 
@@ -61,8 +61,8 @@ def register_transformers(options: Mapping[str, Mapping[str, Any]] | None = None
         UnknownName: ``options`` names something that is not a functional attention entry.
         ConfigError: options that the entry does not have.
     """
-    offers = functional_offers()
-    given = {find_functional(name, offers): values for name, values in (options or {}).items()}
+    given = {implementation_of(find_functional(name).offer): chosen for name, chosen in (options or {}).items()}
+    offers = {implementation_of(offer): offer for offer in functional_offers()}
     choices = {name: Choice.of(offer, given.get(name, {}), given=name in given) for name, offer in offers.items()}
     for name, choice in choices.items():
         _register(name, choice)
@@ -70,34 +70,25 @@ def register_transformers(options: Mapping[str, Mapping[str, Any]] | None = None
     return tuple(offers)
 
 
+def implementation_of(offer: Offer) -> str:
+    """What an entry is called as an implementation."""
+    shared = [other.entry.id for other in functional_offers()].count(offer.entry.id) > 1
+    return PREFIX + (offer.qualified if shared else offer.entry.id)
+
+
+def register(choice: Choice) -> None:
+    """Make the implementation of a mechanism known to transformers; what models get by default stays as it is."""
+    name = implementation_of(choice.offer)
+    install()
+    _register(name, _defaults.get(name) or Choice.of(choice.offer, {}, given=False))
+
+
 def _register(name: str, default: Choice) -> None:
     utils = require("transformers.modeling_utils", needed_by="zoo.register_transformers")
     masking = require("transformers.masking_utils", needed_by="zoo.register_transformers")
-    utils.AttentionInterface.register(name, _adapter(name, default.offer))
+    utils.AttentionInterface.register(name, _adapter(name))
     masking.AttentionMaskInterface.register(name, mask_function)
     _defaults[name] = default
-
-
-def functional_offers() -> dict[str, Offer]:
-    """Functional attention entries of the installed plugins, by the name of their implementation."""
-    found = [offer for offer in catalogue.current().offers if offer.entry.functional is not None]
-    ids = [offer.entry.id for offer in found]
-    return {PREFIX + (offer.entry.id if ids.count(offer.entry.id) == 1 else offer.qualified): offer for offer in found}
-
-
-def find_functional(name: str, offers: Mapping[str, Offer]) -> str:
-    """The implementation that ``[plugin:]entry`` means.
-
-    Raises:
-        UnknownName: it is not a functional attention entry.
-    """
-    for implementation, offer in offers.items():
-        if name in (implementation.removeprefix(PREFIX), offer.qualified, *offer.entry.aliases):
-            return implementation
-    known = [implementation.removeprefix(PREFIX) for implementation in offers]
-    raise UnknownName(
-        f"{name!r} is not a functional attention entry.{names.suggestion(name, known)} There are: {', '.join(known)}"
-    )
 
 
 def install() -> None:
@@ -111,7 +102,7 @@ def install() -> None:
     def get_correct_attn_implementation(self: Any, requested: str | None, *args: Any, **kwargs: Any) -> Any:
         requested = _settle(self.config, requested)
         if is_ours(requested) and self._modules:
-            _admit(self, str(requested))
+            admit(self, str(requested))
         elif is_ours(requested):
             dispatch.check_kind(self, str(requested))
         return choose(self, requested, *args, **kwargs)
@@ -120,7 +111,7 @@ def install() -> None:
     def post_init(self: Any) -> None:
         finish(self)
         if is_ours(self.config._attn_implementation):
-            _admit(self, self.config._attn_implementation)
+            admit(self, self.config._attn_implementation)
 
     get_correct_attn_implementation.keeps_zoo_attention = True  # type: ignore[attr-defined]
     base.get_correct_attn_implementation = get_correct_attn_implementation
@@ -145,7 +136,7 @@ def _settle(config: Any, requested: str | None) -> str | None:
         setattr(config, ATTRIBUTE, default_choice(str(requested)).to_dict())
         return requested
     choice = Choice.read(kept)
-    name = find_functional(choice.qualified, functional_offers())
+    name = implementation_of(choice.offer)
     if requested not in (None, name):
         setattr(config, ATTRIBUTE, default_choice(str(requested)).to_dict())
         return requested
@@ -167,17 +158,21 @@ def default_choice(name: str) -> Choice:
         UnknownName: no such implementation.
     """
     if name not in _defaults:
-        offers = functional_offers()
-        _register(name, Choice.of(offers[find_functional(name.removeprefix(PREFIX), offers)], {}, given=False))
+        _register(name, Choice.of(find_functional(name.removeprefix(PREFIX)).offer, {}, given=False))
     return _defaults[name]
 
 
-def _admit(model: nn.Module, implementation: str) -> None:
+def admit(model: nn.Module, implementation: str) -> None:
     """Check that a model can take an implementation, and number its layers for a choice that names some of them."""
     if dispatch.check(model, implementation):
-        getattr(model.config, ATTRIBUTE)["masks"] = "additive"
+        model.config.__dict__[ATTRIBUTE]["masks"] = "additive"
+    number(dispatch.attention_modules(model).values())
+
+
+def number(modules: Iterable[nn.Module]) -> None:
+    """Number attention modules among those of the same config, in order."""
     counts: dict[int, int] = {}
-    for module in dispatch.attention_modules(model).values():
+    for module in modules:
         owner = id(getattr(module, "config", None))
         counts[owner] = counts.get(owner, -1) + 1
         module.__dict__[_NUMBER] = counts[owner]
@@ -200,10 +195,7 @@ def _choice_of(module: nn.Module, implementation: str) -> Choice:
     return choice
 
 
-def _adapter(name: str, offer: Offer) -> Callable[..., tuple[Tensor, None]]:
-    function = resolve(offer.entry.functional or "")
-    trains = "training" in inspect.signature(function).parameters
-
+def _adapter(name: str) -> Callable[..., tuple[Tensor, None]]:
     def attend(
         module: nn.Module,
         query: Tensor,
@@ -223,25 +215,20 @@ def _adapter(name: str, offer: Offer) -> Callable[..., tuple[Tensor, None]]:
         batch, _, queries, width = query.shape
         seen = sight(attention_mask, batch=batch, queries=queries, keys=key.shape[2], causal=causal)
         key, value = key[:, :, : seen.keys], value[:, :, : seen.keys]
-        run: Callable[..., Tensor]
         if choice.layers is not None and module.__dict__.get(_NUMBER) not in choice.layers:
-            run = partial(_standard, module, scaling=scaling, dropout=dropout)
+            standard = partial(_standard, module, scaling=scaling, dropout=dropout)
+            output = see(standard, query, key, value, seen)
         elif dropout:
             raise InputError(
                 f"{name} has no dropout on attention weights, but the model asks for {dropout}; "
                 "set its attention dropout to 0"
             )
         else:
-            run = partial(function, scale=width**-0.5 if scaling is None else scaling, config=choice.instance)
-            if trains:
-                run = partial(run, training=module.training)
-        if seen.packed is not None:
-            output = one_by_one(partial(run, attn_mask=None, causal=True), query, key, value, seen.packed)
-        else:
-            output = run(query, key, value, attn_mask=seen.mask, causal=seen.causal)
+            scale = width**-0.5 if scaling is None else scaling
+            output = choice.attend(query, key, value, seen, scale=scale, training=module.training)
         return output.transpose(1, 2).contiguous(), None
 
-    attend.__name__ = f"zoo_{offer.entry.id.replace('-', '_')}_attention"
+    attend.__name__ = f"{re.sub(r'[^a-z0-9]', '_', name)}_attention"
     return attend
 
 

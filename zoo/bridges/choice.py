@@ -1,6 +1,6 @@
-"""The mechanism of a model and its options, as they stand in the model's config.
+"""A mechanism that is a function of (query, key, value), chosen for a model with its options.
 
-``config.zoo_attention`` of a transformers model, and in its ``config.json``::
+How it stands in the config of a transformers model, as ``config.zoo_attention``, and in its ``config.json``::
 
     {"plugin": "sequence", "entry": "moba", "distribution": "zoo-sequence", "version": "0.1.0",
      "config": {"block_size": 64, ...}, "layers": [0, 2]}
@@ -11,14 +11,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
-from zoo import catalogue, configuration
-from zoo.catalogue import Offer
+from torch import Tensor
+
+from zoo import catalogue, configuration, names
+from zoo.bridges.sight import Sight
+from zoo.catalogue import Offer, Target
 from zoo.errors import ConfigError, PluginError, UnknownName
+from zoo.nn.masks import one_by_one
+from zoo.targets import resolve
 
 ATTRIBUTE = "zoo_attention"
 
@@ -92,6 +98,14 @@ class Choice:
         options = stored.get("config") or {}
         return cls.of(target.offer, options, preset=target.preset, layers=None if layers is None else tuple(layers))
 
+    def only(self, layers: Iterable[int] | None) -> Choice:
+        """The same for some attention modules; None: for all."""
+        return replace(self, layers=None if layers is None else tuple(layers))
+
+    def __reduce__(self) -> tuple[Callable[..., Choice], tuple[dict[str, Any]]]:
+        # A copied or pickled model finds the entry again by its name.
+        return Choice.read, (self.to_dict(),)
+
     @property
     def qualified(self) -> str:
         """``plugin:entry``."""
@@ -113,3 +127,63 @@ class Choice:
             "config": dict(self.config),
         }
         return stored if self.layers is None else stored | {"layers": list(self.layers)}
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, seen: Sight, *, scale: float, training: bool) -> Tensor:
+        """Run the mechanism.
+
+        Args:
+            query: (batch, heads, queries, head_dim).
+            key, value: (batch, kv heads, keys in use, head_dim).
+            seen: what the queries see.
+            scale: factor on the scores.
+            training: whether the model trains.
+
+        Returns:
+            (batch, heads, queries, value's head_dim).
+        """
+        told = {"training": training} if self._trains else {}
+        return see(partial(self._function, scale=scale, config=self.instance, **told), query, key, value, seen)
+
+    @cached_property
+    def _function(self) -> Callable[..., Tensor]:
+        function: Callable[..., Tensor] = resolve(self.offer.entry.functional or "")
+        return function
+
+    @cached_property
+    def _trains(self) -> bool:
+        return "training" in inspect.signature(self._function).parameters
+
+
+def see(run: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, seen: Sight) -> Tensor:
+    """Call ``run(query, key, value, attn_mask=, causal=)``, once for each sequence of a packed batch."""
+    if seen.packed is not None:
+        return one_by_one(partial(run, attn_mask=None, causal=True), query, key, value, seen.packed)
+    return run(query, key, value, attn_mask=seen.mask, causal=seen.causal)
+
+
+def functional_offers() -> list[Offer]:
+    """The entries of the installed plugins that are functions of (query, key, value)."""
+    return [offer for offer in catalogue.current().offers if offer.entry.functional is not None]
+
+
+def find_functional(name: str) -> Target:
+    """The functional entry, and the preset, that ``[plugin:]entry[/preset]`` means.
+
+    Raises:
+        UnknownName: there is no such entry, or it is no function of (query, key, value).
+    """
+    try:
+        target = catalogue.current().find(name)
+    except UnknownName as error:
+        raise _unknown(name) from error
+    if target.offer.entry.functional is None:
+        raise _unknown(name)
+    return target
+
+
+def _unknown(name: str) -> UnknownName:
+    known = sorted({offer.entry.id for offer in functional_offers()})
+    return UnknownName(
+        f"{name!r} is not a functional attention entry, which could take the queries, keys and values of another "
+        f"model.{names.suggestion(name, known)} There are: {', '.join(known)}"
+    )
