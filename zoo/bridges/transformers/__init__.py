@@ -1,8 +1,8 @@
 """transformers: mechanisms of the zoo inside its models, and the instruments that open models.
 
-``registration`` makes mechanisms attention implementations; ``choice`` keeps their options in a model's config, ``masks``
-reads its masks, ``dispatch`` finds who asks for an implementation. The instruments work on models of transformers and
-on the zoo's own networks, leave them bit-identical, and build on one another in this order:
+``registration`` makes mechanisms attention implementations; ``choice`` keeps their options in a model's config,
+``masks`` reads its masks, ``dispatch`` finds who asks for an implementation. The instruments work on models of
+transformers and on the zoo's own networks, leave them bit-identical, and build on one another in this order:
 
 1. ``sites``: where a model attends, and the blocks around it; ``inputs``: tensors, or text with a tokenizer.
 2. ``attending``: see and change queries, keys, values and weights; ``heads``: outputs of heads, patched and ablated;
