@@ -112,6 +112,20 @@ class ProjectedAttention(nn.Module):
         return self.o_proj(output.transpose(1, 2).reshape(batch, length, -1))
 
 
+def scores(query: Tensor, key: Tensor) -> Tensor:
+    """query @ key' (..., queries, keys), where a layer needs them itself: of float16 in float32.
+
+    Half precision ends at 65504, which products of vectors reach; torch's fused attention keeps them in float32, too.
+    The same under autocast to float16. Other dtypes stay what they are.
+    """
+    device = query.device.type
+    autocast = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    if torch.float16 not in (query.dtype, key.dtype, autocast):
+        return query @ key.mT
+    with torch.autocast(device, enabled=False):
+        return query.float() @ key.float().mT
+
+
 def dense_attention(
     query: Tensor,
     key: Tensor,

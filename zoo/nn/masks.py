@@ -67,10 +67,10 @@ def expand_mask(
         mask = attn_mask[:, None, None, :]
     elif shape == (queries, keys):
         mask = attn_mask[None, None]
-    elif shape in {(batch, queries, keys), (1, queries, keys)}:
+    elif shape == (batch, queries, keys) or shape == (1, queries, keys):
         mask = attn_mask[:, None]
     elif len(shape) == 4 and all(
-        size in allowed for size, allowed in zip(shape, ({1, batch}, {1, heads}, {1, queries}, {keys}), strict=True)
+        size in allowed for size, allowed in zip(shape, ((1, batch), (1, heads), (1, queries), (keys,)), strict=True)
     ):
         mask = attn_mask
     else:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.blocks import blocks
 from zoo.nn.masks import expand_mask, masked_softmax
 from zoo_sequence.adaptive_filter_attention.complex_features import (
     ComplexRMSNorm,
@@ -107,7 +108,7 @@ def relative_times(times: Tensor | None, *, batch: int, length: int, like: Tenso
     """
     if times is None:
         return torch.arange(length, dtype=like.dtype, device=like.device)[None]
-    if tuple(times.shape) not in {(length,), (batch, length)}:
+    if tuple(times.shape) not in ((length,), (batch, length)):
         raise InputError(f"times of shape {tuple(times.shape)}; expected ({length},) or ({batch}, {length})")
     exact = torch.atleast_2d(times.to(device=like.device, dtype=torch.float64))
     return (exact - exact[:, :1]).to(like.dtype)
@@ -212,17 +213,31 @@ class FilterLayer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Output and latent estimate; ``maps`` gets the whole attention of every target, also to later sources."""
         q, k, raw = self.q_proj(query), self.k_proj(key), self.v_proj(value)
+        # Residuals are differences of large squares: in half precision little would be left of them.
+        with torch.autocast(query.device.type, enabled=False):
+            latent, predicted = self._carry(q, k, raw, visible, times, maps)
+        return self.out_proj(predicted), latent
+
+    def _carry(
+        self,
+        q: Tensor,
+        k: Tensor,
+        raw: Tensor,
+        visible: Tensor | None,
+        times: Tensor | None,
+        maps: list[Tensor] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Complex estimates of the present, and one step ahead where that is asked for."""
         q, k, v = self.q_norm(q), self.k_norm(k), self.v_norm(raw)
-        length = query.shape[1]
-        clock = relative_times(times, batch=len(query), length=length, like=q.real)
+        length = q.shape[2]
+        clock = relative_times(times, batch=q.shape[0], length=length, like=q.real)
         values = self.dynamics.resolve(clock.dtype)
         keys = values if self.key_dynamics is None else self.key_dynamics.resolve(clock.dtype)
         back, forth = keys.rotation(clock).conj(), values.rotation(clock)
         q, k, v = q * back, k * back, v * forth.conj()
         estimates: list[Tensor] = []
         precisions: list[Tensor] = []
-        for start in range(0, length, self.rows):
-            rows = slice(start, min(start + self.rows, length))
+        for rows in blocks(0, length, self.rows):
             sources = slice(rows.stop if maps is None else length)
             lag = (clock[:, rows, None] - clock[:, None, sources]).abs()[:, None]
             seen = None if visible is None else visible[:, :, rows, sources]
@@ -236,8 +251,7 @@ class FilterLayer(nn.Module):
         estimate = torch.cat(estimates, 2)
         latent = estimate * forth if self.rotates_forward else estimate
         latent = self._with_own_value(latent, raw, torch.cat(precisions, 2) if precisions else None, visible)
-        predicted = latent * values.transition(_first_step(clock)) if self.config.predict_next else latent
-        return self.out_proj(predicted), latent
+        return latent, latent * values.transition(_first_step(clock)) if self.config.predict_next else latent
 
     @property
     def rotates_forward(self) -> bool:
@@ -259,7 +273,7 @@ class FilterLayer(nn.Module):
 
 def _first_step(clock: Tensor) -> Tensor:
     """Time between the first two measurements, (1 or batch,); one where there is only one."""
-    return clock[:, 1] - clock[:, 0] if clock.shape[1] > 1 else torch.ones_like(clock[:, 0])
+    return clock[:, 1] - clock[:, 0] if clock.shape[1] > 1 else clock.new_ones(clock.shape[0])
 
 
 class AdaptiveFilterAttention(FilterLayer):

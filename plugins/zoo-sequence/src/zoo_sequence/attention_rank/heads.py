@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.attention import scores
 from zoo_sequence.attention_rank.config import RankHeadsConfig
 
 
@@ -57,13 +58,14 @@ class RankHeads(nn.Module):
                 f"points {tuple(points.shape)} and queries {tuple(queries.shape)}; expected (batch, {dim}, count)"
             )
         query = torch.einsum("hrd,bdm->bhmr", self.Q, queries)
-        key = torch.einsum("hrd,bdn->bhrn", self.K, points)
-        scores = query @ key / math.sqrt(self.config.rank)
+        key = torch.einsum("hrd,bdn->bhnr", self.K, points)
+        closeness = scores(query, key) / math.sqrt(self.config.rank)
         if self.config.hard:
-            weights = functional.one_hot(scores.argmax(-1), scores.shape[-1]).to(scores)
+            weights = functional.one_hot(closeness.argmax(-1), closeness.shape[-1])
         else:
-            weights = scores.softmax(-1)
-        return torch.einsum("bhmd,hde->bem", weights @ points[:, None].transpose(-1, -2), self.VO)
+            weights = closeness.softmax(-1)
+        chosen = weights.to(points.dtype) @ points[:, None].transpose(-1, -2)
+        return torch.einsum("bhmd,hde->bem", chosen, self.VO)
 
 
 def heads_example(config: RankHeadsConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
-from zoo.nn.attention import dense_attention
+from zoo.nn.attention import dense_attention, scores
 from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import causal_mask, expand_mask, masked_softmax
 from zoo_sequence.better_attention.config import AttentionConfig, SuperAttentionConfig
@@ -147,7 +147,7 @@ class SuperAttention(SlicedAttention):
         # What is hidden depends on the query, so there is no one W_A V: mask S W_A instead.
         if self.config.causal:
             mask = mask & causal_mask(queries, keys, query.device)
-        weights = masked_softmax(query @ key.transpose(-1, -2) / math.sqrt(width), mask)
+        weights = masked_softmax(scores(query, key) / math.sqrt(width), mask).to(value.dtype)
         weights = functional.dropout(weights, self.dropout)
         return (weights @ kernel).masked_fill(~mask, 0.0) @ value
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.nn.attention import dense_attention
+from zoo.nn.attention import dense_attention, scores
+from zoo.nn.blocks import blocks
 from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import causal_mask, expand_mask, masked_softmax
 from zoo.nn.rotary import apply_rotary, rotary_tables
@@ -157,23 +158,27 @@ class RelationalAttention(nn.Module):
             weights = self._weights(query[:, :, rows], key[:, :, senders], seen, rows.start)
             related_to = rel_key if self.normalise_hidden else rel_key[:, :, senders]
             relations = self._relate(rel_query[:, :, rows], related_to, seen)[..., senders]
-            # Aggregated before it is projected by wr: R numbers per pair instead of d.
-            per_head = "h" if relations.ndim == 5 else ""
-            related = torch.einsum(f"bhij,b{per_head}lij->bihl", weights, relations)
             if isinstance(symbols, PairSymbols):
-                spoken = symbols.gather_weights(weights, rows) @ value
+                spoken = symbols.gather_weights(weights, rows).to(value.dtype) @ value
             else:
-                spoken = weights @ value[:, :, senders]
-            messages.append(torch.einsum("bihl,hdl->bihd", related, self.wr) + spoken.transpose(1, 2))
+                spoken = weights.to(value.dtype) @ value[:, :, senders]
+            messages.append(self._project(weights, relations).to(value.dtype) + spoken.transpose(1, 2))
         return self.wo(torch.cat(messages, 1).flatten(2))
+
+    def _project(self, weights: Tensor, relations: Tensor) -> Tensor:
+        """W_r sum_j a_ij r_ij, (batch, receivers, heads, d): aggregated first, R numbers per pair instead of d."""
+        pairs = "bhlij" if relations.ndim == 5 else "blij"
+        # Relations have no bound that half precision would hold to: they keep their dtype under autocast.
+        with torch.autocast(weights.device.type, enabled=False):
+            related = torch.einsum(f"bhij,{pairs}->bihl", weights.to(relations.dtype), relations)
+            return torch.einsum("bihl,hdl->bihd", related, self.wr.to(related.dtype))
 
     def _blocks(self, x: Tensor) -> Iterator[slice]:
         """Receivers that are taken together."""
         batch, length, _ = x.shape
         numbers = max(batch * length * (self.num_heads + self.num_relations), 1)
         size = max(_HELD.get(x.device.type, _HELD_ELSEWHERE) // numbers, _SMALLEST_BLOCK)
-        for start in range(0, length, size):
-            yield slice(start, min(start + size, length))
+        return blocks(0, length, size)
 
     def _attention_vectors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Scaled queries, and keys (batch, heads, tokens, d)."""
@@ -202,26 +207,26 @@ class RelationalAttention(nn.Module):
 
     def _weights(self, query: Tensor, key: Tensor, mask: Tensor | None, start: int) -> Tensor:
         """Attention weights of receivers from position ``start`` on; a causal layer's senders end with the last."""
-        scores = query @ key.transpose(-1, -2)
+        logits = scores(query, key)
         if self.causal:
             rows = query.shape[2]
-            later = torch.ones(rows, rows, dtype=torch.bool, device=scores.device).triu(1)
-            scores[..., start:].masked_fill_(later, -math.inf)
-        return masked_softmax(scores, mask)
+            later = torch.ones(rows, rows, dtype=torch.bool, device=logits.device).triu(1)
+            logits[..., start:].masked_fill_(later, -math.inf)
+        return masked_softmax(logits, mask)
 
     def _relate(self, query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
         """Relations of receivers and senders, which in a causal layer end with the last of the receivers."""
-        scores = query @ key.transpose(-1, -2)
+        products = scores(query, key)
         if self.activation != "softmax":
-            return _ACTIVATIONS[self.activation](scores)
+            return _ACTIVATIONS[self.activation](products)
         if self.normalise_hidden:
-            return masked_softmax(scores, None)
+            return masked_softmax(products, None)
         if self.causal:
-            order = causal_mask(scores.shape[-2], scores.shape[-1], scores.device)
+            order = causal_mask(query.shape[2], key.shape[2], query.device)
             mask = order if mask is None else mask & order
         if mask is not None and mask.ndim == 4 and mask.shape[1] > 1:
-            return masked_softmax(scores[:, None], mask[:, :, None])
-        return masked_softmax(scores, mask)
+            return masked_softmax(products[:, None], mask[:, :, None])
+        return masked_softmax(products, mask)
 
 
 class DualAttention(nn.Module):

@@ -188,7 +188,7 @@ class ViDAT(nn.Module):
         if list(images.shape[1:]) != list(self.config.image_shape):
             raise InputError(f"images of shape {tuple(images.shape)}; expected (batch, *{self.config.image_shape})")
         tokens = self.patch_embedding(to_patches(images, *self.config.patch_shape))
-        x = torch.cat((self.cls_token.expand(len(images), -1, -1), tokens), 1) + self.pos_embedding
+        x = torch.cat((self.cls_token.expand(images.shape[0], -1, -1), tokens), 1) + self.pos_embedding
         x = self.stack(x)
         return self.final_out(x[:, 0] if self.config.pool == "cls" else x.mean(1))
 

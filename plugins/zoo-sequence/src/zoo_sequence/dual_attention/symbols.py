@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.nn.attention import scores
+from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import masked_softmax
 from zoo_sequence.dual_attention.config import DualAttentionConfig
 
@@ -60,12 +62,12 @@ class SymbolicAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Retrieve."""
-        query = self.q_proj(x).unflatten(-1, (self.num_heads, -1))
-        templates, library = (
-            tensor.unflatten(-1, (self.num_heads, -1)) for tensor in (self.template_features, self.symbol_library)
+        query, templates, library = (
+            split_heads(tensor, self.num_heads)
+            for tensor in (self.q_proj(x), self.template_features, self.symbol_library)
         )
-        scores = torch.einsum("bthd,shd->bths", query, templates) * query.shape[-1] ** -0.5
-        return torch.einsum("bths,shd->bthd", masked_softmax(scores, None), library).flatten(2)
+        weights = masked_softmax(scores(query, templates) * query.shape[-1] ** -0.5, None)
+        return merge_heads(weights.to(library.dtype) @ library)
 
 
 class PositionalSymbols(nn.Module):

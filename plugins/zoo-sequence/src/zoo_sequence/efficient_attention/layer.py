@@ -69,7 +69,7 @@ def functional(
         raise ConfigError(
             "this model's attention is causal, and efficient attention has no such form: use it in encoders"
         )
-    visible = padding_mask(attn_mask, batch=len(key), keys=key.shape[2], mechanism="efficient attention")
+    visible = padding_mask(attn_mask, batch=key.shape[0], keys=key.shape[2], mechanism="efficient attention")
     key, value = (repeat_heads(tensor, query.shape[1]) for tensor in (key, value))
     visible = None if visible is None else visible[:, None]
     return efficient_attention(query, key, value, visible, normalization=config.normalization)
@@ -111,7 +111,7 @@ class EfficientAttention(nn.Module):
                 f"input of shape {tuple(x.shape)}; expected (batch, n, {config.dim}), (batch, {config.dim}, H, W) or "
                 f"(batch, {config.dim}, D, H, W)"
             )
-        visible = padding_mask(attn_mask, batch=len(x), keys=tokens.shape[1], mechanism="efficient attention")
+        visible = padding_mask(attn_mask, batch=x.shape[0], keys=tokens.shape[1], mechanism="efficient attention")
         query, key, value = (
             split_heads(_apply(projection, tokens), config.num_heads)
             for projection in (self.queries, self.keys, self.values)

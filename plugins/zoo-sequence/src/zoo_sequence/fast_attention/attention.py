@@ -13,7 +13,7 @@ from zoo.errors import ConfigError, InputError
 from zoo.nn.heads import merge_heads, repeat_heads
 from zoo.nn.masks import KeyPadding, padding_mask, read_mask
 from zoo_sequence.fast_attention.config import FastmaxConfig, FastmaxKernelConfig
-from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, attend, divide
+from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, attend, by_autograd, divide
 
 MECHANISM = "fastmax"
 
@@ -46,6 +46,8 @@ def normalised(
 
 
 def _within_norm(x: Tensor, limit: float, visible: Tensor | None) -> Tensor:
+    if x.shape[-2] == 0:
+        return x
     norms = x.norm(dim=-1, keepdim=True)
     if visible is not None:
         norms = norms.masked_fill(~visible[:, None, :, None], 0.0)
@@ -91,16 +93,20 @@ def fastmax(
         raise InputError(
             f"{query.shape[-2]} queries for {key.shape[-2]} keys: in causal order every query has a key of its own"
         )
-    query, keys, values = _prepare(query, key, value, visible)
-    query, keys = normalised(query, keys, config, visible=visible, visible_queries=visible_queries, scale=scale)
-    rate = config.feature_dropout if training else 0.0
-    if rate and config.dropout_variant == "quadratic" and config.polynomial.degree == 2:
-        phi = FeatureMap(config.polynomial, query, dropout=rate)
-        return divide(attend(query, keys, values, phi, causal=causal)[0])[0].to(value.dtype)
-    if rate:
-        drop = _drop_whole if config.dropout_variant == "1d" else F.dropout
-        query, keys = drop(query, rate), drop(keys, rate)
-    return FactorisedAttention.apply(query, keys, values, config.polynomial, causal).to(value.dtype)
+    # Squares of scores leave half precision behind, so autocast has no say in here.
+    with torch.autocast(query.device.type, enabled=False):
+        query, keys, values = _prepare(query, key, value, visible)
+        query, keys = normalised(query, keys, config, visible=visible, visible_queries=visible_queries, scale=scale)
+        rate = config.feature_dropout if training else 0.0
+        if rate and config.dropout_variant == "quadratic" and config.polynomial.degree == 2:
+            phi = FeatureMap(config.polynomial, query, dropout=rate)
+            return divide(attend(query, keys, values, phi, causal=causal)[0])[0].to(value.dtype)
+        if rate:
+            drop = _drop_whole if config.dropout_variant == "1d" else F.dropout
+            query, keys = drop(query, rate), drop(keys, rate)
+        # A program that is exported has no gradient of its own, and the function would be a stranger in it.
+        evaluate = by_autograd if torch.compiler.is_exporting() else FactorisedAttention.apply
+        return evaluate(query, keys, values, config.polynomial, causal).to(value.dtype)
 
 
 def _drop_whole(x: Tensor, rate: float) -> Tensor:
@@ -144,11 +150,12 @@ def step(
         ConfigError: maxnorm, which needs the largest norm of tokens that are yet to come.
     """
     _refuse_maxnorm(config, "token by token")
-    query, keys, values = _prepare(query, key, value, visible)
-    query, keys = normalised(query, keys, config, scale=scale)
-    phi = FeatureMap(config.polynomial, query)
-    sums, state = attend(query, keys, values, phi, causal=True, moments=state)
-    return divide(sums)[0].to(value.dtype), state
+    with torch.autocast(query.device.type, enabled=False):
+        query, keys, values = _prepare(query, key, value, visible)
+        query, keys = normalised(query, keys, config, scale=scale)
+        phi = FeatureMap(config.polynomial, query)
+        sums, state = attend(query, keys, values, phi, causal=True, moments=state)
+        return divide(sums)[0].to(value.dtype), state
 
 
 def _refuse_maxnorm(config: FastmaxKernelConfig, how: str) -> None:
@@ -191,9 +198,9 @@ def functional(
     if attn_mask is not None and attn_mask.dtype == torch.bool and attn_mask.ndim == 4 and attn_mask.shape[2] > 1:
         reading = read_mask(attn_mask[:, 0], causal=causal) if attn_mask.shape[1] == 1 else None
         if isinstance(reading, KeyPadding):
-            attn_mask, causal = reading.real.expand(len(query), -1), reading.causal
+            attn_mask, causal = reading.real.expand(query.shape[0], -1), reading.causal
             key, value = (tensor[:, :, : attn_mask.shape[1]] for tensor in (key, value))
-    visible = padding_mask(attn_mask, batch=len(key), keys=key.shape[2], mechanism=MECHANISM)
+    visible = padding_mask(attn_mask, batch=key.shape[0], keys=key.shape[2], mechanism=MECHANISM)
     key, value = (repeat_heads(tensor, query.shape[1]) for tensor in (key, value))
     queries = visible if query.shape[2] == key.shape[2] else None
     return fastmax(
@@ -252,7 +259,7 @@ class Fastmax(nn.Module):
         batch, length, _ = x.shape
         config = self.config
         visible = padding_mask(attn_mask, batch=batch, keys=length, mechanism=MECHANISM)
-        query, key, value = self.qkv(x).view(batch, length, 3, config.num_heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = self.qkv(x).unflatten(-1, (3, config.num_heads, -1)).permute(2, 0, 3, 1, 4)
         if cache is None:
             attend_to = partial(fastmax, causal=config.causal, visible_queries=visible, training=self.training)
             output = attend_to(query, key, value, config, visible=visible)

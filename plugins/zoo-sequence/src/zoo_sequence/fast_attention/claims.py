@@ -16,10 +16,8 @@ from zoo_sequence.fast_attention.attention import fastmax
 from zoo_sequence.fast_attention.config import FastmaxKernelConfig
 from zoo_sequence.fast_attention.polynomial import (
     FactorisedAttention,
-    FeatureMap,
     Polynomial,
-    attend,
-    divide,
+    by_autograd,
     explicit_weights,
 )
 
@@ -135,7 +133,7 @@ def check_memory_of_gradient() -> Measurement:
         query, key, value = inputs
         for causal in (False, True):
             arguments = (query / 8, key, F.pad(value, (0, 1), value=1.0), TAYLOR[2], causal)
-            ours, plain = (partial(run, *arguments) for run in (FactorisedAttention.apply, _by_autograd))
+            ours, plain = (partial(run, *arguments) for run in (FactorisedAttention.apply, by_autograd))
             counts = _kept(ours) / length, _kept(plain) / length
             grads = [torch.autograd.grad(run().square().sum(), inputs, retain_graph=True) for run in (ours, plain)]
             worst = max(worst, *(float((a - b).abs().max()) for a, b in zip(*grads, strict=True)))
@@ -147,10 +145,6 @@ def check_memory_of_gradient() -> Measurement:
         f"one head, N = {length}, p = 2, float64; of the causal form, while both forms must keep at most 4 D + 2: q, "
         "k, v with its ones, outputs and denominators",
     )
-
-
-def _by_autograd(query: Tensor, key: Tensor, value: Tensor, polynomial: Polynomial, causal: bool) -> Tensor:
-    return divide(attend(query, key, value, FeatureMap(polynomial, query), causal=causal)[0])[0]
 
 
 def check_linear() -> Measurement:

@@ -116,14 +116,14 @@ class FastmaxEncoder(nn.Module):
             raise InputError(f"input_ids of shape {tuple(input_ids.shape)}; expected ({shape})")
         ids = input_ids.flatten(0, -2)
         flat = attn_mask if attn_mask is None or attn_mask.ndim < 2 else attn_mask.flatten(0, -2)
-        mask = padding_mask(flat, batch=len(ids), keys=ids.shape[1], mechanism="an encoder of padded sequences")
+        mask = padding_mask(flat, batch=ids.shape[0], keys=ids.shape[1], mechanism="an encoder of padded sequences")
         features = self.trunk(ids, mask)
         if mask is None:
             pooled = features.mean(1)
         else:
             hidden, count = ~mask[..., None], mask.sum(1, keepdim=True).clamp(min=1)
             pooled = features.masked_fill(hidden, 0.0).sum(1) / count
-        return self.head(pooled.view(len(input_ids), -1))
+        return self.head(pooled.unflatten(0, (-1, documents)).flatten(1))
 
 
 class FastmaxGPT(CausalLanguageModel):

@@ -16,16 +16,16 @@ tokens directly, so that no more than one chunk's C x C scores and C x F feature
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from zoo.nn.blocks import blocks
 from zoo.nn.masks import causal_mask
 
 BLOCK = 128
@@ -171,10 +171,13 @@ def attend(
     past = key.shape[-2] - query.shape[-2] if causal else key.shape[-2]
     if moments is None:
         moments = value.new_zeros(*value.shape[:-2], phi.size, value.shape[-1])
-    for rows in chunks(0, past, phi.chunk):
-        moments = run(phi.write, moments, key[..., rows, :], value[..., rows, :])
+    if past:
+        for rows in blocks(0, past, phi.chunk):
+            moments = run(phi.write, moments, key[..., rows, :], value[..., rows, :])
+    if causal and torch.compiler.is_exporting():
+        return _side_by_side(query, key[..., past:, :], value[..., past:, :], phi, moments)
     sums = []
-    for rows in chunks(0, query.shape[-2], BLOCK if causal else phi.chunk):
+    for rows in blocks(0, query.shape[-2], BLOCK if causal else phi.chunk):
         if causal:
             here = slice(past + rows.start, past + rows.stop)
             step = (moments, query[..., rows, :], key[..., here, :], value[..., here, :])
@@ -201,10 +204,21 @@ def _causal_chunk(phi: FeatureMap, moments: Tensor, query: Tensor, key: Tensor, 
     return phi.read(moments, query) + phi.within(query, key) @ value, phi.write(moments, key, value)
 
 
-def chunks(start: int, stop: int, size: int) -> Iterator[slice]:
-    """Slices that cover a range."""
-    for first in range(start, stop, size):
-        yield slice(first, min(first + size, stop))
+def _side_by_side(query: Tensor, key: Tensor, value: Tensor, phi: FeatureMap, moments: Tensor) -> tuple[Tensor, Tensor]:
+    """The causal form without a loop, for programs of any length: all chunks at once, along an axis of their own.
+
+    The moments of earlier chunks are a prefix sum, F E numbers per chunk: still linear in the length.
+    """
+    length = query.shape[-2]
+    # The last chunk is filled up by tokens without a value, which count for nothing.
+    short = -length % BLOCK
+    query, key, value = (
+        functional.pad(tensor, (0, 0, 0, short)).unflatten(-2, (-1, BLOCK)) for tensor in (query, key, value)
+    )
+    written = (phi(key).mT @ value).cumsum(-3) + moments[..., None, :, :]
+    before = torch.cat((moments[..., None, :, :], written[..., :-1, :, :]), -3)
+    sums = phi.read(before, query) + phi.within(query, key) @ value
+    return sums.flatten(-3, -2)[..., :length, :], written[..., -1, :, :]
 
 
 def divide(sums: Tensor) -> tuple[Tensor, Tensor]:
@@ -213,6 +227,11 @@ def divide(sums: Tensor) -> tuple[Tensor, Tensor]:
     numerator, denominator = sums[..., :-1], sums[..., -1:].clone()
     empty = denominator == 0
     return numerator.masked_fill(empty, 0.0) / denominator.masked_fill(empty, 1.0), denominator
+
+
+def by_autograd(query: Tensor, key: Tensor, value: Tensor, polynomial: Polynomial, causal: bool) -> Tensor:
+    """``attend`` and ``divide``, differentiable operation by operation: keeps O(N D^p) numbers for a backward pass."""
+    return divide(attend(query, key, value, FeatureMap(polynomial, query), causal=causal)[0])[0]
 
 
 class FactorisedAttention(torch.autograd.Function):
@@ -226,6 +245,9 @@ class FactorisedAttention(torch.autograd.Function):
     over the pairs that see each other. The first sum is attention with queries and keys exchanged; the others are the
     derivative of phi' W S v. Moments are built again: of keys and values from left to right for grad_q, of queries
     and g from right to left for grad_k and grad_v.
+
+    Where derivatives of the gradient are asked for (``create_graph``), it is taken operation by operation instead,
+    with all that keeps, so that they are right to any order.
     """
 
     @staticmethod
@@ -240,10 +262,16 @@ class FactorisedAttention(torch.autograd.Function):
         return output
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         """Gradients of query, key and value."""
         query, key, value, output, denominator = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            wanted = [tensor for tensor in (query, key, value) if tensor.requires_grad]
+            with torch.autocast(query.device.type, enabled=False):
+                again = by_autograd(query, key, value, ctx.polynomial, ctx.causal)
+                grads = iter(torch.autograd.grad(again, wanted, grad_output, create_graph=True))
+            found = [next(grads) if tensor.requires_grad else None for tensor in (query, key, value)]
+            return found[0], found[1], found[2], None, None
         empty = denominator == 0
         with torch.autocast(query.device.type, enabled=False):
             grad = (grad_output / denominator.masked_fill(empty, 1.0)).masked_fill(empty, 0.0)
@@ -262,10 +290,11 @@ def _slopes(phi: FeatureMap, query: Tensor, key: Tensor, value: Tensor, grad: Te
 def _pull_queries(phi: FeatureMap, query: Tensor, key: Tensor, value: Tensor, grad: Tensor, causal: bool) -> Tensor:
     past = key.shape[-2] - query.shape[-2] if causal else key.shape[-2]
     moments = value.new_zeros(*value.shape[:-2], phi.size, value.shape[-1])
-    for rows in chunks(0, past, phi.chunk):
-        moments = phi.write(moments, key[..., rows, :], value[..., rows, :])
+    if past:
+        for rows in blocks(0, past, phi.chunk):
+            moments = phi.write(moments, key[..., rows, :], value[..., rows, :])
     result = torch.empty_like(query)
-    for rows in chunks(0, query.shape[-2], BLOCK if causal else phi.chunk):
+    for rows in blocks(0, query.shape[-2], BLOCK if causal else phi.chunk):
         q, g = query[..., rows, :], grad[..., rows, :]
         found = phi.pull(moments, q, g)
         if causal:
@@ -283,7 +312,7 @@ def _pull_keys(
     past = key.shape[-2] - query.shape[-2] if causal else key.shape[-2]
     moments = value.new_zeros(*value.shape[:-2], phi.size, value.shape[-1])
     grad_key, grad_value = torch.empty_like(key), torch.empty_like(value)
-    for rows in reversed(list(chunks(0, query.shape[-2], BLOCK if causal else phi.chunk))):
+    for rows in reversed(list(blocks(0, query.shape[-2], BLOCK if causal else phi.chunk))):
         q, g = query[..., rows, :], grad[..., rows, :]
         if causal:
             here = slice(past + rows.start, past + rows.stop)
@@ -291,7 +320,7 @@ def _pull_keys(
             grad_key[..., here, :] = phi.pull(moments, k, v) + _slopes(phi, q, k, v, g).mT @ q
             grad_value[..., here, :] = phi.read(moments, k) + phi.within(q, k).mT @ g
         moments = phi.write(moments, q, g)
-    for rows in chunks(0, past, phi.chunk):
+    for rows in blocks(0, past, phi.chunk):
         k, v = key[..., rows, :], value[..., rows, :]
         grad_key[..., rows, :] = phi.pull(moments, k, v)
         grad_value[..., rows, :] = phi.read(moments, k)
