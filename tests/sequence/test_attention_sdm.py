@@ -96,6 +96,36 @@ def test_continuous_memory_converges_to_a_stored_direction():
     assert float(torch.cosine_similarity(memory(query.T), patterns[:, :1].T)) > 0.99
 
 
+def test_every_query_settles_by_itself():
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.nn.functional.normalize(torch.randn(64, 10, generator=generator), dim=0)
+    options = {"form": "attention", "continuous": True, "max_steps": 20, "epsilon": 0.05}
+    memory = SparseDistributedMemory(MemoryConfig(64, 10**6, 20, **options))
+    memory.write(patterns)
+    queries = torch.nn.functional.normalize(torch.randn(6, 64, generator=generator), dim=1)
+    queries[0] = patterns[:, 0]
+    alone = torch.cat([memory(query) for query in queries.split(1)])
+    torch.testing.assert_close(memory(queries), alone)
+    assert memory(queries[:0]).shape == (0, 64)
+
+
+@pytest.mark.parametrize("options", [{}, {"form": "attention"}, {"form": "neurons", "neurons": 500}, {"max_steps": 4}])
+def test_a_memory_is_traced_with_what_it_holds(options):
+    memory = SparseDistributedMemory(MemoryConfig(**{"n": 64, "neurons": 10**6, "radius": 20, **options}))
+    generator = torch.Generator().manual_seed(1)
+    patterns = torch.randint(2, (64, 12), generator=generator).float()
+    memory.write(patterns)
+    noisy = patterns.T.clone()
+    noisy[:, :6] = 1 - noisy[:, :6]
+    shapes = {"queries": {0: torch.export.Dim.DYNAMIC}}
+    program = torch.export.export(memory, (), {"queries": noisy[:5].clone()}, dynamic_shapes=shapes).module()
+    torch.testing.assert_close(program(queries=noisy), memory(noisy))
+    for refused in ({"finite_neurons": True}, {"continuous": True}):
+        odd = SparseDistributedMemory(MemoryConfig(64, 10**6, 20, **refused))
+        with pytest.raises(zoo.InputError, match=r"no program|for a program"):
+            torch.export.export(odd, (noisy,))
+
+
 def test_the_probe_measures_norms():
     case = probe_example(ProbeConfig())
     result = BetaProbe(ProbeConfig())(**case)

@@ -27,11 +27,15 @@ def ball_intersections(n: int, radius: int) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def expected_intersection(n: int, radius: int, neurons: float, distances: Tensor) -> Tensor:
-    """I(v) for integer distances (...), float64; r / 2^n is applied before anything is rounded."""
+def intersection_table(n: int, radius: int, neurons: float) -> Tensor:
+    """I(v) for v = 0 .. n, float64; r / 2^n is applied before anything is rounded."""
     density = Fraction(neurons) / 2**n
-    table = torch.tensor([float(count * density) for count in ball_intersections(n, radius)], dtype=torch.float64)
-    return table[distances.long()]
+    return torch.tensor([float(count * density) for count in ball_intersections(n, radius)], dtype=torch.float64)
+
+
+def expected_intersection(n: int, radius: int, neurons: float, distances: Tensor) -> Tensor:
+    """I(v) for integer distances (...), float64."""
+    return intersection_table(n, radius, neurons)[distances.long()]
 
 
 def cap_intersection(n: int, radius: int, neurons: float, cosines: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo_sequence.attention_sdm.config import MemoryConfig
-from zoo_sequence.attention_sdm.intersections import cap_intersection, expected_intersection, fit_beta
+from zoo_sequence.attention_sdm.intersections import cap_intersection, fit_beta, intersection_table
 
 
 def softmax_weights(patterns: Tensor, queries: Tensor, beta: float) -> Tensor:
@@ -35,6 +35,12 @@ class SparseDistributedMemory(nn.Module):
         self.writes: Tensor
         self.register_buffer("patterns", torch.zeros(config.n, 0), persistent=False)
         self.generator = torch.Generator().manual_seed(config.seed)
+        exact = config.form == "intersection" and not config.continuous
+        self.table: Tensor | None
+        table = intersection_table(config.n, config.radius, config.neurons) if exact else None
+        self.register_buffer("table", table, persistent=False)
+        softmax = config.form == "attention"
+        self.beta = fit_beta(config.n, config.radius, estimator=config.estimator)[0] if softmax else None
         if config.form == "neurons":
             shape = (config.neurons, config.n)
             self.register_buffer(
@@ -42,11 +48,6 @@ class SparseDistributedMemory(nn.Module):
             )
             self.register_buffer("contents", torch.zeros(config.n, config.neurons), persistent=False)
             self.register_buffer("writes", torch.zeros(config.neurons), persistent=False)
-
-    @property
-    def beta(self) -> float:
-        """The fitted beta of the memory's radius."""
-        return fit_beta(self.config.n, self.config.radius, estimator=self.config.estimator)[0]
 
     def write(self, patterns: Tensor) -> None:
         """Store patterns (n, m).
@@ -72,16 +73,16 @@ class SparseDistributedMemory(nn.Module):
         """Weight of every pattern for queries (n, B): (m, B), float64, not normalised for intersections."""
         config = self.config
         patterns, queries = self.patterns.double(), queries.double()
-        if config.form == "attention":
-            if config.continuous:
-                return softmax_weights(patterns, queries, self.beta)
-            return softmax_weights(unit_columns(patterns), unit_columns(queries), self.beta)
-        if config.continuous:
+        if self.beta is not None:
+            if not config.continuous:
+                patterns, queries = unit_columns(patterns), unit_columns(queries)
+            return softmax_weights(patterns, queries, self.beta)
+        if self.table is None:
             cosines = (patterns.T @ queries).clamp(-1, 1)
             counts = cap_intersection(config.n, config.radius, config.neurons, cosines)
         else:
             distances = patterns.sum(0)[:, None] + queries.sum(0) - 2 * patterns.T @ queries
-            counts = expected_intersection(config.n, config.radius, config.neurons, distances)
+            counts = self.table.double()[distances.long()]
         if config.finite_neurons:
             whole = counts.floor()
             counts = whole + (torch.rand(counts.shape, generator=self.generator) < counts - whole)
@@ -101,19 +102,41 @@ class SparseDistributedMemory(nn.Module):
         return torch.where(total > 0, new.to(queries.dtype), queries)
 
     def forward(self, queries: Tensor) -> Tensor:
-        """Retrieve: at most ``max_steps`` updates of queries (B, n), continuous ones renormalised between steps."""
-        queries = queries.T
-        for index in range(self.config.max_steps):
-            updated = self.step(queries)
-            settled = float((updated.double() - queries.double()).detach().abs().max()) <= (
-                self.config.epsilon if self.config.continuous else 0.0
-            )
-            queries = updated
-            if settled or index + 1 == self.config.max_steps:
+        """Retrieve: at most ``max_steps`` updates of queries (B, n), continuous ones renormalised between steps.
+
+        Every query is updated until it has settled itself, whatever the others do.
+
+        Raises:
+            InputError: a program is traced (``torch.export``) of what runs outside of torch or draws at random.
+        """
+        self._require_traceable()
+        start = queries.T
+        found = self.step(start)
+        moving = self._moving(found, start)
+        for _ in range(self.config.max_steps - 1):
+            # A program that is traced knows no numbers: there all steps are taken, and settled queries stay.
+            if not (torch.compiler.is_compiling() or moving.any()):
                 break
-            if self.config.continuous:
-                queries = functional.normalize(queries, dim=0)
-        return queries.T
+            start = functional.normalize(found, dim=0) if self.config.continuous else found
+            updated = self.step(start)
+            found = torch.where(moving, updated, found)
+            moving = moving & self._moving(updated, start)
+        return found.T
+
+    def _moving(self, updated: Tensor, queries: Tensor) -> Tensor:
+        """Which queries (B,) an update has changed by more than the tolerance."""
+        change = (updated.double() - queries.double()).detach().abs().amax(0)
+        return change > (self.config.epsilon if self.config.continuous else 0.0)
+
+    def _require_traceable(self) -> None:
+        if not torch.compiler.is_compiling():
+            return
+        if self.config.finite_neurons:
+            raise InputError("finite_neurons=True draws from a generator of the memory's own: no program holds that")
+        if self.config.continuous and self.config.form == "intersection":
+            raise InputError(
+                "intersections of caps are integrated by scipy, outside of torch: for a program take form='attention'"
+            )
 
 
 def unit_columns(bits: Tensor) -> Tensor:
