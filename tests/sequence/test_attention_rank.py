@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from zoo import catalogue
 from zoo_sequence.attention_rank.benchmark import (
     NearestPoint,
     farthest_self,
@@ -138,14 +139,54 @@ def test_gradients_are_right_in_float64():
         heads(torch.randn(1, 4, 2), torch.randn(1, 3, 2))
 
 
-def test_bundled_weights_reach_what_their_cards_say():
-    errors = {
-        preset: NearestPoint(NearestPointConfig()).run(zoo.load(f"attention-rank-heads/{preset}"))["error"]
-        for preset in ("full-rank", "low-rank")
-    }
-    assert errors["full-rank"] < 0.03 < 0.4 < errors["low-rank"]
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"dim": 8, "num_points": 4},
+        {"dim": 8, "num_points": 6, "num_queries": -1},
+        {"dim": 2, "num_points": 2},
+        {"dim": 64, "num_points": 16},
+    ],
+    ids=str,
+)
+def test_whoever_knows_nothing_of_the_points_is_right_by_chance(shape):
+    task = NearestPoint(NearestPointConfig(**shape))
+    generator = torch.Generator().manual_seed(0)
+    chance = 1 / (shape["num_points"] - (1 if "num_queries" in shape else 0))
+    for trivial in (
+        lambda points, queries: queries,
+        lambda points, queries: -queries,
+        lambda points, queries: torch.zeros_like(queries),
+        lambda points, queries: queries + 0.3 * torch.randn(queries.shape, generator=generator),
+        lambda points, queries: points.mean(2, keepdim=True).expand_as(queries),
+        lambda points, queries: points.mean(2, keepdim=True) + 0.3 * queries,
+        lambda points, queries: points[:, :, :1].expand_as(queries),
+    ):
+        assert task.run(trivial)["accuracy"] < chance + 0.02
+    exact = nearest if "num_queries" not in shape else (lambda points, queries: farthest_self(points))
+    assert task.run(exact) == {"error": 0.0, "accuracy": 1.0}
+    if shape["dim"] == 8:
+        roughly = task.run(lambda points, queries: exact(points, queries) + 0.05)
+        assert roughly["accuracy"] > 0.99
+
+
+@pytest.mark.parametrize("name", ["attention-rank-heads/full-rank", "attention-rank-heads/low-rank"])
+def test_bundled_heads_reach_what_their_cards_say(name):
+    scores = NearestPoint(NearestPointConfig()).run(zoo.load(name))
+    says_what_was_reached(name, scores)
+
+
+def test_the_bundled_encoder_reaches_what_its_card_says():
     encoder = zoo.load("attention-rank-encoder/farthest")
-    assert zoo.load("attention-rank/tiny").run(lambda points, queries: encoder(points))["error"] < 0.36
+    scores = zoo.load("attention-rank/tiny").run(lambda points, queries: encoder(points))
+    says_what_was_reached("attention-rank-encoder/farthest", scores)
+
+
+def says_what_was_reached(name, scores):
+    entry, _, preset = name.partition("/")
+    metric = catalogue.current().find(entry).offer.entry.weights[preset].metric
+    assert metric.startswith(f"error {scores['error']:.2g} ")
+    assert metric.endswith(f"right point in {scores['accuracy']:.1%}")
 
 
 def test_samplers():

@@ -20,6 +20,7 @@ from zoo_sequence.fast_attention.polynomial import (
     FeatureMap,
     Polynomial,
     attend,
+    by_autograd,
     divide,
     explicit_weights,
 )
@@ -556,3 +557,89 @@ def test_functional_is_the_explicit_form_with_grouped_keys_and_the_models_scale(
     plain = functional(query, key, value, causal=True, scale=1.0, config=FastmaxKernelConfig())
     torch.testing.assert_close(dropping(query, key, value), plain)
     assert not torch.allclose(dropping(query, key, value, training=True), plain)
+
+
+class TestSecondDerivatives:
+    @pytest.mark.parametrize("causal", [False, True])
+    @pytest.mark.parametrize("degree", [1, 2])
+    def test_of_the_function(self, degree, causal):
+        query, key, value = (tensor.requires_grad_() for tensor in _random((1, 4, 3), (1, 6, 3), (1, 6, 3)))
+        # Small scores: for degree 1 denominators stay away from zero.
+        run = lambda q, k, v: FactorisedAttention.apply(q / 8, k, v, TAYLOR[degree], causal)  # noqa: E731
+        assert torch.autograd.gradgradcheck(run, (query, key, value))
+
+    @pytest.mark.parametrize("named", ["q", "k", "v"])
+    def test_where_one_input_alone_has_a_gradient(self, named):
+        tensors = dict(zip("qkv", _random(*[(1, 5, 3)] * 3), strict=True))
+        tensors[named].requires_grad_()
+        second = []
+        for run in (FactorisedAttention.apply, by_autograd):
+            arguments = (tensors["q"] / 8, tensors["k"], tensors["v"], TAYLOR[2], True)
+            (first,) = torch.autograd.grad(run(*arguments).pow(3).sum(), tensors[named], create_graph=True)
+            second.append(torch.autograd.grad(first.square().sum(), tensors[named])[0])
+        torch.testing.assert_close(*second)
+
+    @pytest.mark.parametrize("causal", [False, True])
+    def test_a_penalty_on_the_gradient_reaches_the_weights(self, causal):
+        torch.manual_seed(0)
+        layer = Fastmax(FastmaxConfig(dim=8, num_heads=2, causal=causal)).double()
+        x = torch.randn(2, 5, 8, dtype=torch.float64, requires_grad=True)
+
+        def penalty(weight):
+            output = torch.func.functional_call(layer, {"qkv.weight": weight}, (x,))
+            (first,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+            return first.square().sum()
+
+        weight = layer.qkv.weight.detach().clone().requires_grad_()
+        assert torch.autograd.gradcheck(penalty, (weight,), rtol=1e-4)
+
+
+class TestPrograms:
+    @pytest.mark.parametrize("degree", [1, 2])
+    def test_a_causal_program_runs_at_any_length_and_stays_linear(self, degree):
+        layer = Fastmax(FastmaxConfig(dim=8, num_heads=2, causal=True, p=degree)).eval()
+        shapes = {"x": {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}}
+        program = torch.export.export(layer, (), {"x": torch.randn(2, 13, 8)}, dynamic_shapes=shapes).module()
+        for length in (2, BLOCK, BLOCK + 1, 3 * BLOCK - 5):
+            x = torch.randn(3, length, 8)
+            torch.testing.assert_close(program(x=x), layer(x), atol=1e-5, rtol=1e-4)
+        peaks = []
+        for length in (8 * BLOCK, 32 * BLOCK):
+            with torch.no_grad(), PeakMemory() as memory:
+                program(x=torch.randn(1, length, 8))
+            peaks.append(memory.peak)
+        assert peaks[1] < 5 * peaks[0]
+
+
+class TestHalfPrecision:
+    @pytest.mark.parametrize("options", [{}, {"causal": True}, {"normalize": "maxnorm"}, {"p": 1}], ids=str)
+    def test_large_scores_stay_finite(self, options):
+        layer = Fastmax(FastmaxConfig(dim=8, num_heads=2, normalize_term=8.0, **options)).half()
+        torch.nn.init.normal_(layer.qkv.weight, std=20)
+        x = torch.randn(2, 7, 8).half() * 10
+        query = layer.qkv(x).float()
+        assert float(query.detach().square().amax()) > 65504
+        assert layer(x).isfinite().all()
+
+    def test_autocast_does_not_reach_the_polynomial(self):
+        torch.manual_seed(0)
+        layer = Fastmax(FastmaxConfig(dim=8, num_heads=2, causal=True, feature_dropout=0.0))
+        x = torch.randn(2, 7, 8)
+        for dtype, tolerance in ((torch.bfloat16, 2e-2), (torch.float16, 3e-3)):
+            layer.zero_grad()
+            with torch.autocast("cpu", dtype):
+                output = layer(x)
+            output.float().square().sum().backward()
+            assert (output - layer(x)).norm() < tolerance * layer(x).norm()
+            assert layer.qkv.weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 8), (2, 0, 8)])
+@pytest.mark.parametrize("options", [{}, {"causal": True}, {"normalize": "maxnorm"}], ids=str)
+def test_nothing_gives_nothing(shape, options):
+    layer = Fastmax(FastmaxConfig(dim=8, num_heads=2, **options))
+    x = torch.zeros(shape, requires_grad=True)
+    for mask in (None, torch.ones(shape[:2], dtype=torch.bool)):
+        output = layer(x, mask)
+        assert output.shape == shape
+        output.sum().backward()

@@ -46,7 +46,7 @@ class NearestPointCase:
 
 
 class NearestPoint:
-    """The benchmark: cases of points and queries, scored by the mean squared distance from the target."""
+    """The benchmark: cases of points and queries, scored by the mean squared distance from the target, and by hits."""
 
     def __init__(self, config: NearestPointConfig) -> None:
         self.config = config
@@ -71,7 +71,15 @@ class NearestPoint:
         return farthest_self(case.points) if self.config.num_queries < 0 else nearest(case.points, case.queries)
 
     def score(self, answers: list[Tensor]) -> dict[str, float]:
-        """Error of answers (batch, d, M), one per case, and the share of queries whose nearest point is right."""
+        """Error of answers (batch, d, M), one per case, and the share that are right.
+
+        An answer is right where the target is the point nearest to it and it lies at least twice as near to the target
+        as any multiple of the query does. The second half asks for the point itself: the nearest point of a query is
+        the target by definition, so that a system could repeat the query and seem to know all of them.
+
+        Raises:
+            InputError: another number of answers, or another shape.
+        """
         cases = self.cases()
         if len(answers) != len(cases):
             raise InputError(f"{len(answers)} answers for {len(cases)} cases")
@@ -81,7 +89,10 @@ class NearestPoint:
             if answer.shape != target.shape:
                 raise InputError(f"answer of shape {tuple(answer.shape)}; expected {tuple(target.shape)}")
             errors.append((answer - target).square().sum(1).mean())
-            right.append((nearest(case.points, answer) == target).all(1).float().mean())
+            chosen = (nearest(case.points, answer) == target).all(1)
+            beside = target - (target * case.queries).sum(1, keepdim=True) * case.queries
+            close = (answer - target).norm(dim=1) <= beside.norm(dim=1) / 2
+            right.append((chosen & close).float().mean())
         return {"error": float(torch.stack(errors).mean()), "accuracy": float(torch.stack(right).mean())}
 
     def run(self, system: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:

@@ -210,15 +210,18 @@ def _side_by_side(query: Tensor, key: Tensor, value: Tensor, phi: FeatureMap, mo
     The moments of earlier chunks are a prefix sum, F E numbers per chunk: still linear in the length.
     """
     length = query.shape[-2]
-    # The last chunk is filled up by tokens without a value, which count for nothing.
-    short = -length % BLOCK
+    # The last chunk is filled up by tokens without a value, which count for nothing, and followed by one of them alone:
+    # where there is a single chunk, a trace would hold on to that.
+    short = -length % BLOCK + BLOCK
     query, key, value = (
         functional.pad(tensor, (0, 0, 0, short)).unflatten(-2, (-1, BLOCK)) for tensor in (query, key, value)
     )
     written = (phi(key).mT @ value).cumsum(-3) + moments[..., None, :, :]
-    before = torch.cat((moments[..., None, :, :], written[..., :-1, :, :]), -3)
+    before = torch.cat((moments[..., None, :, :], written), -3)[..., :-1, :, :]
     sums = phi.read(before, query) + phi.within(query, key) @ value
-    return sums.flatten(-3, -2)[..., :length, :], written[..., -1, :, :]
+    # A copy and no view: whether a view is contiguous would depend on the length.
+    kept = torch.arange(length, device=query.device)
+    return sums.flatten(-3, -2).index_select(-2, kept), written[..., -1, :, :]
 
 
 def divide(sums: Tensor) -> tuple[Tensor, Tensor]:
