@@ -159,19 +159,28 @@ def _offered(module: ModuleType, hook: str) -> Any:
 
 
 def _papers(module: ModuleType) -> tuple[tuple[Paper, ...], tuple[BrokenPaper, ...]]:
-    yielded = tuple(_offered(module, "zoo_papers"))
-    for paper in yielded:
-        if not isinstance(paper, Paper | BrokenPaper):
-            raise PluginError(f"zoo_papers yielded {paper!r}; expected zoo.Paper objects")
-    papers = tuple(paper for paper in yielded if isinstance(paper, Paper))
-    for what, ids in (
-        ("paper", [paper.id for paper in papers]),
-        ("entry", [name for paper in papers for entry in paper.entries for name in (entry.id, *entry.aliases)]),
-    ):
-        repeated = [name for name, count in Counter(ids).items() if count > 1]
-        if repeated:
-            raise PluginError(f"{what} id offered twice: {', '.join(repeated)}")
-    return papers, tuple(paper for paper in yielded if isinstance(paper, BrokenPaper))
+    papers: list[Paper] = []
+    broken: list[BrokenPaper] = []
+    taken: set[tuple[str, str]] = set()
+    for yielded in _offered(module, "zoo_papers"):
+        if isinstance(yielded, BrokenPaper):
+            broken.append(yielded)
+        elif isinstance(yielded, Paper):
+            papers.append(yielded)
+            _take_ids(yielded, taken)
+        else:
+            raise PluginError(f"zoo_papers yielded {yielded!r}; expected zoo.Paper objects")
+    return tuple(papers), tuple(broken)
+
+
+def _take_ids(paper: Paper, taken: set[tuple[str, str]]) -> None:
+    """Raise PluginError where an id of a paper, or of an entry, was offered before."""
+    names = [("paper", paper.id)]
+    names += [("entry", name) for entry in paper.entries for name in (entry.id, *entry.aliases)]
+    for what, name in names:
+        if (what, name) in taken:
+            raise PluginError(f"{what} id offered twice: {name}")
+        taken.add((what, name))
 
 
 def _sources(module: ModuleType) -> dict[str, Source]:

@@ -83,6 +83,7 @@ def test_one_id_from_two_plugins_is_reachable_by_its_qualified_names_only(acme, 
         (CATALOGUE + "\n    zoo_sources = lambda: {'vault': 3}", "'vault' to 3; expected a function"),
         (CATALOGUE + "\n    zoo_commands = lambda: ['greet']", "yielded 'greet'; expected named click.Command"),
         (CATALOGUE + "\n    zoo_commands = lambda: 1 / 0", "ZeroDivisionError"),
+        (CATALOGUE.replace("yield Paper", "while True: yield Paper"), "offered twice: layered"),
         (CATALOGUE + CATALOGUE.replace("yield Paper", "yield from zoo_papers_before()\n        yield Paper"), ""),
     ],
 )

@@ -204,6 +204,14 @@ def test_what_plugins_print_never_reaches_stdout(acme, install, monkeypatch):
     assert "blare" not in printed("list") + printed("--help") + printed("tags")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize("words", ["list", "list --json", "info shiftvit-shift --json"])
+def test_a_closed_stream_is_no_error(words, closed):
+    done = subprocess.run(f"{sys.executable} -m zoo.cli {words} {closed}", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (closed == "2>&-")
+
+
 def test_an_error_that_is_nobodys_is_one_line(run, install):
     install("frail", catalogue=CATALOGUE, layers="raise RuntimeError('first\\nsecond \\x1b[2J \\ud800')")
     code, _, err = run("info", "frail:layered")
@@ -276,10 +284,12 @@ def test_verify_prints_paper_beside_measured_and_records(run, acme, tmp_path, mo
     assert {verdict["verdict"] for verdict in verdicts} == {"holds"}
 
 
-def test_a_check_that_raises_leaves_the_others_measured(run, acme):
+@pytest.mark.parametrize("problem", ["RuntimeError", "SystemExit", "KeyboardInterrupt"])
+def test_a_check_that_raises_leaves_the_others_measured(run, install, problem):
+    install("acme", catalogue=CATALOGUE, layers=LAYERS.replace("RuntimeError(", f"{problem}("))
     code, out, _ = run("verify", "layered")
     assert code == 1
-    assert "RuntimeError: no such luck\n  check failed" in out
+    assert f"{problem}: no such luck\n  check failed" in out
     assert "holds (" in out
     words = [verdict["verdict"] for verdict in json.loads(run("verify", "layered", "--json")[1])]
     assert words == ["check failed", "holds"]

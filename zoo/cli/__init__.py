@@ -16,7 +16,7 @@ import click
 
 import zoo
 from zoo import names
-from zoo.cli.output import installed
+from zoo.cli.output import installed, open_streams
 from zoo.errors import one_line, printable
 
 COMMANDS = {
@@ -103,10 +103,7 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Entry point of the ``zoo`` command: what goes wrong becomes one line and exit code 1."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # No name of a file, and no text of a plugin, is beyond what can be printed.
-            stream.reconfigure(errors="backslashreplace")
+    open_streams()
     try:
         cli.main(args=args, prog_name="zoo", standalone_mode=True)
     except Exception as error:

@@ -21,6 +21,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 _STDOUT = "zoo.stdout"
 
 
+def open_streams() -> None:
+    """Whatever is printed can be: no character is beyond a stream, and a closed one swallows it."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for the rest of the process)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def json_option(command: F) -> F:
     """The option ``--json``: ``echo_json`` alone reaches stdout, everything else goes to stderr."""
     option = click.option("--json", "as_json", is_flag=True, callback=_json_chosen, help="Print JSON.")
@@ -42,14 +52,15 @@ def keep_stdout_for_json(ctx: click.Context) -> None:
 def diverted() -> Iterator[IO[str]]:
     """Within the context what is printed goes to stderr, also from beneath Python; yields what still is stdout."""
     ours = sys.stdout
-    ours.flush()
     if not _is_descriptor_one(ours):
+        # Replaced by whoever calls this process's commands.
         with redirect_stdout(sys.stderr):
             yield ours
         return
+    ours.flush()
     kept = os.dup(1)
     try:
-        os.dup2(2, 1)
+        _point_stdout_at_stderr()
         with open(kept, "w", encoding=ours.encoding, errors=ours.errors, closefd=False) as stream:
             with redirect_stdout(sys.stderr):
                 yield stream
@@ -64,6 +75,16 @@ def _is_descriptor_one(stream: IO[str]) -> bool:
         return stream.fileno() == 1
     except (OSError, ValueError):
         return False
+
+
+def _point_stdout_at_stderr() -> None:
+    try:
+        os.dup2(2, 1)
+    except OSError:
+        # There is no stderr.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.close(nowhere)
 
 
 def installed() -> Catalogue:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zoo.facts import Claim, Entry, Measurement
+from zoo.foreign import Failure, attempt
 from zoo.targets import resolve
 
 
@@ -40,13 +41,13 @@ def verify(entry: Entry, *, slow: bool = True) -> Iterator[Verdict]:
             yield Verdict(entry.id, claim, None, 0.0)
         elif slow or not claim.slow:
             start = time.perf_counter()
-            measurement, error = None, ""
-            try:
-                measurement = measure(claim)
-            except Exception as problem:
-                # The other claims still want to be measured.
-                error = f"{type(problem).__name__}: {problem}"
-            yield Verdict(entry.id, claim, measurement, time.perf_counter() - start, error)
+            # The other claims still want to be measured, whatever this check raises.
+            found = attempt(lambda claim=claim: measure(claim))  # type: ignore[misc]
+            seconds = time.perf_counter() - start
+            if isinstance(found, Failure):
+                yield Verdict(entry.id, claim, None, seconds, found.reason)
+            else:
+                yield Verdict(entry.id, claim, found, seconds)
 
 
 def measure(claim: Claim) -> Measurement:
