@@ -10,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import reprlib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import names
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import ConfigError, ZooError, one_line
 from zoo.targets import resolve
 
 if TYPE_CHECKING:
@@ -30,6 +31,22 @@ RESERVED = ("name", "weights", "device", "dtype", "mesh", "config")
 
 # What OmegaConf would read as the path to another field.
 _IN_KEY_PATHS = re.compile(r"([\\.\[\]=])")
+
+# Far beyond any config, and within what Python and OmegaConf walk through.
+DEEPEST, MOST_VALUES = 50, 100_000
+LARGEST_INTEGER = 2**63 - 1
+
+_REPR = reprlib.Repr()
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
+
+
+def shown(value: Any) -> str:
+    """A value in a message: as Python writes it, unless that is endless."""
+    try:
+        return _REPR.repr(value)
+    except (ValueError, RecursionError):
+        return f"<{type(value).__name__} too large to show>"
 
 
 def field(
@@ -135,29 +152,89 @@ def _read(config: Mapping[str, Any] | DictConfig | str | Path) -> tuple[str, Any
 
     if isinstance(config, Mapping):
         return "config", config
-    if OmegaConf.is_dict(config):
-        return "config", OmegaConf.to_container(config, resolve=True)
     if not isinstance(config, str | os.PathLike):
-        raise ConfigError(f"config={config!r} is neither a mapping, a DictConfig nor the path of a YAML file")
+        raise ConfigError(f"config={shown(config)} is neither a mapping, a DictConfig nor the path of a YAML file")
     path = Path(config)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError(f"config file {str(path)!r} does not exist")
     import yaml
 
     try:
-        loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ConfigError(f"config file {str(path)!r} is not valid YAML: {error}") from error
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MOST_VALUES + 1)
+        # Before anything is made of it: a name that stands for another may stand for very much.
+        _check_extent_of_yaml(text, f"config file {str(path)!r}")
+        loaded = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, OSError) as error:
+        raise ConfigError(f"config file {str(path)!r} is not valid YAML: {one_line(error)}") from error
     if not isinstance(loaded, Mapping):
         raise ConfigError(f"config file {str(path)!r} must hold a mapping of field names to values")
     return f"file {str(path)!r}", loaded
+
+
+def _check_extent(value: Any, what: str, field: str | None = None) -> None:
+    """Refuse what is too deep or too large for anything to be made of it, as a list that holds itself is."""
+    waiting, count = [(value, 0)], 0
+    while waiting:
+        item, depth = waiting.pop()
+        inside = _inside(item)
+        count += 1 + len(inside)
+        _require_extent(depth, count, what, field)
+        waiting += [(part, depth + 1) for part in inside]
+
+
+def _check_extent_of_yaml(text: str, what: str) -> None:
+    """The same for a text, from its events: an alias counts as much as what it stands for."""
+    import yaml
+
+    sizes: dict[str | None, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    count = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, count))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            sizes[anchor] = count - before
+        elif isinstance(event, yaml.AliasEvent):
+            holds_itself = any(anchor == event.anchor for anchor, _ in open_nodes)
+            count += MOST_VALUES if holds_itself else sizes.get(event.anchor, 1)
+        count += isinstance(event, yaml.NodeEvent)
+        _require_extent(len(open_nodes), count, what)
+
+
+def _require_extent(depth: int, count: int, what: str, field: str | None = None) -> None:
+    if depth > DEEPEST:
+        raise ConfigError(f"{what} is nested deeper than {DEEPEST} levels, which no schema is", field=field)
+    if count > MOST_VALUES:
+        raise ConfigError(f"{what} holds more than {MOST_VALUES:,} values, which no schema does", field=field)
+
+
+def _inside(value: Any) -> Sequence[Any]:
+    """What a mapping or a list holds."""
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else ()
+
+
+def _plain(value: Any, what: str) -> Any:
+    """The value, as mappings and lists of Python where it is one of OmegaConf."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not OmegaConf.is_config(value):
+        return value
+    try:
+        return OmegaConf.to_container(value, resolve=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise ConfigError(f"{what}={shown(value)} cannot be resolved: {one_line(error)}") from error
 
 
 def _leaves(layer: Mapping[str, Any], node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Dotted (name, value) pairs; mappings are descended into only where the schema is nested."""
     from omegaconf import OmegaConf
 
-    for key, value in layer.items():
+    for key, value in _plain(layer, "config").items():
         name = f"{prefix}{key}"
         head, _, _ = str(key).partition(".")
         child = OmegaConf.select(node, head, throw_on_missing=False) if OmegaConf.is_dict(node) else None
@@ -172,11 +249,11 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
     from omegaconf import OmegaConf
     from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-    if OmegaConf.is_config(value):
-        value = OmegaConf.to_container(value, resolve=True)
+    _check_extent(value, f"{entry.id}: {key} (from {source})", key)
+    owner, _, leaf = key.rpartition(".")
+    value = _plain(value, key)
     if isinstance(value, tuple):
         value = list(value)
-    owner, _, leaf = key.rpartition(".")
     try:
         node = OmegaConf.select(config, owner, throw_on_resolution_failure=True) if owner else config
         if not OmegaConf.is_dict(node):
@@ -193,10 +270,10 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
             f" Known fields: {', '.join(known)}",
             field=key,
         ) from error
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, ValueError, RecursionError) as error:
         expected = _expected(schema_of(entry), key)
         raise ConfigError(
-            f"{entry.id}: {key}={value!r} (from {source}) is of the wrong type; expected {expected}", field=key
+            f"{entry.id}: {key}={shown(value)} (from {source}) is of the wrong type; expected {expected}", field=key
         ) from error
 
 
@@ -207,6 +284,8 @@ def _resolve(entry: Entry, config: DictConfig, sources: Mapping[str, str]) -> No
 
     try:
         OmegaConf.resolve(config)
+    except RecursionError as error:
+        raise ConfigError(f"{entry.id}: the config refers to itself and cannot be resolved") from error
     except OmegaConfBaseException as error:
         key = str(error.full_key)
         raise ConfigError(
@@ -335,8 +414,8 @@ def _located(entry: Entry, config: DictConfig, sources: Mapping[str, str], error
     # A nested schema names its own field, without the path that leads to it.
     found = [key for key in values if key == named or key.endswith(f".{named}")] if named else []
     field_name = found[0] if len(found) == 1 else named
-    shown = [field_name] if field_name in values else [key for key in sources if key in values]
-    where = ", ".join(f"{key}={values[key]!r}, from {sources.get(key, 'schema default')}" for key in shown)
+    at_fault = [field_name] if field_name in values else [key for key in sources if key in values]
+    where = ", ".join(f"{key}={shown(values[key])}, from {sources.get(key, 'schema default')}" for key in at_fault)
     message = str(error) if isinstance(error, ZooError | ValueError) else f"{type(error).__name__}: {error}"
     return ConfigError(f"{entry.id}: {message} ({where or 'all fields at their defaults'})", field=field_name)
 
@@ -344,19 +423,25 @@ def _located(entry: Entry, config: DictConfig, sources: Mapping[str, str], error
 def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapping[str, str]) -> None:
     from omegaconf import OmegaConf
 
+    if OmegaConf.is_dict(value) and not _is_free_dict(value):
+        return
+    source = sources.get(key, "schema default")
+    for item in _numbers(value):
+        if item != item or (isinstance(item, int) and abs(item) > LARGEST_INTEGER):
+            wrong = "is not a number" if item != item else "is more than any machine counts to"
+            raise ConfigError(f"{entry.id}: {key}={shown(item)} (from {source}) {wrong}", field=key)
     _, metadata = _field_info(schema, key)
     if not metadata or value is None:
         return
     values = list(value) if OmegaConf.is_list(value) else [value]
     choices, low, high = metadata.get("choices"), metadata.get("minimum"), metadata.get("maximum")
-    source = sources.get(key, "schema default")
     for item in values:
         if item is None:
             continue
         if choices is not None and item not in choices:
             raise ConfigError(
-                f"{entry.id}: {key}={item!r} (from {source}) is not one of {', '.join(map(repr, choices))}."
-                f"{names.suggestion(str(item), [str(choice) for choice in choices])}",
+                f"{entry.id}: {key}={shown(item)} (from {source}) is not one of {', '.join(map(repr, choices))}."
+                f"{names.suggestion(shown(item), [str(choice) for choice in choices])}",
                 field=key,
             )
         if isinstance(item, int | float) and not isinstance(item, bool):
@@ -367,3 +452,11 @@ def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapp
                 )
                 unit = f" {metadata['unit']}" if metadata.get("unit") else ""
                 raise ConfigError(f"{entry.id}: {key}={item!r} (from {source}) must be {bound}{unit}", field=key)
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    """Every number in a value."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        yield value
+    for item in _inside(value):
+        yield from _numbers(item)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import warnings
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -48,13 +50,116 @@ def test_defaults_are_not_shared_between_configs(acme):
         ({"dim.x": 3}, r"unknown config field 'dim.x'", "dim.x"),
         ({"dim": "${dimm}"}, r"dim \(from override\) cannot be resolved: .*'dimm' not found; expected int", "dim"),
         ({"inner": {"width": 13}}, r"13 brings bad luck \(inner.width=13, from override\)", "inner.width"),
+        ({"dim": 10**30}, r"dim=1000000000000000000000000000000 \(from override\) is more than any machine", "dim"),
+        (
+            {"inner": {"width": -(10**30)}},
+            r"inner.width=-10* \(from override\) is more than any machine",
+            "inner.width",
+        ),
+        ({"sizes": [1, 2**63]}, r"sizes=9223372036854775808 .* is more than any machine", "sizes"),
+        ({"dim": "9" * 40}, r"dim=9{40} .* is more than any machine", "dim"),
+        ({"dim": "9" * 5000}, r"dim='99.*99' \(from override\) is of the wrong type", "dim"),
+        ({"dim": 10**5000}, r"dim=<int too large to show> \(from override\) is more than any machine", "dim"),
+        ({"dim": "${dim}"}, r"(dim|the config refers to itself)", None),
+        ({"mode": "x" * 10**6}, r"mode='xx.{0,300}xx' \(from override\) is not one of", "mode"),
+        ({"sizes": [[[1]]]}, r"sizes=\[\[\[1\]\]\] .*expected list\[int\]", "sizes"),
         ({"num_heads": 7}, r"ZeroDivisionError: .* \(num_heads=7, from override\)", None),
     ],
 )
 def test_bad_values_name_field_value_expectation_and_source(acme, overrides, message, field):
     with pytest.raises(zoo.ConfigError, match=message) as caught:
         zoo.load("layered", **overrides)
-    assert caught.value.field == field
+    assert caught.value.field == field or field is None
+
+
+def nested(depth: int, kind: type) -> object:
+    value: object = 1
+    for _ in range(depth):
+        value = [value] if kind is list else {"inner": value}
+    return value
+
+
+def holding_itself(kind: type) -> object:
+    value = kind()
+    value.append(value) if kind is list else value.update(inner=value)
+    return value
+
+
+@pytest.mark.parametrize("field", ["sizes", "inner", "dim"])
+@pytest.mark.parametrize("kind", [list, dict])
+def test_what_is_nested_without_an_end_is_refused(acme, field, kind):
+    for value in (nested(60, kind), nested(100_000, kind), holding_itself(kind)):
+        with pytest.raises(zoo.ConfigError, match=rf"{field}.*(nested deeper than 50|unknown config field|wrong type)"):
+            zoo.load("layered", **{field: value})
+
+
+def test_more_values_than_any_schema_has_are_refused(acme):
+    many = [1] * 1000
+    with pytest.raises(zoo.ConfigError, match=r"sizes .* holds more than 100,000 values"):
+        zoo.load("layered", sizes=[many] * 101)
+
+
+FILES = {
+    "deep": "sizes: " + "[" * 2_000,
+    "deeper than any schema": "sizes: " + "[" * 60 + "]" * 60,
+    "many from few": "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+    + "".join(f"{n}: &{n} [{','.join(['*' + m] * 10)}]\n" for m, n in zip("abcdefgh", "bcdefghi", strict=True)),
+    "itself": "sizes: &s [*s]\n",
+    "a number without an end": "dim: " + "9" * 5000,
+    "no text": "\x00\x01",
+    "a tag": "dim: !!python/object/apply:os.system [true]\n",
+    "a scalar that holds a list": "&a a: *b\n",
+    "a key that is a list": "[1, 2]: 3\n",
+}
+
+
+def test_a_name_in_a_file_may_stand_for_a_value(acme, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("dim: &width 24\nnum_heads: 2\ninner: {width: *width}\n")
+    config = zoo.config("layered", config=path)
+    assert (config.dim, config.inner.width) == (24, 24)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_that_stand_for_more_than_a_config_are_refused(acme, tmp_path, name):
+    path = tmp_path / "config.yaml"
+    path.write_text(FILES[name])
+    with pytest.raises(zoo.ConfigError):
+        zoo.load("layered", config=path)
+
+
+def test_files_that_cannot_be_read_are_errors_of_ours(acme, tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"dim: \xff\xfe")
+    with pytest.raises(zoo.ConfigError, match="not valid YAML"):
+        zoo.load("layered", config=path)
+    for absent in (tmp_path, tmp_path / "\0", "x" * 5000):
+        with pytest.raises(zoo.ConfigError, match="does not exist"):
+            zoo.load("layered", config=absent)
+
+
+def test_a_config_object_that_cannot_be_resolved_is_an_error_of_ours(acme):
+    from omegaconf import OmegaConf
+
+    unresolved = OmegaConf.create({"dim": "${nowhere}"})
+    for call in ({"config": unresolved}, {"config": {"inner": OmegaConf.create({"width": "${nowhere}"})}}):
+        with pytest.raises(zoo.ConfigError):
+            zoo.load("layered", **call)
+    assert zoo.config("layered", config=OmegaConf.create({"num_heads": 4, "dim": "${num_heads}"})).dim == 4
+
+
+def test_an_integer_for_a_float_is_meant(acme):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert zoo.config("layered", rate=1).rate == 1.0
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"zoo": ' * 100_000, " " * (65 << 20)])
+def test_a_saved_config_without_an_end_is_refused(acme, tmp_path, deep):
+    folder = zoo.save(zoo.load("layered"), tmp_path / "saved")
+    (folder / "config.json").write_text(deep)
+    with pytest.raises(zoo.WeightsError, match=r"not written by zoo\.save"):
+        zoo.load(folder)
 
 
 def test_an_error_says_which_layer_the_value_came_from(acme, tmp_path):
@@ -123,7 +228,12 @@ def test_a_field_without_default_must_be_given(install):
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(value=st.one_of(st.text(), st.floats(), st.lists(st.integers()), st.dictionaries(st.text(), st.integers())))
+@given(
+    value=st.recursive(
+        st.none() | st.booleans() | st.text(st.characters(codec=None)) | st.floats() | st.integers() | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner),
+    )
+)
 def test_nonsense_values_are_zoo_errors_never_anything_else(acme, value):
     field, heads = None, None
     try:

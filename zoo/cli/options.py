@@ -55,6 +55,6 @@ def yaml_value(text: str) -> Any:
 
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return text
     return text if value is None and text.strip().lower() not in ("null", "~") else value
