@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -74,7 +76,7 @@ class Info:
 
     def _fields(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         schema = configuration.schema_of(self.target.offer.entry)
-        for name, annotation, default, metadata in configuration.described(schema):
+        for name, annotation, default, metadata in described(schema):
             yield name, {"type": annotation, "default": default, **metadata}
 
     def __str__(self) -> str:
@@ -114,7 +116,7 @@ class Info:
         shown = {}
         for name, facts in self._fields():
             value = OmegaConf.select(self.config, name)
-            shown[f"    {name} = {_plain(value)!r}"] = configuration.meaning(facts)
+            shown[f"    {name} = {_plain(value)!r}"] = meaning(facts)
         width = min(max(map(len, shown), default=0), 40)
         yield from (f"{setting:<{width}}  {meaning}".rstrip() for setting, meaning in shown.items())
 
@@ -156,3 +158,34 @@ def info(name: str, config: Mapping[str, Any] | DictConfig | str | Path | None =
     target = catalogue.current().find(name)
     merged = configuration.merge(target.offer.entry, target.preset, config, overrides)
     return Info(target, merged.config, merged.instance)
+
+
+def described(schema: type, prefix: str = "") -> Iterator[tuple[str, str, Any, Mapping[str, Any]]]:
+    """(dotted name, type, default, metadata) of every field of a schema, nested ones included."""
+    hints = typing.get_type_hints(schema)
+    for item in dataclasses.fields(schema):
+        annotation = hints[item.name]
+        if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
+            yield from described(annotation, f"{prefix}{item.name}.")
+            continue
+        default = item.default
+        if item.default_factory is not dataclasses.MISSING:
+            default = item.default_factory()
+        yield f"{prefix}{item.name}", configuration.type_name(annotation), default, item.metadata
+
+
+def meaning(metadata: Mapping[str, Any], quote: str = "") -> str:
+    """What a field's metadata says, in words: its meaning, unit, choices (each in quotes) and range."""
+    notes = [metadata.get("help", "")]
+    if metadata.get("unit"):
+        notes.append(f"unit: {metadata['unit']}")
+    if metadata.get("choices"):
+        notes.append("one of " + ", ".join(f"{quote}{choice}{quote}" for choice in metadata["choices"]))
+    lowest, highest = metadata.get("minimum"), metadata.get("maximum")
+    if lowest is not None and highest is not None:
+        notes.append(f"from {lowest} to {highest}")
+    elif lowest is not None:
+        notes.append(f"at least {lowest}")
+    elif highest is not None:
+        notes.append(f"at most {highest}")
+    return "; ".join(note for note in notes if note)

@@ -7,8 +7,9 @@ thread of the process.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,7 @@ def build(entry: Entry, instance: Any) -> Any:
         require(requirement, needed_by=entry.id)
     make = resolve(entry.build)
     try:
+        _refuse_endless(entry, make, instance)
         return make(instance)
     except ZooError:
         raise
@@ -52,16 +54,53 @@ def build(entry: Entry, instance: Any) -> Any:
         ) from error
 
 
+def _refuse_endless(entry: Entry, make: Callable[[Any], Any], instance: Any) -> None:
+    """Raise ConfigError where a large number in a config is one of parts that are built one by one.
+
+    Found out by building with two and with four of them: the tensors that the difference makes, as often as the number
+    says. A width or a length, however large, makes none.
+    """
+    large = {place: value for place, value in configuration.integers(instance) if value > _LARGE}
+    if not large:
+        return
+    two = _tensors(make, configuration.replaced(instance, dict.fromkeys(large, 2)))
+    for place, value in large.items():
+        four = _tensors(make, configuration.replaced(instance, {**dict.fromkeys(large, 2), place: 4}))
+        tensors = (four - two) * value // 2 if two is not None and four is not None else 0
+        if tensors > MOST_TENSORS:
+            name = ".".join(map(str, place))
+            raise ConfigError(
+                f"{entry.id}: {name}={value:,} would make {tensors:,} parameter tensors; the most that are built is "
+                f"{MOST_TENSORS:,}",
+                field=str(place[0]),
+            )
+
+
+_LARGE = 1 << 20
+
+
+def _tensors(make: Callable[[Any], Any], instance: Any) -> int | None:
+    """How many parameters a build has; None where there is none, or none of these numbers."""
+    try:
+        with on_meta():
+            built = make(instance)
+    except Exception:
+        return None
+    return len(list(built.parameters())) if isinstance(built, nn.Module) else None
+
+
 @dataclass(frozen=True)
 class Limit:
     """How much a build may take, and the error of one that asks for more.
 
     Args:
         size: bytes of parameters.
+        tensors: number of parameters.
         error: raised as soon as the modules made so far hold more.
     """
 
     size: int
+    tensors: int
     error: Exception
 
 
@@ -90,10 +129,10 @@ class _Building(TorchFunctionMode):
             return
         self._known.add(id(parameter))
         self._size += parameter.numel() * parameter.element_size()
-        if self._limit is not None and self._size > self._limit.size:
-            raise self._limit.error
         if len(self._known) > MOST_TENSORS:
             raise MemoryError(f"it would have more than {MOST_TENSORS:,} parameter tensors")
+        if self._limit is not None and (self._size > self._limit.size or len(self._known) > self._limit.tensors):
+            raise self._limit.error
 
 
 class _OnMeta(_Building):
@@ -106,7 +145,7 @@ class _OnMeta(_Building):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is torch.empty and kwargs.get("device") is None:
+        if kwargs.get("device") is None and (func is torch.empty or (func in _FILLED and _numel(args, kwargs) > _HUGE)):
             kwargs = {**kwargs, "device": "meta"}
         target = kwargs["tensor"] if "tensor" in kwargs else args[0] if args else None
         if isinstance(target, torch.Tensor) and target.is_meta and _initialises(func):
@@ -120,6 +159,17 @@ class _OnMeta(_Building):
         if not parameter.is_meta:
             empty = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=parameter.requires_grad)
             torch.utils.swap_tensors(parameter, empty)
+
+
+# A buffer of so many numbers is not worth its gigabytes to whoever counts; loading finds out that it has no values.
+_HUGE = 1 << 28
+_FILLED = {torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
+
+
+def _numel(args: Any, kwargs: Any) -> int:
+    """How many numbers a factory makes that is called with a size."""
+    size = kwargs.get("size", args[0] if args else ())
+    return math.prod(size if isinstance(size, Sequence) else [side for side in args if isinstance(side, int)])
 
 
 def _initialises(func: Any) -> bool:
@@ -136,7 +186,7 @@ def on_device(device: torch.device) -> Iterator[None]:
     limit = None
     if memory is not None:
         words = f"its parameters take more than the {memory / 1e9:.0f} GB of memory that this machine has"
-        limit = Limit(memory, MemoryError(words))
+        limit = Limit(memory, MOST_TENSORS, MemoryError(words))
     with device, _Building(limit):
         yield
 

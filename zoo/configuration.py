@@ -13,6 +13,7 @@ import re
 import reprlib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,10 +75,12 @@ def field(
 
         return dataclasses.field(default=MISSING, metadata=metadata)
     if isinstance(default, list | dict) or dataclasses.is_dataclass(default):
-        from copy import deepcopy
-
         return dataclasses.field(default_factory=lambda: deepcopy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+# Names of fields and places in lists that lead to a value.
+Place = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -328,40 +331,10 @@ def _field_info(schema: Any, key: str) -> tuple[Any, Mapping[str, Any]]:
     return annotation, metadata
 
 
-def _type_name(annotation: Any) -> str:
+def type_name(annotation: Any) -> str:
+    """A type as a reader of an error or a card wants it."""
     plain = isinstance(annotation, type) and not typing.get_args(annotation)
     return annotation.__name__ if plain else str(annotation).replace("typing.", "")
-
-
-def described(schema: type, prefix: str = "") -> Iterator[tuple[str, str, Any, Mapping[str, Any]]]:
-    """(dotted name, type, default, metadata) of every field of a schema, nested ones included."""
-    hints = typing.get_type_hints(schema)
-    for item in dataclasses.fields(schema):
-        annotation = hints[item.name]
-        if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
-            yield from described(annotation, f"{prefix}{item.name}.")
-            continue
-        default = item.default
-        if item.default_factory is not dataclasses.MISSING:
-            default = item.default_factory()
-        yield f"{prefix}{item.name}", _type_name(annotation), default, item.metadata
-
-
-def meaning(metadata: Mapping[str, Any], quote: str = "") -> str:
-    """What a field's metadata says, in words: its meaning, unit, choices (each in quotes) and range."""
-    notes = [metadata.get("help", "")]
-    if metadata.get("unit"):
-        notes.append(f"unit: {metadata['unit']}")
-    if metadata.get("choices"):
-        notes.append("one of " + ", ".join(f"{quote}{choice}{quote}" for choice in metadata["choices"]))
-    lowest, highest = metadata.get("minimum"), metadata.get("maximum")
-    if lowest is not None and highest is not None:
-        notes.append(f"from {lowest} to {highest}")
-    elif lowest is not None:
-        notes.append(f"at least {lowest}")
-    elif highest is not None:
-        notes.append(f"at most {highest}")
-    return "; ".join(note for note in notes if note)
 
 
 def changes(instance: Any, prefix: str = "") -> dict[str, Any]:
@@ -378,9 +351,33 @@ def changes(instance: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
+def integers(value: Any, path: Place = ()) -> Iterator[tuple[Place, int]]:
+    """Every integer of a schema's instance, by the names and places that lead to it."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield path, value
+    elif dataclasses.is_dataclass(value):
+        for item in dataclasses.fields(value):
+            yield from integers(getattr(value, item.name), (*path, item.name))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from integers(item, (*path, place))
+
+
+def replaced(instance: Any, values: Mapping[Place, int]) -> Any:
+    """A copy of a schema's instance with other integers; nothing checks them."""
+    copy = deepcopy(instance)
+    for path, value in values.items():
+        owner = copy
+        for part in path[:-1]:
+            owner = owner[part] if isinstance(part, int) else getattr(owner, part)
+        last = path[-1]
+        owner.__setitem__(last, value) if isinstance(last, int) else object.__setattr__(owner, last, value)
+    return copy
+
+
 def _expected(schema: type, key: str) -> str:
     annotation, metadata = _field_info(schema, key)
-    name = _type_name(annotation)
+    name = type_name(annotation)
     unit = f" ({metadata['unit']})" if metadata.get("unit") else ""
     choices = f", one of {', '.join(map(repr, metadata['choices']))}" if metadata.get("choices") else ""
     return f"{name}{unit}{choices}"

@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
-# No conversion repeats the numbers of a file so often, and a small file may belong to something small of any shape.
-_ROOM, _FEW = 16, 1 << 16
+# No conversion makes so much more of a file: of its numbers, and of its tensors, which may be stacks of experts. And a
+# small file may belong to something small of any shape.
+_TIMES_NUMBERS, _TIMES_TENSORS = 16, 256
+_FEW_NUMBERS, _FEW_TENSORS = 1 << 16, 1 << 11
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,13 @@ def _filled(
 
 def _limit(entry: Entry, state: Mapping[str, Tensor]) -> building.Limit:
     """A config that asks for far more numbers than the file holds is refused while it is built, not when all is."""
-    numbers = sum(tensor.numel() for tensor in state.values())
+    numbers, tensors = sum(tensor.numel() for tensor in state.values()), len(state)
     error = CheckpointMismatch(
-        f"The checkpoint does not fit {entry.id}: the config asks for more than {_ROOM} times the {numbers:,} numbers "
-        "that the file holds. Is it the checkpoint of another model or preset?"
+        f"The checkpoint does not fit {entry.id}: the config asks for far more than the {numbers:,} numbers in "
+        f"{tensors:,} tensors that the file holds. Is it the checkpoint of another model or preset?"
     )
-    return building.Limit(_ROOM * (numbers + _FEW) * torch.float32.itemsize, error)
+    size = _TIMES_NUMBERS * (numbers + _FEW_NUMBERS) * torch.float32.itemsize
+    return building.Limit(size, _TIMES_TENSORS * tensors + _FEW_TENSORS, error)
 
 
 def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) -> _Plan:

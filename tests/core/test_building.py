@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -155,6 +156,88 @@ def test_a_network_of_more_tensors_than_anybody_has_is_given_up(acme, monkeypatc
     monkeypatch.setattr(building, "MOST_TENSORS", 3)
     with pytest.raises(zoo.PluginError, match=r"cannot be built from its own defaults: MemoryError: .* 3 parameter"):
         zoo.load("layered")
+
+
+STACKS = {
+    "catalogue": """
+        from zoo import Entry, Paper, hookimpl
+        @hookimpl
+        def zoo_papers():
+            yield Paper(id="stacked", title="S", year=2020, entries=(
+                Entry(id="stacked", kind="model", summary="s", build="PKG.code:Stack", config="PKG.code:C"),))
+    """,
+    "code": """
+        from dataclasses import dataclass
+        import torch
+        from torch import nn
+        import zoo
+
+        @dataclass
+        class Inner:
+            repeats: int = zoo.field(1, "parts of a block", minimum=1)
+
+        @dataclass
+        class C:
+            dim: int = zoo.field(4, "width", minimum=1)
+            num_layers: int = zoo.field(2, "blocks", minimum=1)
+            depths: list[int] = zoo.field([1, 1], "blocks of the stages", minimum=1)
+            max_length: int = zoo.field(16, "longest", minimum=1)
+            seed: int = zoo.field(0, "seed")
+            inner: Inner = zoo.field(Inner(), "inner")
+
+        class Stack(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+                # All names first, as a host does: a billion of them are eight gigabytes.
+                names = ["block"] * (config.num_layers + sum(config.depths) + config.inner.repeats)
+                self.blocks = nn.ModuleList(nn.Linear(config.dim, config.dim) for name in names)
+                self.norm = nn.BatchNorm1d(config.dim)
+                self.max_length = config.max_length
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field"),
+    [
+        ({"num_layers": 10**9}, "num_layers"),
+        ({"depths": [1, 10**9]}, "depths"),
+        ({"inner": {"repeats": 10**9}}, "inner"),
+        ({"num_layers": 10**9, "depths": [10**9, 10**9], "max_length": 10**9}, None),
+    ],
+)
+def test_a_billion_parts_are_refused_before_they_are_built(install, tmp_path, overrides, field):
+    install("stacks", **STACKS)
+    folder = zoo.save(zoo.load("stacked"), tmp_path / "saved")
+    for action in (
+        lambda: zoo.load("stacked", **overrides),
+        lambda: zoo.info("stacked", **overrides).parameters,
+        lambda: zoo.load(folder, **overrides),
+    ):
+        start = time.monotonic()
+        with pytest.raises(
+            zoo.ConfigError, match=r"=1,000,000,000 would make 2,000,000,000 parameter tensors"
+        ) as caught:
+            action()
+        assert field in (None, caught.value.field)
+        assert time.monotonic() - start < 10
+
+
+def test_a_large_number_of_another_kind_is_just_a_number(install):
+    install("stacks", **STACKS)
+    assert zoo.load("stacked", seed=2**40, max_length=10**9).max_length == 10**9
+    assert zoo.info("stacked", dim=10**9).parameters == 5 * (10**18 + 10**9) + 2 * 10**9, "and none of it is made"
+
+
+def test_a_config_that_asks_for_more_than_its_file_holds_is_refused_while_it_is_built(install, tmp_path):
+    install("stacks", **STACKS)
+    folder = zoo.save(zoo.load("stacked"), tmp_path / "saved")
+    with pytest.raises(zoo.CheckpointMismatch, match="far more than the 117 numbers in 15 tensors"):
+        zoo.load(folder, num_layers=100_000)
+    with pytest.raises(zoo.CheckpointMismatch, match="far more than the 117 numbers in 15 tensors"):
+        zoo.load(folder, dim=2_000)
+    with pytest.raises(zoo.CheckpointMismatch, match=r"missing \(20\)"):
+        zoo.load(folder, num_layers=12)
 
 
 def test_what_goes_wrong_in_a_build_is_told_with_the_values_it_got(acme, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import catalogue, configuration
+from zoo import about, catalogue, configuration
 from zoo.catalogue import Offer
 from zoo.evidence import card
 from zoo.facts import Paper
@@ -21,7 +21,7 @@ CASES = [pytest.param(paper, id=paper.id) for paper in PAPERS.values()]
 def fields_of(offer: Offer) -> set[str]:
     """The options of an entry, nested ones by their last name."""
     schema = configuration.schema_of(offer.entry)
-    return {name.rpartition(".")[2] for name, *_ in configuration.described(schema)}
+    return {name.rpartition(".")[2] for name, *_ in about.described(schema)}
 
 
 def mentioned(note: str) -> set[str]:

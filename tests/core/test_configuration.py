@@ -241,3 +241,11 @@ def test_nonsense_values_are_zoo_errors_never_anything_else(acme, value):
     except zoo.ConfigError as error:
         field = error.field
     assert field is not None or isinstance(heads, int)
+
+
+@pytest.mark.parametrize("text", ["[" * 2_000, "9" * 5000, "!!python/name:os.system", "2020-99-99", "&a [*a]"])
+def test_words_of_the_command_line_are_values_or_errors_of_ours(acme, text):
+    from zoo.cli.options import overrides
+
+    with pytest.raises(zoo.ConfigError, match="dim"):
+        zoo.load("layered", **overrides([f"dim={text}"]))

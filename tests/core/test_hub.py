@@ -383,7 +383,6 @@ def test_names_that_are_none_are_refused_before_anybody_is_asked(zoo_hub, acme, 
         lambda: zoo.load(name),
         lambda: zoo.load("layered", weights=name),
         lambda: fetch(name),
-        lambda: hub.prefetch(hub.parse(name)),
     ):
         with pytest.raises(zoo.WeightsError, match=r"is not of the form|is not a repo|is not the name|leads out"):
             action()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PIL import Image
 
-from zoo.cli.using import _written
+from zoo.cli.predicting import _written
 
 
 def test_pictures_and_files_are_written_and_numbers_kept(tmp_path):

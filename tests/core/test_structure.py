@@ -32,7 +32,6 @@ CORE = {
     *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources"),
     *("zoo.weights.hub", "zoo.weights.hub_failures"),
     *("zoo.cli", "zoo.cli.__main__", "zoo.cli.output", "zoo.cli.options", "zoo.cli.listing", "zoo.cli.using"),
-    *("zoo.cli.sharing",),
 }
 # Everything else of the distribution: one job each, needed by those who want that job.
 AROUND_THE_CORE = (
@@ -44,6 +43,8 @@ AROUND_THE_CORE = (
     "zoo.about",
     "zoo.weights.pickles",
     "zoo.weights.uploading",
+    "zoo.cli.predicting",
+    "zoo.cli.sharing",
     "zoo.datasets",
     "zoo.threads",
 )

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 import zoo
-from zoo import building, configuration
+from zoo import about, building, configuration
 from zoo.catalogue import Offer
 from zoo.evidence.measuring import PeakMemory, count_parameters
 from zoo.targets import resolve
@@ -55,7 +55,7 @@ class Arithmetic(TorchDispatchMode):
 @cache
 def _fields(entry_id: str) -> frozenset[str]:
     entry = zoo.info(entry_id).target.offer.entry
-    return frozenset(name for name, *_ in configuration.described(configuration.schema_of(entry)))
+    return frozenset(name for name, *_ in about.described(configuration.schema_of(entry)))
 
 
 def _built(offer: Offer, length: int, causal: bool) -> nn.Module:

@@ -24,7 +24,7 @@ COMMANDS = {
     "info": ("zoo.cli.listing", "Everything known about one entry, with its parameter count."),
     "tags": ("zoo.cli.listing", "The tags that entries carry."),
     "load": ("zoo.cli.using", "Build an entry, fill it, and print what came out."),
-    "predict": ("zoo.cli.using", "Run an entry on an image, a text or whatever it takes."),
+    "predict": ("zoo.cli.predicting", "Run an entry on an image, a text or whatever it takes."),
     "pull": ("zoo.cli.sharing", "Fetch weights ahead of time."),
     "push": ("zoo.cli.sharing", "Upload an entry or a saved folder to the Hub."),
     "convert": ("zoo.cli.sharing", "Turn a pickle checkpoint into safetensors, safely."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from zoo.errors import UnknownName, WeightsError
 
 if TYPE_CHECKING:
     from zoo.facts import Weights
+    from zoo.weights.hub import Location
 
 
 @click.command("pull")
@@ -23,11 +25,30 @@ def pull_command(names: tuple[str, ...], weights: str | None) -> None:
 
     for name in names:
         if name.startswith("hf://"):
-            paths = hub.prefetch(hub.parse(name))
+            paths = _everything(hub.parse(name))
         else:
             paths = [path for found in _weights_of(name, weights) for path in fetch(found)]
         for path in paths:
             click.echo(f"{name}: {path} ({path.stat().st_size:,} bytes)")
+
+
+def _everything(location: Location) -> list[Path]:
+    """All that loading from a place needs: its weights, and what ``zoo.save`` wrote beside them."""
+    from zoo.weights import hub
+    from zoo.weights.files import CONFIG_FILE, NoWeights
+    from zoo.weights.hub_failures import NoSuchFile
+
+    if location.file is not None:
+        return hub.fetch(location)
+    config = replace(location, file=CONFIG_FILE)
+    try:
+        path = hub.fetch_one(config)
+    except NoSuchFile:
+        return hub.fetch(location)
+    try:
+        return [path, *hub.fetch(replace(location, revision=hub.commit_of(path, config)))]
+    except NoWeights:
+        return [path]
 
 
 def _weights_of(name: str, tag: str | None) -> list[Weights]:

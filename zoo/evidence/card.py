@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from zoo import catalogue, configuration
+from zoo import about, catalogue, configuration
 from zoo.building import count_parameters
 from zoo.errors import UnknownName
 from zoo.evidence import figures
@@ -184,8 +184,8 @@ def bullets(title: str, items: Sequence[str]) -> str:
 
 def _config(entry: Entry) -> str:
     rows = [
-        f"| `{name}` | `{annotation}` | `{default}` | {configuration.meaning(metadata, quote='`')} |"
-        for name, annotation, default, metadata in configuration.described(configuration.schema_of(entry))
+        f"| `{name}` | `{annotation}` | `{default}` | {about.meaning(metadata, quote='`')} |"
+        for name, annotation, default, metadata in about.described(configuration.schema_of(entry))
     ]
     if not rows:
         return ""

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from zoo import building, catalogue, configuration
+from zoo import about, building, catalogue, configuration
 from zoo.errors import ConfigError, MaskError, ZooError
 from zoo.facts import MODULE_KINDS, Entry
 from zoo.targets import resolve
@@ -109,7 +109,7 @@ def check_schema(offer: catalogue.Offer) -> None:
         configuration.merge(entry, preset)
     with pytest.raises(ConfigError, match="no_such_field"):
         configuration.merge(entry, None, None, {"no_such_field": 1})
-    for name, annotation, _, _ in configuration.described(configuration.schema_of(entry)):
+    for name, annotation, _, _ in about.described(configuration.schema_of(entry)):
         assert annotation != "Any", f"{name} has no type"
         assert name not in configuration.RESERVED, f"{name} is an argument of zoo.load: it cannot be overridden"
         if annotation in ("int", "float"):

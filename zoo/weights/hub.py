@@ -18,7 +18,6 @@ from typing import NamedTuple
 from zoo.errors import DigestMismatch, DownloadError, PickleRefused, WeightsError, printable
 from zoo.weights.digests import is_digest, recall, remember, sha256_of, verify
 from zoo.weights.files import (
-    CONFIG_FILE,
     INDEX,
     SINGLE,
     NoWeights,
@@ -123,21 +122,6 @@ def _fetch_shards(location: Location) -> list[Path]:
 def commit_of(path: Path, location: Location) -> str:
     """The commit that a fetched file belongs to: the name of its snapshot's folder in the cache."""
     return path.parents[(location.file or "").count("/")].name
-
-
-def prefetch(location: Location) -> list[Path]:
-    """All that loading from a place needs: its weights, and what ``zoo.save`` wrote beside them."""
-    if location.file is not None:
-        return fetch(location)
-    config = replace(location, file=CONFIG_FILE)
-    try:
-        path = fetch_one(config)
-    except NoSuchFile:
-        return fetch(location)
-    try:
-        return [path, *fetch(replace(location, revision=commit_of(path, config)))]
-    except NoWeights:
-        return [path]
 
 
 class NotCached(DownloadError):
