@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -169,6 +171,20 @@ def test_any_drop_in_layer_fills_the_hosts_by_name(install) -> None:
         VisionTransformer(
             VisionTransformerConfig(image_size=8, patch_size=4, dim=8, num_heads=2, attention="running-mean")
         )
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+def test_tokens_and_positions_begin_at_one_scale(tied: bool, positions: str) -> None:
+    config = LanguageModelConfig(
+        vocab_size=500, dim=64, num_layers=1, num_heads=4, hidden_dim=8, max_length=256, tie_embeddings=tied
+    )
+    model = LanguageModel(dataclasses.replace(config, positions=positions)).model
+    added = model.position_table if positions == "sinusoidal" else model.embed_positions.weight
+    token, position = (table.square().mean().sqrt() for table in (model.embed_tokens.weight, added))
+    torch.testing.assert_close(token, position, atol=0.0, rtol=0.05)
+    rotary = LanguageModel(config).model.embed_tokens.weight
+    torch.testing.assert_close(rotary.square().mean().sqrt(), token, atol=0.0, rtol=0.05)
 
 
 def test_positions_are_added_only_where_layers_have_none() -> None:
