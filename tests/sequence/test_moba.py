@@ -15,9 +15,9 @@ from zoo_sequence.moba import characters, training
 from zoo_sequence.moba import evaluation as moba_evaluation
 from zoo_sequence.moba.config import MoBAConfig, MoBALanguageModelConfig, Routing
 from zoo_sequence.moba.definition import moba_masked, routing_mask
-from zoo_sequence.moba.evaluation import block_sparse_attention
 from zoo_sequence.moba.language_model import MoBALanguageModel
 from zoo_sequence.moba.layer import MoBA, moba_attention, moba_varlen
+from zoo_sequence.moba.operators import block_sparse_attention
 from zoo_sequence.moba.routing import choose_history
 
 
@@ -109,14 +109,17 @@ def test_second_and_third_derivatives_are_right() -> None:
 
 
 def test_compilers_are_told_the_truth_about_the_kernels() -> None:
-    query, key, value = (tensor.requires_grad_() for tensor in _tensors(2, 4, 2, 9, 11))
-    settings = (3, 2, "mean", 0.5)
-    operators = torch.ops.zoo_sequence
+    # As layers hand them over: heads before tokens, tokens before heads in memory.
+    inputs = [tensor.mT.contiguous().mT.requires_grad_() for tensor in _tensors(2, 4, 2, 9, 11)]
+    operators, settings = torch.ops.zoo_sequence, (3, 2, "mean", 0.5)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(operators.moba.default, (query, key, value, *settings), test_utils=checks)
-    output, lse = operators.moba(query.detach(), key.detach(), value.detach(), *settings)
-    arguments = (torch.ones_like(output), query, key, value, output, lse, *settings)
-    torch.library.opcheck(operators.moba_backward.default, arguments, test_utils=checks)
+    gaps = torch.ones(2, 11, dtype=torch.bool)
+    gaps[0, :3] = gaps[1, 5] = False
+    for visible in (None, gaps):
+        torch.library.opcheck(operators.moba.default, (*inputs, visible, *settings), test_utils=checks)
+        output, lse = operators.moba(*(tensor.detach() for tensor in inputs), visible, *settings)
+        arguments = (torch.ones_like(output), *inputs, visible, output, lse, *settings)
+        torch.library.opcheck(operators.moba_backward.default, arguments, test_utils=checks)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -298,6 +301,27 @@ def test_layers_are_switched_without_touching_a_parameter() -> None:
     assert torch.equal(model(_ids()), before)
     with pytest.raises(zoo.ConfigError, match="expected 'moba' or 'full'"):
         model.switch(["moba"])
+
+
+def test_programs_hold_for_any_batch_and_length() -> None:
+    layer = MoBA(MoBAConfig(dim=16, num_heads=4, num_kv_heads=2, block_size=4, topk=2)).eval()
+    any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    padding = torch.ones(2, 13, dtype=torch.bool)
+    padding[0, -3:] = padding[1, :2] = False
+    program = torch.export.export(layer, (_random(2, 13, 16), padding), dynamic_shapes=(any_size, any_size)).module()
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager", dynamic=True)
+    for batch, length in ((2, 13), (3, 29), (4, 2)):
+        x, mask = _random(batch, length, 16, seed=1), _random(batch, length, seed=2) > -0.5
+        torch.testing.assert_close(program(x, mask), layer(x, mask))
+        torch.testing.assert_close(compiled(x, mask), layer(x, mask))
+    with pytest.raises(Exception, match="give the padding alone"):
+        torch.export.export(layer, (_random(1, 5, 16), torch.ones(1, 1, 5, 5, dtype=torch.bool)))
+
+
+def test_no_tokens_and_no_examples_are_no_error() -> None:
+    layer = MoBA(MoBAConfig(dim=16, num_heads=4, block_size=4))
+    for shape in ((0, 5, 16), (2, 0, 16)):
+        assert layer(torch.randn(shape)).shape == shape
 
 
 def test_the_last_layers_can_stay_full() -> None:

@@ -451,3 +451,15 @@ def test_conversion_is_one_to_one():
     assert convert({"blocks.3.attn.wg_0.weight": torch.zeros(1)}).keys() == {"blocks.3.attn.router.balance.weight"}
     assert convert({"block2.0.attn.wg.weight": torch.zeros(1)}).keys() == {"stages.1.blocks.0.attn.router.pool.weight"}
     assert MoHLlama(MoHLlamaConfig(vocab_size=8, dim=16, num_heads=2, hidden_dim=8, num_layers=1))
+
+
+@pytest.mark.parametrize("name", ["moh", "moh-llama-attention"])
+def test_programs_hold_for_any_batch_and_length(name: str) -> None:
+    layer = zoo.load(name, causal=True)
+    any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    program = torch.export.export(layer, (torch.randn(2, 9, 64),), dynamic_shapes=(any_size,)).module()
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager", dynamic=True)
+    for shape in ((2, 9, 64), (3, 17, 64)):
+        x = torch.randn(shape)
+        torch.testing.assert_close(program(x), layer(x))
+        torch.testing.assert_close(compiled(x), layer(x))

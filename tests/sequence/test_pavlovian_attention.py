@@ -215,3 +215,14 @@ def test_bidirectional_use_is_refused():
         zoo.load("pavlovian-attention-lm", rules=["hebb", "delta", "oja"])
     with pytest.raises(zoo.InputError, match="positions end at"):
         zoo.load("pavlovian-attention-lm/tiny")(torch.zeros(1, 129, dtype=torch.long))
+
+
+def test_padding_before_the_first_token_leaves_gradients_finite_with_a_normaliser():
+    torch.manual_seed(0)
+    layer = PavlovianAttention(PavlovianConfig(features="elu+1", normalizer=True))
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    mask[0, :3] = False
+    x = torch.randn(2, 7, 32, requires_grad=True)
+    layer(x, mask).square().sum().backward()
+    assert x.grad.isfinite().all()
+    assert all(parameter.grad.isfinite().all() for parameter in layer.parameters())

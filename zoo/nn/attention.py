@@ -109,7 +109,7 @@ class ProjectedAttention(nn.Module):
         if cache is not None:
             key, value = cache.update(key, value)
         output = self.attend(query, key, value, attn_mask)
-        return self.o_proj(output.transpose(1, 2).reshape(batch, length, -1))
+        return self.o_proj(output.transpose(1, 2).flatten(2))
 
 
 def scores(query: Tensor, key: Tensor) -> Tensor:

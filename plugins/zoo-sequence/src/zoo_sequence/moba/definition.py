@@ -30,7 +30,8 @@ def routing_mask(query: Tensor, key: Tensor, routing: Routing, visible: Tensor |
     if visible is None:
         visible = torch.ones(1, keys, dtype=torch.bool, device=key.device)
     place = visible.long().cumsum(-1) - 1
-    blocks = torch.arange((keys + size - 1) // size, device=key.device)
+    # Never one block alone: exporters take a size of one for a constant.
+    blocks = torch.arange(keys // size + 2, device=key.device)
     # (batch or 1, keys, blocks): which token is in which block.
     member = (place[..., None] // size == blocks) & visible[..., None]
     shares = member.to(work_dtype(key))
@@ -39,7 +40,7 @@ def routing_mask(query: Tensor, key: Tensor, routing: Routing, visible: Tensor |
     scores = gate_scores(query.flatten(0, 1), means.flatten(0, 1), routing.gate).unflatten(0, query.shape[:2])
     now = place[:, None, keys - queries :, None]
     earlier = blocks < now // size
-    rank = scores.masked_fill(~earlier, float("-inf")).argsort(dim=-1, descending=True, stable=True).argsort(dim=-1)
+    rank = scores.masked_fill(~earlier, float("-inf")).argsort(dim=-1, descending=True).argsort(dim=-1)
     chosen = earlier & (rank < routing.topk - 1)
     reads = chosen.to(shares.dtype) @ shares.transpose(1, 2)[:, None] > 0
     then = place[:, None, None]

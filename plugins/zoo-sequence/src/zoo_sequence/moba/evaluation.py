@@ -15,15 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.func import vjp
 
 from zoo_sequence.moba.config import Routing
-from zoo_sequence.moba.definition import moba_masked
 from zoo_sequence.moba.routing import choose_history, work_dtype
 
 TILE_QUERIES = 128
@@ -34,10 +31,10 @@ _ROWS_ON_CPU, _ROWS_ON_GPU = 1 << 13, 1 << 20
 _WEIGHTS_ON_CPU, _WEIGHTS_ON_GPU = 1 << 18, 1 << 26
 
 
-def block_sparse_attention(query: Tensor, key: Tensor, value: Tensor, routing: Routing, scale: float) -> Tensor:
-    """MoBA, causal; differentiable, the choice of blocks taken as given.
-
-    First gradients need the memory of the forward pass, second ones that of dense attention. Compilers see one call.
+def evaluate(
+    query: Tensor, key: Tensor, value: Tensor, routing: Routing, scale: float, output: Tensor, lse: Tensor
+) -> None:
+    """Compute the output, and the log-sum-exp of every query's logits.
 
     Args:
         query: (batch, heads, queries, head_dim), of the last positions.
@@ -45,15 +42,32 @@ def block_sparse_attention(query: Tensor, key: Tensor, value: Tensor, routing: R
         value: (batch, kv heads, keys, value_dim).
         routing: how blocks are chosen.
         scale: factor on the logits.
-
-    Returns:
-        (batch, heads, queries, value_dim) in the dtype of ``query``.
+        output: written; (batch, heads, queries, value_dim), contiguous.
+        lse: written; (batch, heads, queries), contiguous, in ``work_dtype``.
     """
-    dtype = reduce(torch.promote_types, (query.dtype, key.dtype, value.dtype))
-    output, _ = _moba(
-        *(tensor.to(dtype) for tensor in (query, key, value)), routing.block_size, routing.topk, routing.gate, scale
-    )
-    return output.to(query.dtype)
+    for problem, rows in _problems(query, key, value, routing, scale):
+        _forward(problem, rows(output), rows(lse[..., None])[:, 0])
+
+
+def pull_back(
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    output: Tensor,
+    lse: Tensor,
+    routing: Routing,
+    scale: float,
+    grads: Sequence[Tensor],
+) -> None:
+    """Add what a gradient of the output makes of query, key and value.
+
+    Args:
+        grad: of the output, contiguous; the others are as ``evaluate`` had and left them.
+        grads: added to; of the shapes of query, key and value, contiguous, in ``work_dtype``.
+    """
+    for problem, rows in _problems(query, key, value, routing, scale):
+        _backward(problem, rows(grad), rows(output), rows(lse[..., None])[:, 0], [*map(rows, grads)])
 
 
 @dataclass(frozen=True)
@@ -231,6 +245,8 @@ def _rows(kv_heads: int, batch: slice, heads: slice, tensor: Tensor) -> Tensor:
 
 def _portions(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice]]:
     """Slices of batch and kv heads that are worked on together, so that scratch memory stays small."""
+    if not query.numel():
+        return
     batch, kv_heads = key.shape[:2]
     rows = _ROWS_ON_CPU if query.device.type == "cpu" else _ROWS_ON_GPU
     units = max(1, rows * kv_heads // (query.shape[1] * query.shape[2]))
@@ -290,82 +306,3 @@ def _backward(problem: Problem, grad: Tensor, output: Tensor, lse: Tensor, grads
         slope.sub_(take(delta[:, None], tiles.rows)).mul_(weights)
         grad_query.index_add_(0, tiles.rows.flatten(), torch.bmm(slope, key).flatten(0, 1), alpha=problem.scale)
         grad_key.index_add_(0, keys, torch.bmm(slope.transpose(1, 2), query).flatten(0, 1))
-
-
-@torch.library.custom_op("zoo_sequence::moba", mutates_args=())
-def _moba(
-    query: Tensor, key: Tensor, value: Tensor, block_size: int, topk: int, gate: str, scale: float
-) -> tuple[Tensor, Tensor]:
-    """Output and log-sum-exp (batch, heads, queries)."""
-    output = query.new_empty(*query.shape[:3], value.shape[-1])
-    lse = torch.empty(query.shape[:3], dtype=work_dtype(query), device=query.device)
-    with torch.autocast(query.device.type, enabled=False):
-        for problem, rows in _problems(query, key, value, Routing(block_size, topk, gate), scale):
-            _forward(problem, rows(output), rows(lse[..., None])[:, 0])
-    return output, lse
-
-
-@torch.library.custom_op("zoo_sequence::moba_backward", mutates_args=())
-def _moba_backward(
-    grad: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    output: Tensor,
-    lse: Tensor,
-    block_size: int,
-    topk: int,
-    gate: str,
-    scale: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of query, key and value."""
-    inputs, grad = (query, key, value), grad.contiguous()
-    grads = [torch.zeros(tensor.shape, dtype=lse.dtype, device=lse.device) for tensor in inputs]
-    with torch.autocast(query.device.type, enabled=False):
-        for problem, rows in _problems(*inputs, Routing(block_size, topk, gate), scale):
-            _backward(problem, rows(grad), rows(output), rows(lse[..., None])[:, 0], [*map(rows, grads)])
-    of_query, of_key, of_value = (mine.to(tensor.dtype) for mine, tensor in zip(grads, inputs, strict=True))
-    return of_query, of_key, of_value
-
-
-@_moba.register_fake
-def _(query: Tensor, key: Tensor, value: Tensor, *settings: Any) -> tuple[Tensor, Tensor]:
-    output = query.new_empty(*query.shape[:3], value.shape[-1])
-    return output, query.new_empty(query.shape[:3], dtype=work_dtype(query))
-
-
-@_moba_backward.register_fake
-def _(grad: Tensor, query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
-    return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
-
-
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    tensors, ctx.settings = inputs[:3], inputs[3:]
-    ctx.save_for_backward(*tensors, *output)
-    ctx.mark_non_differentiable(output[1])
-
-
-def _first(ctx: Any, grad: Tensor, of_lse: Tensor) -> tuple[Tensor | None, ...]:
-    return *_moba_backward(grad, *ctx.saved_tensors, *ctx.settings), None, None, None, None
-
-
-def _keep_for_second(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    ctx.save_for_backward(*inputs[:4])
-    ctx.settings = inputs[6:]
-
-
-def _second(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-    """The gradients' own gradients, by ordinary operations: they need the memory of dense attention."""
-    block_size, topk, gate, scale = ctx.settings
-    routing = Routing(block_size, topk, gate)
-
-    def first(grad: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
-        pulled: tuple[Tensor, ...] = vjp(partial(moba_masked, routing=routing, scale=scale), *inputs)[1](grad)
-        return pulled
-
-    pulled: tuple[Tensor, ...] = vjp(first, *ctx.saved_tensors)[1](grads)
-    return *pulled, *(None,) * 6
-
-
-_moba.register_autograd(_first, setup_context=_keep)
-_moba_backward.register_autograd(_second, setup_context=_keep_for_second)

@@ -12,7 +12,8 @@ from zoo.errors import ConfigError, InputError, MaskError
 from zoo.nn.attention import ProjectedAttention, dense_attention
 from zoo.nn.masks import KeyPadding, PackedSequences, expand_mask, one_by_one, padding_mask, read_mask
 from zoo_sequence.moba.config import MoBAConfig, Routing
-from zoo_sequence.moba.evaluation import block_sparse_attention
+from zoo_sequence.moba.definition import moba_masked
+from zoo_sequence.moba.operators import block_sparse_attention
 
 
 def moba_attention(
@@ -49,27 +50,16 @@ def moba_attention(
     _require_fitting_shapes(query, key, value)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     queries = query.shape[2]
-    visible = _understand(attn_mask, batch=len(query), queries=queries, keys=key.shape[2])
+    visible = _understand(attn_mask, batch=query.shape[0], queries=queries, keys=key.shape[2])
     if isinstance(visible, PackedSequences):
         return one_by_one(partial(moba_attention, routing=routing, scale=scale, mode=mode), query, key, value, visible)
     if visible is not None:
         key, value = key[:, :, : visible.shape[1]], value[:, :, : visible.shape[1]]
     if mode == "full" or (decode == "full" and key.shape[2] > queries):
         return dense_attention(query, key, value, visible, causal=True, scale=scale)
-    if visible is None:
-        return block_sparse_attention(query, key, value, routing, scale)
-    asking = visible[:, -queries:]
-    if not (~visible[:, :-1] & visible[:, 1:]).any():
-        # Padding on the right comes after everything that a real token may see.
-        output = block_sparse_attention(query, key, value, routing, scale)
-        return output.masked_fill(~asking[:, None, :, None], 0.0)
-    outputs = [torch.zeros_like(each) for each in query]
-    for example, output in enumerate(outputs):
-        rows, columns = asking[example].nonzero()[:, 0], visible[example].nonzero()[:, 0]
-        if len(rows):
-            q, k, v = query[example, :, rows], key[example, :, columns], value[example, :, columns]
-            output.index_copy_(1, rows, block_sparse_attention(q[None], k[None], v[None], routing, scale)[0])
-    return torch.stack(outputs)
+    if torch.compiler.is_exporting():
+        return moba_masked(query, key, value, routing, scale=scale, visible=visible)
+    return block_sparse_attention(query, key, value, routing, scale, visible)
 
 
 def moba_varlen(
@@ -104,9 +94,9 @@ def _require_fitting_shapes(query: Tensor, key: Tensor, value: Tensor) -> None:
         query.ndim == key.ndim == value.ndim == 4
         and query.shape[0] == key.shape[0]
         and query.shape[-1] == key.shape[-1]
-        and key.shape == value.shape
+        and all(mine == other for mine, other in zip(key.shape, value.shape, strict=True))
         and query.shape[1] % key.shape[1] == 0
-        and 0 < query.shape[2] <= key.shape[2]
+        and query.shape[2] <= key.shape[2]
     )
     if not fits:
         raise InputError(
@@ -120,6 +110,11 @@ def _understand(attn_mask: Tensor | None, *, batch: int, queries: int, keys: int
     """Which keys are real, boolean (batch, keys in use), or where the sequences of a packed batch lie."""
     if attn_mask is None or attn_mask.ndim != 4 or attn_mask.shape[2] != queries:
         return padding_mask(attn_mask, batch=batch, keys=keys, mechanism="MoBA")
+    if torch.compiler.is_compiling():
+        raise MaskError(
+            f"a mask of shape {tuple(attn_mask.shape)} would have to be read, which a program that is compiled or "
+            f"exported cannot do: give the padding alone, ({batch}, {keys}), True for real tokens"
+        )
     mask = expand_mask(attn_mask, batch=batch, heads=1, queries=queries, keys=keys)
     assert mask is not None
     reading = read_mask(mask[:, 0].expand(batch, -1, -1))

@@ -112,7 +112,8 @@ def gated_heads(routing: Routing, heads: Heads, *, skip: bool = True) -> Tensor:
     """Every head times its gate: (batch, heads, queries, head_dim).
 
     Shared heads are evaluated for all queries. A routed head is evaluated for the queries that chose it: they
-    are gathered, padded to the largest count in the batch, and their outputs scattered back.
+    are gathered, padded to the largest count in the batch, and their outputs scattered back. A program that is compiled
+    or exported computes every head for every query: how many chose one is not known when it is written.
 
     Args:
         routing: the layer's decision.
@@ -120,7 +121,7 @@ def gated_heads(routing: Routing, heads: Heads, *, skip: bool = True) -> Tensor:
         skip: whether unchosen heads are left out; False computes all of them and multiplies by zero.
     """
     gates = routing.gates.transpose(1, 2)[..., None]
-    if routing.chosen is None or not skip:
+    if routing.chosen is None or not skip or torch.compiler.is_compiling():
         return heads(slice(None), None) * gates
     shared = routing.num_shared
     parts = [heads(slice(shared), None) * gates[:, :shared]] if shared else []

@@ -79,7 +79,9 @@ class PavlovianAttention(nn.Module):
             output = self._memory(query, key, value, visible)
         if config.normalizer:
             total = linear_attention(query, key, torch.ones_like(key[..., :1]), strict=config.read_first)
-            output = torch.where(total.abs() > 1e-12, output / total, torch.zeros_like(output))
+            # Divide by one where nothing was written yet: a quotient that is not taken has a gradient all the same.
+            empty = total.abs() <= 1e-12
+            output = (output / total.masked_fill(empty, 1.0)).masked_fill(empty, 0.0)
         return output
 
     def _memory(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None) -> Tensor:
