@@ -15,7 +15,7 @@ from pathlib import Path
 from zoo import about, catalogue, configuration
 from zoo.building import count_parameters
 from zoo.errors import UnknownName
-from zoo.evidence import figures
+from zoo.evidence import figures, programs
 from zoo.evidence.hub_licenses import HUB_LICENSES
 from zoo.facts import Claim, Entry, Measurement, Paper, Weights
 from zoo.targets import file_below, resolve
@@ -49,7 +49,7 @@ def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False)
         The path where the card was missing or differed, else None.
     """
     path = folder / offer.plugin / f"{offer.entry.id}.md"
-    text = render(offer, figures.read(offer, folder), folder.parent)
+    text = render(offer, figures.read(offer, folder), folder.parent, programs.read(offer, folder))
     if check and offer.entry.picture and not picture_path(offer, folder).is_file():
         return picture_path(offer, folder)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
@@ -85,7 +85,12 @@ def draw(offer: catalogue.Offer, folder: Path = FOLDER) -> Path | None:
     return path
 
 
-def render(offer: catalogue.Offer, measured: Mapping[str, Measurement], root: Path) -> str:
+def render(
+    offer: catalogue.Offer,
+    measured: Mapping[str, Measurement],
+    root: Path,
+    tried: Mapping[str, programs.Program] | None = None,
+) -> str:
     """The card of an entry; ``root`` is the folder from which it names the file of the code."""
     paper, entry = offer.paper, offer.entry
     parts = [
@@ -101,6 +106,7 @@ def render(offer: catalogue.Offer, measured: Mapping[str, Measurement], root: Pa
         _presets(offer),
         _weights(entry),
         _claims(entry.claims, measured),
+        programs.section(tried or {}),
         f"## How it works\n\n{_docstring(entry)}",
         citation(paper),
     ]

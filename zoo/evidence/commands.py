@@ -1,4 +1,4 @@
-"""What this package adds to the ``zoo`` command: verify, replay, bench and card.
+"""What this package adds to the ``zoo`` command: verify, replay, bench, card and programs.
 
 The core finds it as it finds every plugin, through an entry point. What commands need is imported when they run.
 """
@@ -180,7 +180,41 @@ def card_command(
     sys.exit(bool(orphans or (check and stale)))
 
 
+@click.command("programs", short_help="Try entries in torch.compile, torch.export and ONNX.")
+@click.argument("names", nargs=-1, type=EntryName())
+@click.option(
+    "--all", "everything", is_flag=True, help="Every drop-in layer and small model of the plugins in this folder."
+)
+@click.option(
+    "--tool", "tools", multiple=True, type=click.Choice(["compile", "export", "onnx"]), help="Only these tools."
+)
+@click.option("--backend", default="inductor", show_default=True, help="Of torch.compile.")
+@click.option("--record", is_flag=True, help="Write the results next to the model cards, for zoo card.")
+@json_option
+def programs_command(
+    names: tuple[str, ...], everything: bool, tools: tuple[str, ...], backend: str, record: bool, as_json: bool
+) -> None:
+    """Try NAMES (entries or papers) as programs; exit code 1 where one fails without saying why."""
+    from zoo.evidence import card, papers, programs
+
+    if not (names or everything):
+        raise click.UsageError("name entries, or give --all")
+    tried = {}
+    for offer in papers.offers_below(Path()) if everything else card.offers(names):
+        if not programs.concerns(offer):
+            continue
+        for tool in tools or programs.TITLES:
+            found = tried[offer.entry.id, tool] = programs.attempt(offer.entry, tool, backend=backend)
+            if record:
+                programs.record(offer, tool, found, card.FOLDER)
+            if not as_json:
+                click.echo(f"{offer.entry.id}: {tool} {programs.said(found)}")
+    if as_json:
+        echo_json([{"entry": entry, "tool": tool, **asdict(found)} for (entry, tool), found in tried.items()])
+    sys.exit(not all(found.works or found.refused for found in tried.values()))
+
+
 @hookimpl
 def zoo_commands() -> Iterable[click.Command]:
     """The commands of this module."""
-    return verify_command, replay_command, bench_command, card_command
+    return verify_command, replay_command, bench_command, card_command, programs_command

@@ -11,11 +11,13 @@ from pathlib import Path
 from zoo import catalogue
 from zoo.catalogue import Offer
 from zoo.discovery import Plugin
+from zoo.evidence import programs
 from zoo.facts import Paper
 from zoo.targets import file_below, file_of
 
 TABLE = Path("docs") / "papers.md"
 README = Path("README.md")
+CARDS = Path("model_cards")
 # What lies between these lines of the README is written here.
 BEGIN, END = "<!-- papers: written by zoo card --papers -->\n", "<!-- /papers -->\n"
 
@@ -36,14 +38,20 @@ def offers_below(root: Path) -> list[Offer]:
 
 
 def write(root: Path, *, check: bool = False) -> list[Path]:
-    """Render the table and the README's count; with ``check`` only compare.
+    """Render the table, the README's count and the page of programs; with ``check`` only compare.
 
     Returns:
         The files that were missing or differed.
     """
     plugins = plugins_below(root)
     stale = []
-    for path, text in ((root / TABLE, table(plugins, root)), (root / README, _readme(root / README, plugins))):
+    pages = {
+        TABLE: table(plugins, root),
+        README: _readme(root / README, plugins),
+        programs.PAGE: programs.page(offers_below(root), root / CARDS),
+    }
+    for name, text in pages.items():
+        path = root / name
         if text is None or (path.is_file() and path.read_text(encoding="utf-8") == text):
             continue
         stale.append(path)

@@ -130,7 +130,13 @@ class SuperAttention(SlicedAttention):
                 f"{length} keys, but the alignment kernel of super attention ends at max_length={self.max_length}; "
                 "raise it or shorten the sequence"
             )
-        kernel = self.alignment.weight[:length, :length]
+        kernel = self.alignment.weight
+        if torch.compiler.is_exporting():
+            # A slice that happens to take all of the kernel would fix the length of the program.
+            places = torch.arange(length, device=kernel.device)
+            kernel = kernel[places[:, None], places]
+        else:
+            kernel = kernel[:length, :length]
         return kernel.tril() if self.config.causal else kernel
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:

@@ -1,0 +1,77 @@
+"""Entries as programs: what is measured, kept and shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import zoo
+from zoo import catalogue
+from zoo.evidence import programs
+from zoo.evidence.programs import Program
+
+NAMES = ["adaptive-filter-attention", "better-attention", "dual-attention", "efficient-attention", "fast-attention"]
+
+
+def offer_of(name):
+    return catalogue.current().find(name).offer
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_drop_in_layers_export_with_free_batch_and_length(name):
+    found = programs.attempt(offer_of(name).entry, "export")
+    assert found.works, found.reason
+    assert found.difference is not None
+    assert found.difference < 1e-5
+
+
+def test_a_layer_goes_through_compile_and_onnx():
+    entry = offer_of("efficient-attention").entry
+    assert programs.attempt(entry, "compile", backend="aot_eager").works
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    assert programs.attempt(entry, "onnx").works
+
+
+def test_refusals_are_told_from_failures(monkeypatch):
+    entry = offer_of("efficient-attention").entry
+    for error, refused in ((zoo.InputError("no program holds it"), True), (RuntimeError("boom\nmore"), False)):
+
+        def fail(entry, error=error):
+            raise RuntimeError("outer") from error
+
+        monkeypatch.setattr(programs, "_exported", fail)
+        found = programs.attempt(entry, "export")
+        assert (found.works, found.refused) == (False, refused)
+        assert found.reason == ("no program holds it" if refused else "RuntimeError: boom more")
+    monkeypatch.setattr(programs, "_exported", lambda entry: 0.5)
+    assert programs.attempt(entry, "export") == Program(False, 0.5, reason="other numbers")
+
+
+def test_differences_are_relative_and_shapes_count():
+    assert programs._difference([torch.tensor([100.0, 1.0])], [torch.tensor([101.0, 1.0])]) == pytest.approx(0.01)
+    with pytest.raises(zoo.InputError, match="an output of shape"):
+        programs._difference([torch.zeros(2)], [torch.zeros(3)])
+
+
+def test_results_are_kept_and_shown(tmp_path):
+    offer = offer_of("efficient-attention")
+    programs.record(offer, "export", Program(True, 2e-7), tmp_path)
+    programs.record(offer, "onnx", Program(False, refused=True, reason="no | kernel"), tmp_path)
+    kept = programs.read(offer, tmp_path)
+    assert kept == {"export": Program(True, 2e-7), "onnx": Program(False, refused=True, reason="no | kernel")}
+    assert "free: within 2e-07" in programs.section(kept)
+    assert "| `efficient-attention` | - | within 2e-07 | no: no \\| kernel |" in programs.page([offer], tmp_path)
+    assert programs.section({}) == ""
+    (tmp_path / "sequence" / "programs" / "efficient-attention.json").write_text("[]")
+    with pytest.raises(zoo.InputError, match="zoo programs efficient-attention --record"):
+        programs.read(offer, tmp_path)
+
+
+def test_only_layers_and_small_models_are_tried():
+    assert programs.concerns(offer_of("dual-attention"))
+    assert programs.concerns(offer_of("dual-attention-lm"))
+    assert not programs.concerns(offer_of("attention-rank"))
+    assert Path("docs") == programs.PAGE.parent
