@@ -229,3 +229,11 @@ def test_a_context_has_its_own_length():
             assert output.shape == queries.shape
             assert weights.shape == (2, 2, queries.shape[1], parents.shape[1])
             assert bool(output.isfinite().all())
+
+
+@pytest.mark.parametrize("prior", ["uniform", "alibi", "expanding"])
+def test_compiles_whole(prior: str):
+    layer = StructuralAttention(StructuralAttentionConfig(causal=True, prior=prior)).eval()
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    x = torch.randn(2, 9, 32)
+    torch.testing.assert_close(compiled(x), layer(x))

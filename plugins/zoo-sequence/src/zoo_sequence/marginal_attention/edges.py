@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo.nn.attention import dense_attention
+from zoo.nn.blocks import blocks
 from zoo.nn.masks import masked_softmax
 from zoo_sequence.linear_attention import linear_attention
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
@@ -133,6 +133,11 @@ class Edges:
     scale: float
     config: StructuralAttentionConfig
     log_prior: Tensor | None = None
+    _factors: tuple[Tensor, Tensor] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # Once for all blocks, and not as a cached property, whose lock compilers cannot follow.
+        object.__setattr__(self, "_factors", self._compared())
 
     def expectation(self, value: Tensor) -> Tensor:
         """sum_j a_ij value_j, (batch, heads, Q, d)."""
@@ -164,8 +169,7 @@ class Edges:
 
     def blocks(self) -> Iterator[tuple[slice, slice, Tensor]]:
         """Queries, the parents they can have, and the posterior (batch, heads, queries, parents) between them."""
-        for start in range(0, self.query.shape[2], BLOCK):
-            rows = slice(start, min(start + BLOCK, self.query.shape[2]))
+        for rows in blocks(0, self.query.shape[2], BLOCK):
             if self.config.prior == "expanding":
                 keys, weights = self._expanding(rows)
             else:
@@ -222,8 +226,7 @@ class Edges:
             raise InputError(f"{longest} tokens, but the table has max_length={reach}")
         return self.log_prior[:, rows.start + self._offset : rows.stop + self._offset, keys]
 
-    @cached_property
-    def _factors(self) -> tuple[Tensor, Tensor]:
+    def _compared(self) -> tuple[Tensor, Tensor]:
         """Vectors whose inner product is log psi, or psi itself for the linear potential."""
         if self.config.potential == "dot":
             return self.query * self.scale, self.key
@@ -256,7 +259,8 @@ class Edges:
     def _expanding(self, rows: slice) -> tuple[slice, Tensor]:
         """Parents read for a block: a window that doubles until every query of the block is certain."""
         config, stop = self.config, min(rows.stop + self._offset, self.key.shape[2])
-        reach = 64
+        # A program cannot look whether everyone is certain: it is given all there is, which changes no result.
+        reach = stop if torch.compiler.is_compiling() else 64
         while True:
             keys = slice(max(0, rows.start + self._offset - reach), stop)
             found = expanding(
@@ -269,7 +273,7 @@ class Edges:
                 largest=self._largest(rows),
                 epsilon=config.epsilon,
             )
-            if keys.start == 0 or bool(found.settled.all()):
+            if torch.compiler.is_compiling() or keys.start == 0 or bool(found.settled.all()):
                 return keys, found.weights
             reach *= 2
 
@@ -310,8 +314,7 @@ class Edges:
         if kind in ("uniform", "null-parent"):
             return dense_attention(query, key, value, mask, causal=self.causal, scale=1.0)[..., :width]
         outputs = []
-        for start in range(0, query.shape[2], BLOCK):
-            rows = slice(start, min(start + BLOCK, query.shape[2]))
+        for rows in blocks(0, query.shape[2], BLOCK):
             keys = self._reachable(rows)
             bias, possible = self._bias(rows, keys), self._possible(rows, keys)
             bias = None if bias is None else bias[None].to(key)
