@@ -226,3 +226,13 @@ def test_padding_before_the_first_token_leaves_gradients_finite_with_a_normalise
     layer(x, mask).square().sum().backward()
     assert x.grad.isfinite().all()
     assert all(parameter.grad.isfinite().all() for parameter in layer.parameters())
+
+
+def test_the_language_model_has_a_loss_and_generates_like_any_other():
+    model = zoo.load("pavlovian-attention-lm/tiny", weights=None)
+    ids = torch.randint(64, (2, 9), generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.cross_entropy(model(ids[:, :-1]).flatten(0, 1), ids[:, 1:].flatten())
+    torch.testing.assert_close(model.loss(ids), expected)
+    longer = model.generate(ids, 3)
+    assert longer.shape == (2, 12)
+    assert torch.equal(longer[:, 9], model(ids)[:, -1].argmax(-1))

@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.nn.encoder_block import EncoderBlock
+from zoo.nn.language_model import CausalLanguageModel
 from zoo_sequence.pavlovian_attention.config import PavlovianLanguageModelConfig
 from zoo_sequence.pavlovian_attention.layer import PavlovianAttention
 
 
-class PavlovianLanguageModel(nn.Module):
+class PavlovianLanguageModel(CausalLanguageModel):
     """Ids (batch, length) int64 to logits (batch, length, vocab_size); learned positions, untied head."""
 
     def __init__(self, config: PavlovianLanguageModelConfig) -> None:
@@ -26,8 +27,17 @@ class PavlovianLanguageModel(nn.Module):
         self.norm = nn.LayerNorm(config.dim)
         self.head = nn.Linear(config.dim, config.vocab_size, bias=False)
 
-    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+    def attention_layers(self) -> list[nn.Module]:
+        """The attention of every block, in order."""
+        return [block.get_submodule("attn") for block in self.blocks]
+
+    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: None = None) -> Tensor:
         """Next-token logits.
+
+        Args:
+            input_ids: (batch, length) int64.
+            attn_mask: padding (batch, length), True for real tokens.
+            caches: none: ``supports_cache`` is false, and generation reads the whole sequence again.
 
         Raises:
             InputError: the sequence is longer than the learned positions.
