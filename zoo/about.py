@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue, configuration
+from zoo.errors import PluginError
 from zoo.facts import Claim, Weights
-from zoo.targets import file_below
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -151,6 +152,31 @@ def _claim(claim: Claim) -> dict[str, Any]:
         "checked": claim.check is not None,
         "needs": claim.needs,
     }
+
+
+def file_of(target: str) -> Path:
+    """The file that holds what ``target`` names; its module is not imported.
+
+    Raises:
+        PluginError: there is no such module, or it has no file.
+    """
+    module = target.partition(":")[0]
+    try:
+        found = importlib.util.find_spec(module)
+    except ImportError:
+        found = None
+    if found is None or found.origin is None:
+        raise PluginError(f"{target}: there is no module {module!r}")
+    return Path(found.origin)
+
+
+def file_below(target: str, root: Path) -> str:
+    """The same file as people write it: below ``root`` where it lies there, else from its top package on."""
+    path = file_of(target)
+    if path.resolve().is_relative_to(root.resolve()):
+        return path.resolve().relative_to(root.resolve()).as_posix()
+    depth = target.partition(":")[0].count(".") + (path.name == "__init__.py")
+    return "/".join(path.parts[-depth - 1 :])
 
 
 def info(name: str, config: Mapping[str, Any] | DictConfig | str | Path | None = None, **overrides: Any) -> Info:

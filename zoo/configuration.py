@@ -423,11 +423,13 @@ def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapp
     if OmegaConf.is_dict(value) and not _is_free_dict(value):
         return
     source = sources.get(key, "schema default")
+    _, metadata = _field_info(schema, key)
+    # A field that states its own maximum may count what no machine holds, such as all addresses of a space.
+    largest = max((metadata or {}).get("maximum") or 0, LARGEST_INTEGER)
     for item in _numbers(value):
-        if item != item or (isinstance(item, int) and abs(item) > LARGEST_INTEGER):
+        if item != item or (isinstance(item, int) and abs(item) > largest):
             wrong = "is not a number" if item != item else "is more than any machine counts to"
             raise ConfigError(f"{entry.id}: {key}={shown(item)} (from {source}) {wrong}", field=key)
-    _, metadata = _field_info(schema, key)
     if not metadata or value is None:
         return
     values = list(value) if OmegaConf.is_list(value) else [value]

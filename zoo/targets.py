@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 from zoo.errors import MissingDependency, PluginError
@@ -34,31 +32,6 @@ def resolve(target: str) -> Any:
         except AttributeError as error:
             raise PluginError(f"{target}: module {module_name!r} has no {attribute!r}") from error
     return value
-
-
-def file_of(target: str) -> Path:
-    """The file that holds what ``target`` names; its module is not imported.
-
-    Raises:
-        PluginError: there is no such module, or it has no file.
-    """
-    module = target.partition(":")[0]
-    try:
-        found = importlib.util.find_spec(module)
-    except ImportError:
-        found = None
-    if found is None or found.origin is None:
-        raise PluginError(f"{target}: there is no module {module!r}")
-    return Path(found.origin)
-
-
-def file_below(target: str, root: Path) -> str:
-    """The same file as people write it: below ``root`` where it lies there, else from its top package on."""
-    path = file_of(target)
-    if path.resolve().is_relative_to(root.resolve()):
-        return path.resolve().relative_to(root.resolve()).as_posix()
-    depth = target.partition(":")[0].count(".") + (path.name == "__init__.py")
-    return "/".join(path.parts[-depth - 1 :])
 
 
 def missing_dependency(module: str, *, needed_by: str) -> MissingDependency:

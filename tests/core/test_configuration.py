@@ -249,3 +249,9 @@ def test_words_of_the_command_line_are_values_or_errors_of_ours(acme, text):
 
     with pytest.raises(zoo.ConfigError, match="dim"):
         zoo.load("layered", **overrides([f"dim={text}"]))
+
+
+def test_a_field_that_states_its_own_maximum_may_count_what_no_machine_holds():
+    assert zoo.config("attention-sdm-memory/attention-like").neurons == 2**64
+    with pytest.raises(zoo.ConfigError, match=r"neurons=18446744073709551617 .* is more than any machine"):
+        zoo.config("attention-sdm-memory", neurons=2**64 + 1)

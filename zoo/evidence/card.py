@@ -18,7 +18,7 @@ from zoo.errors import UnknownName
 from zoo.evidence import figures, programs
 from zoo.evidence.hub_licenses import HUB_LICENSES
 from zoo.facts import Claim, Entry, Measurement, Paper, Weights
-from zoo.targets import file_below, resolve
+from zoo.targets import resolve
 
 FOLDER = Path("model_cards")
 
@@ -152,7 +152,7 @@ def _loading(offer: catalogue.Offer, root: Path) -> str:
     if entry.functional is not None:
         lines += ["", f'zoo.register_transformers()  # attn_implementation="zoo-{entry.id}"']
     also = f" Also called {', '.join(f'`{alias}`' for alias in entry.aliases)}." if entry.aliases else ""
-    code = f"code in `{file_below(entry.build, root)}`"
+    code = f"code in `{about.file_below(entry.build, root)}`"
     return "\n".join([*lines, "```"]) + f"\n\nPlugin `{offer.plugin}`, kind `{entry.kind}`, {code}.{also}"
 
 

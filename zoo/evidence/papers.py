@@ -9,11 +9,11 @@ import re
 from pathlib import Path
 
 from zoo import catalogue
+from zoo.about import file_below, file_of
 from zoo.catalogue import Offer
 from zoo.discovery import Plugin
 from zoo.evidence import programs
 from zoo.facts import Paper
-from zoo.targets import file_below, file_of
 
 TABLE = Path("docs") / "papers.md"
 README = Path("README.md")

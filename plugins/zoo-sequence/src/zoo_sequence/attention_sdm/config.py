@@ -24,7 +24,7 @@ class MemoryConfig:
     """Config of the memory."""
 
     n: int = zoo.field(64, "address bits", unit="bits", minimum=2)
-    neurons: int = zoo.field(1_000_000, "neurons r", minimum=1)
+    neurons: int = zoo.field(1_000_000, "neurons r", minimum=1, maximum=2**64)
     radius: int = zoo.field(20, "Hamming radius d of reads and writes", unit="bits", minimum=1)
     form: str = zoo.field(
         "intersection", "real neurons, their expected intersections, or softmax attention", choices=FORMS
