@@ -18,6 +18,8 @@ from zoo.facts import Claim, Weights
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from zoo.counting import Flops
+
 
 @dataclass(frozen=True)
 class Info:
@@ -35,6 +37,13 @@ class Info:
         from zoo.building import count_parameters
 
         return count_parameters(self.target.offer.entry, self.instance)
+
+    @cached_property
+    def flops(self) -> Flops | None:
+        """Floating-point operations of one call at the paper's input size; None for what is no module."""
+        from zoo.counting import count_flops
+
+        return count_flops(self.target.offer.entry, self.instance)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -65,6 +74,8 @@ class Info:
             "differences": list(entry.differences),
             "ours": list(entry.ours),
             "parameters": self.parameters,
+            "flops": self.flops and self.flops.total,
+            "flops_input": self.flops and self.flops.inputs,
             "config": OmegaConf.to_container(self.config, resolve=True, enum_to_str=True),
             "presets": {name: dict(preset) for name, preset in entry.presets.items()},
             "weights": {tag: _weights(weights) for tag, weights in entry.weights.items()},
@@ -92,6 +103,7 @@ class Info:
             "fidelity": facts["fidelity"],
             "code": facts["code"],
             "parameters": "none" if count is None else f"{count:,}",
+            "flops": self._flops_line(),
             "extra": traits and f"{traits['parameters']} (parameters beyond four projections)",
             "causal": traits.get("causal"),
             "time": traits.get("time"),
@@ -120,6 +132,14 @@ class Info:
             shown[f"    {name} = {_plain(value)!r}"] = meaning(facts)
         width = min(max(map(len, shown), default=0), 40)
         yield from (f"{setting:<{width}}  {meaning}".rstrip() for setting, meaning in shown.items())
+
+    def _flops_line(self) -> str:
+        if self.flops is None:
+            return ""
+        if self.flops.total is None:
+            return f"not counted: {self.flops.problem}"
+        sizes = ", ".join(f"{name} {' x '.join(map(str, shape))}" for name, shape in self.flops.inputs.items())
+        return f"{self.flops.total:,} for {sizes} (two per multiply-add)"
 
     __repr__ = __str__
 

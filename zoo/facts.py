@@ -240,6 +240,8 @@ class Entry:
             the object (``forward`` for modules), tensors batch-first. A method's example is
             ``{"model": ..., "inputs": {...}}``, a probe's ``{"model": ..., "inputs": ...}`` (passed as
             keyword arguments), a benchmark's ``{"system": ...}``.
+        paper_input: ``paper_input(config) -> dict``: keyword arguments for one call at the input size for which the
+            paper counts, a batch of one; its operations are counted there, and else with the example.
         functional: ``f(query, key, value, attn_mask, *, causal, scale, config) -> output`` for
             mechanisms that are functions of (query, key, value); makes the entry available to
             transformers and to ``zoo.swap``. A further keyword ``training`` is told whether the model trains.
@@ -269,6 +271,7 @@ class Entry:
     build: str
     config: str
     example: str | None = None
+    paper_input: str | None = None
     functional: str | None = None
     preprocess: str | None = None
     predict: str | None = None
@@ -298,18 +301,7 @@ class Entry:
         _check_texts(what, summary=self.summary)
         _require(isinstance(self.traits, Traits | None), f"{what}: traits={self.traits!r} must be zoo.Traits")
         _require(bool(self.summary) and "\n" not in self.summary, f"{what} needs a summary, in one line")
-        _check_targets(
-            what,
-            build=self.build,
-            config=self.config,
-            example=self.example,
-            functional=self.functional,
-            preprocess=self.preprocess,
-            predict=self.predict,
-            picture=self.picture,
-            train=self.train,
-            convert=self.convert,
-        )
+        _check_targets(what, **{name: getattr(self, name) for name in _ENTRY_TARGETS})
         keys = [claim.key for claim in self.claims if claim.key]
         repeated = sorted({key for key in keys if keys.count(key) > 1})
         _require(
@@ -391,7 +383,10 @@ class Paper:
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else None
 
 
-_ENTRY_TARGETS = ("build", "config", "example", "functional", "preprocess", "predict", "picture", "train", "convert")
+_ENTRY_TARGETS = (
+    *("build", "config", "example", "paper_input", "functional"),
+    *("preprocess", "predict", "picture", "train", "convert"),
+)
 
 
 def _place(target: str | None, code: str) -> str | None:

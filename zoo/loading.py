@@ -70,8 +70,9 @@ def load(
         overrides: single config fields, merged last.
 
     Returns:
-        By kind of entry: an ``nn.Module`` in eval mode (attention, model), an object to attach (method), a
-        callable (probe), a benchmark or a taxonomy.
+        By kind of entry: an ``nn.Module`` (attention, model), an object to attach (method), a callable (probe), a
+        benchmark or a taxonomy. Modules come in eval mode, fresh ones too: call ``.train()`` before training, or
+        dropout and batch norms stay as they are in use.
 
     Raises:
         ZooError: one of its subclasses, saying what was wrong and what to do.

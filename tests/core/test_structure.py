@@ -41,6 +41,7 @@ AROUND_THE_CORE = (
     "zoo.testing",
     "zoo.nn",
     "zoo.about",
+    "zoo.counting",
     "zoo.weights.pickles",
     "zoo.weights.uploading",
     "zoo.cli.predicting",

@@ -48,7 +48,8 @@ def witness(install) -> list[Any]:
             @hookimpl
             def zoo_papers():
                 yield Paper(id="watched", title="W", year=2020, entries=(
-                    Entry(id="watched", kind="model", summary="s", build="PKG.code:Watched", config="PKG.code:C"),))
+                    Entry(id="watched", kind="model", summary="s", build="PKG.code:Watched", config="PKG.code:C",
+                          example="PKG.code:example"),))
         """,
         code="""
             from dataclasses import dataclass
@@ -67,6 +68,12 @@ def witness(install) -> list[Any]:
                     self.given = nn.Parameter(torch.ones(config.dim))
                     for look in witnesses:
                         look()
+                def forward(self, x):
+                    for look in witnesses:
+                        look()
+                    return self.inner(x)
+            def example(config, batch_size=2, seed=0):
+                return {"x": torch.randn(batch_size, config.dim)}
         """,
     )
     from importlib import import_module
@@ -85,8 +92,9 @@ def witness(install) -> list[Any]:
         lambda folder: zoo.load("watched", device="meta"),
         lambda folder: zoo.load(folder),
         lambda folder: zoo.info("watched").parameters,
+        lambda folder: zoo.info("watched").flops,
     ],
-    ids=["fresh", "on a device", "with weights", "counting"],
+    ids=["fresh", "on a device", "with weights", "counting", "counting operations"],
 )
 def test_another_thread_sees_the_same_world_during_a_build_and_after_it(witness, tmp_path, action):
     folder = zoo.save(zoo.load("watched"), tmp_path / "saved")

@@ -60,7 +60,7 @@ def check_parameters() -> Measurement:
 
 
 def check_multiply_adds() -> Measurement:
-    """Multiply-adds of convolutions and linear layers, counted by hooks on real networks."""
+    """Multiply-adds of convolutions and linear layers."""
     image = torch.empty(1, 3, 224, 224, device="meta")
     found = {preset: multiply_adds(model, image) / 1e9 for preset, model in _published()}
     return Measurement(

@@ -60,6 +60,7 @@ PAPER = Paper(
             build="network:ShiftViT",
             config="config:ShiftViTConfig",
             example="network:example",
+            paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
             train="training:train",

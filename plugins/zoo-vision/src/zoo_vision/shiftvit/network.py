@@ -146,6 +146,11 @@ def example(config: ShiftViTConfig, batch_size: int = 2, seed: int = 0) -> dict[
     return {"images": torch.randn(batch_size, 3, 64, 32, generator=generator)}
 
 
+def paper_input(config: ShiftViTConfig) -> dict[str, Tensor]:
+    """One image of the size that raw images are brought to, 224 x 224 for the published sizes."""
+    return {"images": torch.empty(1, 3, config.image_size, config.image_size)}
+
+
 def preprocess(config: ShiftViTConfig) -> Callable[[Any], dict[str, Tensor]]:
     """From a path, a PIL image or an array to ``forward``'s arguments."""
     return images.preprocessor(config.dataset, config.image_size)

@@ -149,6 +149,13 @@ def image_example(config: Any, batch_size: int = 2, seed: int = 0) -> dict[str, 
     return {"images": torch.randn(batch_size, 3, 32, 32, generator=torch.Generator().manual_seed(seed))}
 
 
+def paper_input(config: TripletResNetConfig | TripletMobileNetConfig) -> dict[str, Tensor]:
+    """One image: 224 x 224 for ImageNet, 32 x 32 for CIFAR."""
+    small = isinstance(config, TripletResNetConfig) and config.network_type != "ImageNet"
+    side = images.SMALL_SIDE if small else 224
+    return {"images": torch.empty(1, 3, side, side)}
+
+
 def preprocess(config: TripletResNetConfig | TripletMobileNetConfig) -> Callable[[Any], dict[str, Tensor]]:
     """From a path, a PIL image or an array to ``forward``'s arguments."""
     return images.preprocessor(config.network_type if isinstance(config, TripletResNetConfig) else "ImageNet")
