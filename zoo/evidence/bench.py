@@ -14,7 +14,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,7 +67,7 @@ def run(
     kinds: dict[str, bool] = {}
     for name in chosen:
         try:
-            kinds[name] = _causal(name, dim, heads, max(lengths))
+            kinds[name] = causal_if_possible(name, dim, heads, max(lengths))
         except ConfigError as error:
             results.append(Result(name, False, min(lengths), math.nan, 0, problem=str(error)))
     dense: dict[tuple[bool, int], Result] = {}
@@ -94,7 +94,7 @@ def drop_in_layers() -> list[str]:
     return found
 
 
-def _causal(name: str, dim: int, heads: int, length: int) -> bool:
+def causal_if_possible(name: str, dim: int, heads: int, length: int, options: Mapping[str, Any] | None = None) -> bool:
     """Causal where the mechanism allows it, else bidirectional.
 
     Raises:
@@ -106,7 +106,7 @@ def _causal(name: str, dim: int, heads: int, length: int) -> bool:
     for causal in (True, False):
         try:
             with on_meta():
-                attention_layer(name, dim=dim, num_heads=heads, causal=causal, max_length=length)
+                attention_layer(name, dim=dim, num_heads=heads, causal=causal, max_length=length, **(options or {}))
         except ConfigError as error:
             refusal = error
         else:

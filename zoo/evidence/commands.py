@@ -1,4 +1,4 @@
-"""What this package adds to the ``zoo`` command: verify, replay, bench, card and programs.
+"""What this package adds to the ``zoo`` command: verify, replay, bench, compare, card and programs.
 
 The core finds it as it finds every plugin, through an entry point. What commands need is imported when they run.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import click
 from zoo.cli.options import EntryName
 from zoo.cli.output import echo_json, echo_table, json_option
 from zoo.hooks import hookimpl
+from zoo.names import suggestion
 
 if TYPE_CHECKING:
     from zoo.evidence.verify import Verdict
@@ -150,6 +152,67 @@ def bench_command(
     sys.exit(bool(problems))
 
 
+def _tasks(ctx: click.Context, param: click.Parameter, text: str) -> list[str]:
+    from zoo.evidence.compare.tasks import SYNTHETIC
+
+    chosen = [name for name in dict.fromkeys(text.split(",")) if name]
+    unknown = [name for name in chosen if name not in SYNTHETIC]
+    if unknown:
+        raise click.BadParameter(f"{unknown[0]!r} is none of {', '.join(SYNTHETIC)}{suggestion(unknown[0], SYNTHETIC)}")
+    return chosen
+
+
+@click.command("compare", short_help="Train drop-in layers in one fair host, on recall, copying, induction and a text.")
+@click.argument("names", nargs=-1, type=EntryName())
+@click.option(
+    "--task",
+    "task_names",
+    default="recall,copy,induction,selective-copy",
+    show_default=True,
+    callback=_tasks,
+    help="Tasks, with commas; empty for none.",
+)
+@click.option("--text", type=click.Path(path_type=Path), help="Also the characters of this text.")
+@click.option("--seeds", default=2, show_default=True, type=click.IntRange(1), help="Trainings of each layer.")
+@click.option("--steps", default=400, show_default=True, type=click.IntRange(1), help="Of each training.")
+@click.option("--option", "options", multiple=True, metavar="LAYER.FIELD=VALUE", help="Config of a layer.")
+@click.option("--out", type=click.Path(path_type=Path), help="A folder for the table in all forms; resumes from there.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table in Markdown.")
+@json_option
+def compare_command(
+    names: tuple[str, ...],
+    task_names: list[str],
+    text: Path | None,
+    seeds: int,
+    steps: int,
+    options: tuple[str, ...],
+    out: Path | None,
+    as_markdown: bool,
+    as_json: bool,
+) -> None:
+    """Train drop-in layers (all, or NAMES) beside full attention, and print scores over seeds beside cost."""
+    from zoo.evidence.compare import report, running, tasks, training
+
+    layers = running.layers_of(names, options)
+    chosen = [tasks.SYNTHETIC[name] for name in task_names] + ([tasks.text_task(text)] if text else [])
+    if not chosen:
+        raise click.UsageError("give --task or --text")
+    settings = training.Settings(steps=steps)
+    log = partial(click.echo, err=True)
+    results = list(running.run(layers, chosen, range(seeds), settings, folder=out, log=log))
+    table = report.rows(results)
+    if as_json:
+        echo_json(report.as_json(table, results, asdict(settings)))
+    elif as_markdown:
+        click.echo(report.markdown(table), nl=False)
+    else:
+        echo_table(*report.cells(table))
+    for path in report.write(table, results, asdict(settings), out) if out is not None else ():
+        click.echo(f"wrote {path}", err=True)
+    for problem in (result for result in results if isinstance(result, running.Problem)):
+        click.echo(f"{problem.layer}, {problem.task}: {problem.text}", err=True)
+
+
 @click.command("card", short_help="Render model cards and the table of papers, or check that they are current.")
 @click.argument("names", nargs=-1, type=EntryName())
 @click.option("--all", "everything", is_flag=True, help="Every entry of the plugins in this folder, and --papers.")
@@ -217,4 +280,4 @@ def programs_command(
 @hookimpl
 def zoo_commands() -> Iterable[click.Command]:
     """The commands of this module."""
-    return verify_command, replay_command, bench_command, card_command, programs_command
+    return verify_command, replay_command, bench_command, compare_command, card_command, programs_command
