@@ -105,6 +105,25 @@ def stretched_tensor(
     return _normalised(image, mean, std)
 
 
+def letterbox(picture: Image.Image, height: int, width: int, grey: float) -> tuple[Tensor, tuple[int, int, int, int]]:
+    """The whole picture, enlarged or reduced, in the middle of a grey canvas.
+
+    Args:
+        picture: RGB.
+        height, width: of the canvas, in pixels.
+        grey: of the canvas, in [0, 1].
+
+    Returns:
+        (1, 3, height, width) in [0, 1], and where on it the picture lies: left, top, right, bottom in pixels.
+    """
+    factor = min(height / picture.height, width / picture.width)
+    inner = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas = torch.full((1, 3, height, width), grey)
+    canvas[..., top : top + inner[1], left : left + inner[0]] = stretched_tensor(picture, inner[1], inner[0])
+    return canvas, (left, top, left + inner[0], top + inner[1])
+
+
 def to_picture(image: Tensor) -> Image.Image:
     """A picture of (3, H, W) or (H, W) values in [0, 1]; what lies outside is cut off."""
     values = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)

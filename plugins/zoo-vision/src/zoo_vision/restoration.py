@@ -88,3 +88,26 @@ def patches(split: Split, side: int, count: int, batch_size: int, seed: int) -> 
             window = window.rot90(int(turns), (1, 2))
             windows.append(window.flip(2) if mirrored else window)
         yield torch.stack(windows)
+
+
+def shadowed(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Lay a shadow over each image: a smooth random region in which light is a quarter to seven tenths as strong.
+
+    The shadow is bluish, as under an open sky, and its border is soft over about two pixels.
+
+    Args:
+        images: (batch, 3, H, W) in [0, 1].
+        generator: decides the regions and strengths.
+
+    Returns:
+        The shadowed images, and masks (batch, 1, H, W) of 0 and 1.
+    """
+    batch, _, height, width = images.shape
+    coarse = torch.randn(batch, 1, 5, 5, generator=generator)
+    level = functional.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
+    # A third of the pixels, whatever the noise.
+    mask = (level > level.flatten(1).quantile(2 / 3, 1).view(batch, 1, 1, 1)).float()
+    strength = 0.25 + 0.45 * torch.rand(batch, 1, 1, 1, generator=generator)
+    colour = 1 + torch.tensor([-0.06, 0.0, 0.08]).view(1, 3, 1, 1)
+    soft = functional.avg_pool2d(functional.pad(mask, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    return images * (1 - soft * (1 - (strength * colour).clamp(max=1))), mask

@@ -1,0 +1,61 @@
+"""Training on shadows laid over real photographs: the paper's Charbonnier loss and optimiser, without VGG's loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from zoo_vision import restoration
+from zoo_vision.photographs import Split
+from zoo_vision.rasm.config import RASMConfig
+from zoo_vision.rasm.network import RASM
+
+STEPS = 900
+SIDE = 64
+
+
+def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Shadowed windows (batch, 3, 64, 64), masks (batch, 1, 64, 64), and the windows without shadow."""
+    generator = torch.Generator().manual_seed(seed)
+    for truth in restoration.patches(split, SIDE, count, batch_size, seed):
+        yield *restoration.shadowed(truth, generator), truth
+
+
+def train(
+    config: RASMConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
+) -> tuple[nn.Module, dict[str, float]]:
+    """Six minutes on one core for the preset ``photographs``."""
+    model = RASM(config).train()
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, (0.9, 0.999), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, 1e-6)
+    for step, (images, mask, truth) in enumerate(batches("train", STEPS, 4, seed)):
+        answer = model(images, mask)
+        loss = torch.sqrt((answer - truth).square() + 1e-6).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 100 == 0:
+            log(f"step {step}: loss {loss.item():.4f}")
+    return model, {name: round(value, 2) for name, value in evaluate(model.eval()).items()}
+
+
+def evaluate(model: nn.Module) -> dict[str, float]:
+    """Mean PSNR in decibels on 64 windows of held-out photographs: the network, no change, and one gain per channel.
+
+    The gain is the one that fits the training photographs best inside their shadows.
+    """
+    gain = torch.zeros(2, 3)
+    for images, mask, truth in batches("train", 4, 16, seed=21):
+        gain += torch.stack(((images * truth * mask).sum((0, 2, 3)), (images.square() * mask).sum((0, 2, 3))))
+    brighter = (gain[0] / gain[1]).view(1, 3, 1, 1)
+    found: dict[str, list[Tensor]] = {"psnr": [], "unchanged": [], "one_gain": []}
+    for images, mask, truth in batches("held-out", 4, 16, seed=22):
+        with torch.no_grad():
+            answer = model(images, mask).clamp(0, 1)
+        lifted = (images * (1 + mask * (brighter - 1))).clamp(0, 1)
+        for name, guess in (("psnr", answer), ("unchanged", images), ("one_gain", lifted)):
+            found[name].append(restoration.psnr(guess, truth))
+    return {name: float(torch.cat(values).mean()) for name, values in found.items()}
