@@ -111,3 +111,22 @@ def shadowed(images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor
     colour = 1 + torch.tensor([-0.06, 0.0, 0.08]).view(1, 3, 1, 1)
     soft = functional.avg_pool2d(functional.pad(mask, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
     return images * (1 - soft * (1 - (strength * colour).clamp(max=1))), mask
+
+
+def reflected(scenes: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Photographs through glass that reflects other photographs: scene * a + blurred other * b, cut at 1.
+
+    a lies between 0.75 and 0.95, b between 0.15 and 0.4, and the reflection is out of focus.
+
+    Args:
+        scenes, others: (batch, 3, H, W) in [0, 1].
+        generator: decides the strengths.
+
+    Returns:
+        What a camera sees, the scene's share and the reflection's share of it, each (batch, 3, H, W).
+    """
+    share = 0.75 + 0.2 * torch.rand(len(scenes), 1, 1, 1, generator=generator)
+    strength = 0.15 + 0.25 * torch.rand(len(scenes), 1, 1, 1, generator=generator)
+    blurred = functional.avg_pool2d(functional.pad(others, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    transmission, reflection = scenes * share, blurred * strength
+    return (transmission + reflection).clamp(max=1), transmission, reflection
