@@ -153,7 +153,12 @@ def top_classes(model: nn.Module, images: Tensor, count: int = 5) -> dict[str, A
     """The likeliest classes of one image with their probabilities, most likely first."""
     parameter = next(model.parameters())
     with torch.no_grad():
-        probabilities = model(images.to(parameter.device, parameter.dtype))[0].float().softmax(-1)
+        return likeliest(model(images.to(parameter.device, parameter.dtype))[0], count)
+
+
+def likeliest(logits: Tensor, count: int = 5) -> dict[str, Any]:
+    """Of logits (classes,) the likeliest classes with their probabilities, most likely first."""
+    probabilities = logits.float().softmax(-1)
     best = probabilities.topk(min(count, len(probabilities)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return {"classes": [{"class": index, "probability": round(value, 4)} for index, value in pairs]}
