@@ -98,12 +98,24 @@ def check_determinism() -> Measurement:
 
 
 def check_digits() -> Measurement:
-    """The bundled network on held-out digits: parity, and the digit that attention names."""
+    """The bundled network on held-out digits: parity beside a linear model's, and the digit that attention names."""
     parity, concept = training.measure(zoo.load("concept-centric-transformer/digits"))
+    images, labels, held_images, held_labels = handwritten_digits()
+    torch.manual_seed(0)
+    linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
+    optimiser = torch.optim.Adam(linear.parameters(), 0.02)
+    for _ in range(400):
+        loss = torch.nn.functional.cross_entropy(linear(images), labels % 2)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        baseline = float((linear(held_images).argmax(-1) == held_labels % 2).float().mean())
     return Measurement(
-        f"parity of {parity:.1%} of 360 held-out digits; attention rests most on the right digit in {concept:.1%}",
-        parity > 0.95 and concept > 0.9,
-        "real digits, not the paper's data; chance is 50% and 10%",
+        f"parity of {parity:.1%} of 360 held-out digits, a linear model {baseline:.1%}; attention rests most on the "
+        f"right digit in {concept:.1%} (chance 10%)",
+        parity > baseline and concept > 0.5,
+        "real digits, not the paper's data",
     )
 
 

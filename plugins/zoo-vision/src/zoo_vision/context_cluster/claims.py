@@ -100,14 +100,14 @@ def check_digits() -> Measurement:
 
 
 def picture(path: Path) -> None:
-    """Held-out digits, and the cluster of every point in two heads of the second block of the bundled network: a
+    """Held-out digits, and the cluster of every point in two heads of the first block of the bundled network: a
     colour is a centre.
     """
     model = zoo.load("context-cluster/digits")
     _, _, held_out, _ = handwritten_digits()
     shown = upsample_digits(held_out[:6])
     with torch.no_grad():
-        labels = model.assignments(shown)[1]
+        labels = model.assignments(shown)[0]
     figure = new_figure(figsize=(9, 4.6))
     axes = figure.subplots(3, 6)
     for column in range(6):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 _SMALL = {"encoder_channels": [12, 16, 24, 32, 32], "context_channels": 24, "decoder_channels": [16, 12, 8]}
 
@@ -59,6 +59,20 @@ PAPER = Paper(
                     "height": 48,
                     "width": 64,
                 },
+            },
+            weights={
+                "scenes": Weights(
+                    "package://zoo_vision/weights/msi-net-scenes.safetensors",
+                    sha256="47eac1190d67bdaab05eaf9a3c3db7efe93be85d08a0a59b34b12d9b8dd9799d",
+                    size=576_900,
+                    license="Apache-2.0",
+                    metric="correlation 0.813 with masks of held-out cut-outs; the mean map 0.27",
+                    command="zoo train msi-net/scenes",
+                    note=(
+                        "Trained on 103 cut-outs of Debian's tuxpaint-stamps-default (GPL-2) pasted on 41 photographs "
+                        "(scikit-image, scikit-learn, and Debian's opencv-doc, mate-backgrounds, lomiri-wallpapers)."
+                    ),
+                ),
             },
             claims=(
                 Claim(
