@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue, configuration
 from zoo.errors import PluginError
-from zoo.facts import Claim, Weights
+from zoo.facts import MODULE_KINDS, Claim, Weights
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -41,6 +41,8 @@ class Info:
     @cached_property
     def flops(self) -> Flops | None:
         """Floating-point operations of one call at the paper's input size; None for what is no module."""
+        if self.target.offer.entry.kind not in MODULE_KINDS:
+            return None
         from zoo.counting import count_flops
 
         return count_flops(self.target.offer.entry, self.instance)
