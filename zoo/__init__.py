@@ -1,6 +1,8 @@
 """The attention zoo: one verb, ``zoo.load``, for everything that research on attention offers.
 
-Importing this package imports neither torch nor any plugin; both come with the first call that needs them.
+Importing this package imports neither torch nor any plugin; both come with the first call that needs them. Where
+transformers is imported, before or later, its Auto classes learn of the zoo's networks: see
+``zoo.bridges.transformers.arrival``.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from zoo.bridges.transformers import arrival
 from zoo.errors import (
     AmbiguousName,
     CheckpointMismatch,
@@ -29,6 +32,7 @@ from zoo.hooks import hookimpl
 if TYPE_CHECKING:
     from zoo.about import info
     from zoo.bridges.swap import swap
+    from zoo.bridges.transformers.hosting import as_transformers
     from zoo.bridges.transformers.registration import register_transformers
     from zoo.catalogue import refresh
     from zoo.collecting import papers_beside
@@ -53,7 +57,9 @@ _LAZY = {
     "refresh": "zoo.catalogue",
     "papers_beside": "zoo.collecting",
     "register_transformers": "zoo.bridges.transformers.registration",
+    "transformers_bridge": "zoo.bridges.transformers.registration",
     "swap": "zoo.bridges.swap",
+    "as_transformers": "zoo.bridges.transformers.hosting",
 }
 
 __all__ = [
@@ -66,6 +72,7 @@ __all__ = [
     "push",
     "register_transformers",
     "swap",
+    "as_transformers",
     "refresh",
     "field",
     "fill",
@@ -93,13 +100,7 @@ __all__ = [
 ]
 
 
-# A module under the name it had before.
-_RENAMED = {"transformers_bridge": "zoo.bridges.transformers.registration"}
-
-
 def __getattr__(name: str) -> Any:
-    if name in _RENAMED:
-        return import_module(_RENAMED[name])
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
@@ -107,3 +108,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY})
+
+
+arrival.wait()

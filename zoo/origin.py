@@ -2,9 +2,12 @@
 
 ``config.json`` of a saved folder (and of a repository on the Hub)::
 
-    {"zoo": {"plugin": "sequence", "entry": "moba-lm", "preset": "tiny",
+    {"model_type": "attention-zoo",
+     "zoo": {"plugin": "sequence", "entry": "moba-lm", "preset": "tiny",
              "distribution": "zoo-sequence", "version": "0.1.0", "license": "apache-2.0"},
      "config": {...}}
+
+``model_type`` tells transformers' Auto classes whose file this is; what else they write into it is left alone.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 ATTRIBUTE = "zoo_origin"
+MODEL_TYPE = "attention-zoo"
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def to_json(origin: Origin) -> str:
     """The text of ``config.json``."""
     facts = asdict(origin)
     config = facts.pop("config")
-    return json.dumps({"zoo": facts, "config": config}, indent=2) + "\n"
+    return json.dumps({"model_type": MODEL_TYPE, "zoo": facts, "config": config}, indent=2) + "\n"
 
 
 def read(place: str) -> Saved:

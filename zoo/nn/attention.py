@@ -36,6 +36,16 @@ class KeyValueCache:
         self.key, self.value = key, value
         return key, value
 
+    def select(self, rows: Tensor) -> None:
+        """Keep these examples of the batch, in this order, some more than once (beams do that)."""
+        if self.key is not None and self.value is not None:
+            self.key, self.value = self.key[rows], self.value[rows]
+
+    def crop(self, length: int) -> None:
+        """Forget all but the first tokens."""
+        if self.key is not None and self.value is not None:
+            self.key, self.value = self.key[:, :, :length], self.value[:, :, :length]
+
 
 class ProjectedAttention(nn.Module):
     """Projections, rotary positions and cache around a function of (query, key, value).

@@ -58,6 +58,16 @@ def sinusoidal_positions(length: int, dim: int) -> Tensor:
     return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :dim]
 
 
+def places(attn_mask: Tensor | None, batch: int, start: int, stop: int) -> slice | Tensor:
+    """Positions of the tokens from ``start`` to ``stop`` of a batch, an index into a table of positions.
+
+    Padding takes no place: with a mask (batch, stop), True for real tokens, a sequence is where it would be alone.
+    """
+    if attn_mask is None or tuple(attn_mask.shape) != (batch, stop):
+        return slice(start, stop)
+    return (attn_mask.cumsum(1) - 1).clamp(min=0)[:, start:]
+
+
 class DecoderBlock(nn.Module):
     """Pre-norm block: attention, then SwiGLU, each with its residual."""
 
@@ -104,11 +114,11 @@ class Decoder(nn.Module):
         """Ids (batch, length) int64 to hidden states (batch, length, dim)."""
         x = self.embed_tokens(input_ids)
         start = caches[0].length if caches else 0
-        stop = start + input_ids.shape[1]
+        where = places(attn_mask, len(input_ids), start, start + input_ids.shape[1])
         if self.embed_positions is not None:
-            x = x + self.embed_positions.weight[start:stop]
+            x = x + self.embed_positions.weight[where]
         elif self.position_table is not None:
-            x = x + self.position_table[start:stop].to(x.dtype)
+            x = x + self.position_table[where].to(x.dtype)
         for index, layer in enumerate(self.layers):
             x = layer(x, attn_mask, caches[index] if caches else None)
         return self.norm(x)
@@ -117,8 +127,9 @@ class Decoder(nn.Module):
 class CausalLanguageModel(nn.Module):
     """What every causal language model does with its logits: a loss, and generation.
 
-    Subclasses say which attention layers they have; their ``forward`` takes ids (batch, length) int64 and, by
-    keyword, the caches of ``new_caches``, and returns logits (batch, length, vocab_size).
+    Subclasses say which attention layers they have; their ``forward(input_ids, attn_mask=None, caches=None)`` takes
+    ids (batch, length) int64, padding (batch, cached and new tokens) and the caches of ``new_caches``, and returns
+    logits (batch, length, vocab_size). A cache tells its ``length`` and can ``select(rows)`` of the batch.
     """
 
     def attention_layers(self) -> list[nn.Module]:
@@ -213,7 +224,7 @@ class LanguageModel(CausalLanguageModel):
 
         Args:
             input_ids: (batch, length) int64.
-            attn_mask: padding (batch, keys) or what else the layers accept; True is a real token.
+            attn_mask: padding (batch, cached and new tokens) or what else the layers accept; True is a real token.
             caches: from ``new_caches``; extended by this call.
 
         Raises:

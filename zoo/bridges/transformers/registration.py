@@ -12,6 +12,7 @@ every model that has nothing to do with the zoo.
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, wraps
@@ -31,6 +32,9 @@ from zoo.targets import require
 __all__ = ["mask_function", "register_transformers"]
 
 PREFIX = "zoo-"
+
+# ``zoo.transformers_bridge``: this module, under the name it had before.
+transformers_bridge = sys.modules[__name__]
 
 # Number of an attention module among those of one config.
 _NUMBER = "_zoo_layer"

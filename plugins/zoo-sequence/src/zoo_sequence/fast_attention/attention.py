@@ -223,6 +223,11 @@ class FastmaxCache:
     moments: Tensor | None = None
     length: int = 0
 
+    def select(self, rows: Tensor) -> None:
+        """Keep these examples of the batch, in this order, some more than once (beams do that)."""
+        if self.moments is not None:
+            self.moments = self.moments[rows]
+
 
 class Fastmax(nn.Module):
     """Multi-head fastmax attention as a drop-in layer, (batch, length, dim) to the same shape."""
@@ -249,7 +254,8 @@ class Fastmax(nn.Module):
 
         Args:
             x: (batch, length, dim).
-            attn_mask: padding (batch, length), True for real tokens; the others are not attended to.
+            attn_mask: padding (batch, length), True for real tokens; the others are not attended to. With a cache it
+                may cover the tokens that the cache stands for as well.
             cache: extended by this call; its size stays the same. Features are not dropped then.
 
         Raises:
@@ -258,6 +264,8 @@ class Fastmax(nn.Module):
         """
         batch, length, _ = x.shape
         config = self.config
+        if cache is not None and attn_mask is not None and attn_mask.shape == (batch, cache.length + length):
+            attn_mask = attn_mask[:, cache.length :]
         visible = padding_mask(attn_mask, batch=batch, keys=length, mechanism=MECHANISM)
         query, key, value = self.qkv(x).unflatten(-1, (3, config.num_heads, -1)).permute(2, 0, 3, 1, 4)
         if cache is None:

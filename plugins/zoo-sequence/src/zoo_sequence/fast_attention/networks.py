@@ -18,7 +18,7 @@ from zoo.errors import InputError
 from zoo.nn.attention import MultiHeadAttention
 from zoo.nn.drop_in import layers_by_name
 from zoo.nn.encoder_block import EncoderBlock
-from zoo.nn.language_model import CausalLanguageModel
+from zoo.nn.language_model import CausalLanguageModel, places
 from zoo.nn.masks import padding_mask
 from zoo.nn.vision_transformer import VisionTransformer
 from zoo_sequence.fast_attention.attention import Fastmax
@@ -79,7 +79,8 @@ class SequenceTrunk(nn.Module):
         stop = start + input_ids.shape[1]
         if stop > self.max_length:
             raise InputError(f"{stop} tokens, but positions end at max_length={self.max_length}; raise it or shorten")
-        x = self.drop(self.token_embedding(input_ids) + self.position_embedding.weight[start:stop])
+        where = places(attn_mask, len(input_ids), start, stop)
+        x = self.drop(self.token_embedding(input_ids) + self.position_embedding.weight[where])
         for index, block in enumerate(self.blocks):
             options = {"cache": caches[index]} if caches else {}
             x = block(x, attn_mask=attn_mask, **options)
@@ -145,7 +146,7 @@ class FastmaxGPT(CausalLanguageModel):
 
         Args:
             input_ids: (batch, length) int64.
-            attn_mask: padding (batch, length), True for real tokens.
+            attn_mask: padding (batch, cached and new tokens), True for real tokens.
             caches: from ``new_caches``; extended by this call.
 
         Raises:
