@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,17 @@ Install = Callable[..., Path]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+def install(tmp_path: Path) -> Iterator[Install]:
     """``install("acme", catalogue="...", layers="...")``: a distribution zoo-acme with those modules."""
-    site = tmp_path / "site"
+    with installing(tmp_path / "site") as make:
+        yield make
+
+
+@contextmanager
+def installing(site: Path) -> Iterator[Install]:
+    """Within the context, what ``install`` makes in a folder is installed."""
     site.mkdir()
+    monkeypatch = pytest.MonkeyPatch()
     monkeypatch.syspath_prepend(str(site))
     before = set(sys.modules)
 
@@ -37,12 +45,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         catalogue.refresh()
         return folder
 
-    yield make
-    for module in set(sys.modules) - before:
-        if module.startswith("pkg_zoo_"):
-            del sys.modules[module]
-    monkeypatch.undo()
-    catalogue.refresh()
+    try:
+        yield make
+    finally:
+        for module in set(sys.modules) - before:
+            if module.startswith("pkg_zoo_"):
+                del sys.modules[module]
+        monkeypatch.undo()
+        catalogue.refresh()
 
 
 LAYERS = """

@@ -13,7 +13,8 @@ each claim that takes no more than seconds is measured and compared with the fig
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,21 @@ import pytest
 from zoo import catalogue
 from zoo.catalogue import Offer
 from zoo.errors import PluginError
-from zoo.facts import Claim, Paper
+from zoo.facts import Claim, Measurement, Paper
+from zoo.testing.checks import Check, checks_of
 from zoo.testing.pytest_plugin import PAPER_OPTION
 
+# Seconds that a claim's check may take without being marked slow; twice that is a failure, on whatever machine.
+QUICK = 2.0
 
-def suite(plugin: str, *, golden: str | Path | None = None, cards: str | Path | None = None) -> type:
+
+def suite(
+    plugin: str,
+    *,
+    golden: str | Path | None = None,
+    cards: str | Path | None = None,
+    unmet: Mapping[str, Mapping[str, str]] | None = None,
+) -> type:
     """A test class with the whole suite of one plugin.
 
     Args:
@@ -34,6 +45,8 @@ def suite(plugin: str, *, golden: str | Path | None = None, cards: str | Path | 
         golden: the folder of recordings, ``golden/PAPER/*.safetensors``; relative paths start at pytest's rootdir.
         cards: the folder of model cards and measured figures, as ``zoo card`` writes it. A claim that does not hold is
             no failure as long as its card says so. Without it every claim must hold.
+        unmet: entry id -> name of a check of conformance -> why the entry does not pass it yet. The test is expected to
+            fail, and one that passes is a failure: the line has to go.
 
     Raises:
         UnknownName: no plugin of that name is installed.
@@ -51,7 +64,9 @@ def suite(plugin: str, *, golden: str | Path | None = None, cards: str | Path | 
             wanted = metafunc.config.getoption(PAPER_OPTION)
             offers = [offer for offer in _offers(plugin) if wanted in (None, offer.paper.id)]
             root = metafunc.config.rootpath
-            _give_cases(metafunc, offers, root / golden if golden else None, root / cards if cards else None)
+            _give_cases(
+                metafunc, offers, root / golden if golden else None, root / cards if cards else None, unmet or {}
+            )
 
         def test_light_discovery(self) -> None:
             """The catalogue imports nothing heavy, and no paper was set aside."""
@@ -60,11 +75,9 @@ def suite(plugin: str, *, golden: str | Path | None = None, cards: str | Path | 
             conformance.check_light_discovery(plugin)
             assert catalogue.current().plugin(plugin).broken_papers == ()
 
-        def test_conformance(self, offer: Offer, check: str) -> None:
+        def test_conformance(self, offer: Offer, check: Check) -> None:
             """One check of one entry."""
-            from zoo.testing import conformance
-
-            getattr(conformance, check)(offer)
+            check.run(offer)
 
         def test_recording(self, paper: Paper, recording: Path) -> None:
             """What the reference implementation gave, ours gives too."""
@@ -96,11 +109,17 @@ def _offers(plugin: str) -> list[Offer]:
     return [offer for offer in catalogue.current().offers if offer.plugin == plugin]
 
 
-def _give_cases(metafunc: pytest.Metafunc, offers: list[Offer], golden: Path | None, cards: Path | None) -> None:
+def _give_cases(
+    metafunc: pytest.Metafunc,
+    offers: list[Offer],
+    golden: Path | None,
+    cards: Path | None,
+    unmet: Mapping[str, Mapping[str, str]],
+) -> None:
     """Parametrise a test by the arguments that it asks for."""
     papers = list({offer.paper.id: offer.paper for offer in offers}.values())
     cases: dict[str, tuple[str, Callable[[], list[Any]]]] = {
-        "test_conformance": ("offer, check", lambda: _conformance_cases(offers)),
+        "test_conformance": ("offer, check", lambda: _conformance_cases(offers, unmet)),
         "test_recording": ("paper, recording", lambda: _recording_cases(papers, golden)),
         "test_recordings_exist": (
             "paper, folder",
@@ -118,14 +137,19 @@ def _give_cases(metafunc: pytest.Metafunc, offers: list[Offer], golden: Path | N
         metafunc.parametrize(arguments, found())
 
 
-def _conformance_cases(offers: list[Offer]) -> list[Any]:
-    from zoo.testing import conformance
-
+def _conformance_cases(offers: list[Offer], unmet: Mapping[str, Mapping[str, str]]) -> list[Any]:
     return [
-        pytest.param(offer, check.__name__, id=f"{offer.entry.id}-{check.__name__.removeprefix('check_')}")
+        pytest.param(
+            offer, check, id=f"{offer.entry.id}-{check.name}", marks=_marks(check, unmet.get(offer.entry.id, {}))
+        )
         for offer in offers
-        for check in conformance.CHECKS
+        for check in checks_of(offer.entry.kind)
     ]
+
+
+def _marks(check: Check, unmet: Mapping[str, str]) -> list[pytest.MarkDecorator]:
+    slow = [pytest.mark.slow] if check.slow else []
+    return slow + ([pytest.mark.xfail(reason=unmet[check.name], strict=True)] if check.name in unmet else [])
 
 
 def _recording_cases(papers: list[Paper], golden: Path | None) -> list[Any]:
@@ -156,14 +180,29 @@ def _check_recording(paper: Paper, recording: Path) -> None:
 
 def _check_claim(offer: Offer, claim: Claim, cards: Path | None) -> None:
     from zoo.evidence import figures
-    from zoo.evidence.verify import measure
 
-    measurement = measure(claim)
     recorded = figures.read(offer, cards).get(claim.key or "") if cards else None
     promised = recorded.holds if recorded else True
+    measurement, seconds = _timed(claim)
     again = f"run: zoo verify {offer.entry.id} --record && zoo card {offer.entry.id}"
     assert measurement.holds or not promised, f"does not hold: {measurement}"
     assert promised or not measurement.holds, f"recorded as not reproduced, but it holds now ({measurement}); {again}"
+    assert seconds < 2 * QUICK, (
+        f"took {seconds:.1f} s; what takes more than {QUICK:g} s is marked: Claim(..., slow=True)"
+    )
+
+
+def _timed(claim: Claim) -> tuple[Measurement, float]:
+    """A measurement and the processor's seconds it took; a second one where the first may have had to import much."""
+    from zoo.evidence.verify import measure
+
+    for _ in range(2):
+        start = time.process_time()
+        measurement = measure(claim)
+        seconds = time.process_time() - start
+        if seconds < QUICK:
+            break
+    return measurement, seconds
 
 
 def _check_figures(offer: Offer, cards: Path) -> None:

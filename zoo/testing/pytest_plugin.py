@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from zoo.testing.hub_server import HubServer
 
 PAPER_OPTION = "--paper"
+SLOW = "slow: takes long; left out unless asked for, with -m slow"
 # Carries the option to the module that is collected, and to the workers of pytest-xdist.
 CONFORMANCE_PLUGIN = "ZOO_CONFORMANCE_PLUGIN"
 
@@ -58,7 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With ``--zoo-plugin`` collect the suite instead of the folders given."""
+    """With ``--zoo-plugin`` collect the suite instead of the folders given; refuse a paper that does not exist."""
+    config.addinivalue_line("markers", SLOW)
     plugin = config.getoption("--zoo-plugin")
     if plugin:
         os.environ[CONFORMANCE_PLUGIN] = plugin
@@ -68,21 +71,42 @@ def pytest_configure(config: pytest.Config) -> None:
         from zoo import catalogue
 
         try:
-            catalogue.current().find_paper(paper)
+            config.option.paper = catalogue.current().find_paper(paper)[1].id
         except ZooError as error:
             raise pytest.UsageError(str(error)) from error
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--paper`` keep the cases of that paper, which a suite has chosen already, and its own test module."""
+    """Leave out what is slow unless it is asked for, and with ``--paper`` what concerns other papers."""
+    kept = [item for item in items if config.option.markexpr or item.get_closest_marker("slow") is None]
     paper = config.getoption(PAPER_OPTION)
     if paper:
-        module = f"test_{paper.replace('-', '_').replace('.', '_')}"
-        kept = [item for item in items if item.path.stem == module or _of_a_suite(item)]
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        kept = [item for item in kept if item.path.stem == _module_of(paper) or _of_a_suite(item)]
+    if len(kept) < len(items):
+        chosen = set(kept)
+        config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = kept
 
 
 def _of_a_suite(item: pytest.Item) -> bool:
-    """Whether an item is a case of ``zoo.testing.suite`` that concerns a paper."""
+    """Whether an item is a case of ``zoo.testing.suite``, which has chosen those of a paper already."""
     return hasattr(getattr(item, "cls", None), "zoo_plugin") and hasattr(item, "callspec")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``--paper`` do not import the test modules of other papers."""
+    paper = config.getoption(PAPER_OPTION)
+    if paper and collection_path.stem in _modules_of_papers() - {_module_of(paper)}:
+        return True
+    return None
+
+
+def _module_of(paper: str) -> str:
+    return f"test_{paper.replace('-', '_').replace('.', '_')}"
+
+
+@cache
+def _modules_of_papers() -> frozenset[str]:
+    from zoo import catalogue
+
+    return frozenset(_module_of(paper.id) for plugin in catalogue.current().plugins for paper in plugin.papers)
