@@ -35,6 +35,15 @@ def test_a_layer_goes_through_compile_and_onnx():
     assert programs.attempt(entry, "onnx").works
 
 
+@pytest.mark.parametrize("name", ["adaptive-filter-attention", "adaptive-filter-attention-network"])
+def test_what_onnx_has_no_numbers_for_is_refused(name):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    found = programs.attempt(offer_of(name).entry, "onnx")
+    assert (found.works, found.refused) == (False, True)
+    assert "complex numbers" in found.reason
+
+
 def test_refusals_are_told_from_failures(monkeypatch):
     entry = offer_of("efficient-attention").entry
     for error, refused in ((zoo.InputError("no program holds it"), True), (RuntimeError("boom\nmore"), False)):

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from zoo.errors import InputError
+
 
 def as_real(z: Tensor) -> Tensor:
     """(..., d) complex to (..., 2 d) real, so that Re(a . conj b) is a plain scalar product."""
@@ -33,6 +35,12 @@ def init_complex_isotropic_(weight: Tensor, axis: int) -> None:
         imaginary.copy_(magnitude * phase.sin())
 
 
+@torch.compiler.assume_constant_result
+def _on_the_way_to_onnx() -> bool:
+    """Asked for anew by every tracer: the compiler would take the question itself for answered with no."""
+    return torch.onnx.is_in_onnx_export()
+
+
 class ToComplex(nn.Linear):
     """Real vectors (batch, length, dim) to complex features (batch, heads, length, d_h).
 
@@ -49,7 +57,13 @@ class ToComplex(nn.Linear):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Project."""
+        """Project.
+
+        Raises:
+            InputError: an export to ONNX, which has no complex numbers.
+        """
+        if _on_the_way_to_onnx():
+            raise InputError("adaptive filters compute with complex numbers, which ONNX has not: use torch.export")
         parts = super().forward(x).unflatten(-1, (2, self.num_heads, -1))
         real, imaginary = parts.to(torch.promote_types(x.dtype, torch.float32)).unbind(2)
         return torch.complex(real, imaginary).transpose(1, 2)
