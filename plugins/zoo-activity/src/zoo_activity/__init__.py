@@ -1,1 +1,0 @@
-"""Attention to what people do: activities, sessions, events and teams of agents."""

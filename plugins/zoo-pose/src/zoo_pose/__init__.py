@@ -1,1 +1,0 @@
-"""Attention that finds bodies: human pose from images, and from two dimensions to three."""

@@ -1,1 +1,0 @@
-"""Attention between an encoder and a decoder: translation, speech, melody, and attention under attack."""
