@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
-from zoo.nn.language_model import CausalLanguageModel
+from zoo.nn.language_model import CausalLanguageModel, places
 from zoo_sequence.dual_attention.attention import DualAttention, SensoryAttention
 from zoo_sequence.dual_attention.config import DATConfig, DATSeq2SeqConfig, NetworkConfig, ViDATConfig
-from zoo_sequence.dual_attention.symbols import PairSymbols, symbol_retriever
+from zoo_sequence.dual_attention.symbols import PairSymbols, PositionalSymbols, symbol_retriever
 
 
 class FeedForward(nn.Module):
@@ -96,9 +96,13 @@ class DualStack(nn.Module):
     ) -> Tensor:
         """(batch, tokens, dim) to the same shape."""
         for index, block in enumerate(self.blocks):
-            symbols = self.symbol_retrievers[index](x) if self.symbol_retrievers else None
+            symbols = self._symbols(index, x, attn_mask) if self.symbol_retrievers else None
             x = block(x, symbols, attn_mask, context, context_mask)
         return x
+
+    def _symbols(self, index: int, x: Tensor, attn_mask: Tensor | None) -> Any:
+        retriever = self.symbol_retrievers[index]
+        return retriever(x, attn_mask) if isinstance(retriever, PositionalSymbols) else retriever(x)
 
 
 def make_retrievers(config: NetworkConfig) -> list[nn.Module]:
@@ -158,7 +162,7 @@ class DATLanguageModel(CausalLanguageModel):
         """
         if caches is not None:
             raise InputError("dual attention keeps no caches: give the whole sequence, and caches=None")
-        x = _embed(input_ids, self.token_embedder, self.positional_embedder)
+        x = _embed(input_ids, self.token_embedder, self.positional_embedder, attn_mask)
         return self.final_out(self.norm(self.stack(x, attn_mask)))
 
 
@@ -227,13 +231,15 @@ class DATSeq2Seq(nn.Module):
         return self.final_out(self.decoder(target, None, context, source_mask))
 
 
-def _embed(ids: Tensor, tokens: nn.Embedding, positions: nn.Embedding | None) -> Tensor:
+def _embed(
+    ids: Tensor, tokens: nn.Embedding, positions: nn.Embedding | None, attn_mask: Tensor | None = None
+) -> Tensor:
     if positions is None:
         return tokens(ids)
     length = ids.shape[1]
     if length > positions.num_embeddings:
         raise InputError(f"{length} tokens, but positions end at max_length={positions.num_embeddings}")
-    return tokens(ids) + positions.weight[:length]
+    return tokens(ids) + positions.weight[places(attn_mask, len(ids), 0, length)]
 
 
 def lm_example(config: DATConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo.nn.attention import scores
 from zoo.nn.heads import merge_heads, split_heads
+from zoo.nn.language_model import places
 from zoo.nn.masks import masked_softmax
 from zoo_sequence.dual_attention.config import DualAttentionConfig
 
@@ -77,8 +78,8 @@ class PositionalSymbols(nn.Module):
         super().__init__()
         self.symbol_library = nn.Embedding(max_length, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, tokens, dim); only the shape of ``x`` matters.
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """(batch, tokens, dim); only the shape of ``x`` matters, and which tokens are padding, which takes no position.
 
         Raises:
             InputError: more tokens than symbols.
@@ -86,7 +87,7 @@ class PositionalSymbols(nn.Module):
         length = x.shape[1]
         if length > self.symbol_library.num_embeddings:
             raise InputError(f"{length} tokens, but there are symbols for {self.symbol_library.num_embeddings}")
-        return self.symbol_library.weight[:length].expand(x.shape[0], -1, -1)
+        return self.symbol_library.weight[places(attn_mask, len(x), 0, length)].expand(len(x), -1, -1)
 
 
 class RelativeTable(nn.Module):

@@ -20,7 +20,7 @@ PAPER = Paper(
             summary="linear attention as conditioning, with Hebb, decay, Oja, delta or BCM plasticity",
             tags=("self", "single-level", "soft", "single", "linear", "causal", "recurrent"),
             traits=Traits(
-                causal="always", time="n", memory="n", decoding="recompute", parameters="a learning rate per head"
+                causal="always", time="n", memory="n", decoding="state", parameters="a learning rate per head"
             ),
             build="layer:PavlovianAttention",
             config="config:PavlovianConfig",

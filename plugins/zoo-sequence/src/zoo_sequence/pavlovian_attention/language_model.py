@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.nn.encoder_block import EncoderBlock
-from zoo.nn.language_model import CausalLanguageModel
+from zoo.nn.language_model import CausalLanguageModel, places
 from zoo_sequence.pavlovian_attention.config import PavlovianLanguageModelConfig
 from zoo_sequence.pavlovian_attention.layer import PavlovianAttention
 
@@ -31,23 +33,26 @@ class PavlovianLanguageModel(CausalLanguageModel):
         """The attention of every block, in order."""
         return [block.get_submodule("attn") for block in self.blocks]
 
-    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: None = None) -> Tensor:
+    def forward(self, input_ids: Tensor, attn_mask: Tensor | None = None, caches: list[Any] | None = None) -> Tensor:
         """Next-token logits.
 
         Args:
             input_ids: (batch, length) int64.
-            attn_mask: padding (batch, length), True for real tokens.
-            caches: none: ``supports_cache`` is false, and generation reads the whole sequence again.
+            attn_mask: padding (batch, cached and new tokens), True for real tokens.
+            caches: from ``new_caches``: a state of constant size per layer; extended by this call.
 
         Raises:
             InputError: the sequence is longer than the learned positions.
         """
-        length = input_ids.shape[1]
-        if length > self.max_length:
-            raise InputError(f"{length} tokens, but positions end at max_length={self.max_length}")
-        x = self.token_embedding(input_ids) + self.position_embedding.weight[:length]
-        for block in self.blocks:
-            x = block(x, attn_mask=attn_mask)
+        start = caches[0].length if caches else 0
+        stop = start + input_ids.shape[1]
+        if stop > self.max_length:
+            raise InputError(f"{stop} tokens, but positions end at max_length={self.max_length}")
+        where = places(attn_mask, len(input_ids), start, stop)
+        x = self.token_embedding(input_ids) + self.position_embedding.weight[where]
+        for index, block in enumerate(self.blocks):
+            options = {"cache": caches[index]} if caches else {}
+            x = block(x, attn_mask=attn_mask, **options)
         return self.head(self.norm(x))
 
 

@@ -71,7 +71,7 @@ def recurrent(
     visible: Tensor | None = None,
     read_first: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Write and read one token after the other: the definition of every rule.
+    """Write and read one token after the other, from an empty state: the definition of every rule.
 
     Args:
         query, key: (..., length, d_k).
@@ -82,8 +82,29 @@ def recurrent(
     Returns:
         Reads (..., length, d_v) and the final state (..., d_v, d_k).
     """
-    state = value.new_zeros(*value.shape[:-2], value.shape[-1], key.shape[-1])
-    theta = value.new_zeros(*value.shape[:-2], value.shape[-1])
+    reads, (state, _) = go_on(plasticity, query, key, value, None, visible=visible, read_first=read_first)
+    return reads, state
+
+
+def go_on(
+    plasticity: Plasticity,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    memory: tuple[Tensor, Tensor] | None,
+    *,
+    visible: Tensor | None = None,
+    read_first: bool = False,
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """The same from a memory: state (..., d_v, d_k) and threshold (..., d_v) after earlier tokens; None: none yet.
+
+    Returns:
+        Reads (..., length, d_v) and the memory after these tokens.
+    """
+    if memory is None:
+        state = value.new_zeros(*value.shape[:-2], value.shape[-1], key.shape[-1])
+        memory = state, value.new_zeros(*value.shape[:-2], value.shape[-1])
+    state, theta = memory
     reads = []
     for step in range(key.shape[-2]):
         new_state, new_theta = plasticity.write(state, key[..., step, :], value[..., step, :], theta)
@@ -94,7 +115,7 @@ def recurrent(
         source = state if read_first else new_state
         reads.append((source @ query[..., step, :, None])[..., 0])
         state, theta = new_state, new_theta
-    return torch.stack(reads, -2), state
+    return torch.stack(reads, -2), (state, theta)
 
 
 def delta_parallel(
