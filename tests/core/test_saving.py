@@ -605,9 +605,9 @@ def test_a_push_is_one_commit_and_leaves_no_weights_of_the_one_before(switched, 
 def test_a_folder_whose_save_was_interrupted_is_pushed_whole(switched, folder, hub):
     old, new = load(), load(mode="hard")
     zoo.save(old, folder, max_shard_size=300)
-    (folder / ".saved").mkdir()
+    (folder / ".zoo-saved").mkdir()
     for path in zoo.save(new, switched / "other").iterdir():
-        path.rename(folder / ".saved" / path.name)
+        path.rename(folder / ".zoo-saved" / path.name)
     zoo.push(folder, "you/layer")
     assert files_of(hub, "you/layer").keys() - {".gitattributes"} == {"README.md", "config.json", "model.safetensors"}
     assert_same(zoo.load("hf://you/layer"), new)
@@ -617,7 +617,7 @@ def test_a_folder_whose_save_was_interrupted_is_pushed_whole(switched, folder, h
 def test_the_index_of_a_folder_whose_save_was_interrupted_means_the_new_save(switched, folder):
     old, new = load(), load()
     zoo.save(old, folder, max_shard_size=300)
-    (folder / ".saved").mkdir()
+    (folder / ".zoo-saved").mkdir()
     for path in zoo.save(new, switched / "other", max_shard_size=300).iterdir():
-        path.rename(folder / ".saved" / path.name)
+        path.rename(folder / ".zoo-saved" / path.name)
     assert_same(zoo.load("switched", weights=folder / "model.safetensors.index.json"), new)

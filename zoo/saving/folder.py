@@ -1,8 +1,8 @@
 """Replace what a folder holds, whole: killed between any two steps, it is the old save or the new one.
 
-1. The new files are written into ``.saving-...`` inside the folder. Nothing else has changed.
-2. That folder is renamed to ``.saved``: from here on it is the save, and readers look there first.
-3. Its files are linked to their places, stale ones are removed, and ``.saved`` goes.
+1. The new files are written into ``.zoo-saving-...`` inside the folder. Nothing else has changed.
+2. That folder is renamed to ``.zoo-saved``: from here on it is the save, and readers look there first.
+3. Its files are linked to their places, stale ones are removed, and ``.zoo-saved`` goes.
 
 A save that was interrupted in step 1 leaves a folder that the next one removes; in step 3, one that the next finishes.
 """
@@ -20,7 +20,7 @@ from zoo import origin
 from zoo.errors import InputError
 from zoo.weights.files import CARD_FILE, COMMITTED, CONFIG_FILE, OWN_WEIGHTS
 
-_TEMPORARY = ".saving-"
+_TEMPORARY = ".zoo-saving-"
 
 
 @contextmanager

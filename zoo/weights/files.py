@@ -27,7 +27,7 @@ CARD_FILE = "README.md"
 # What ``zoo.save`` and ``zoo.push`` call weights, and replace.
 OWN_WEIGHTS = re.compile(rf"model(-\d+-of-\d+)?\.safetensors|{re.escape(INDEX)}")
 # A folder inside a saved folder: a save that is whole, and was interrupted before its files came to their places.
-COMMITTED = ".saved"
+COMMITTED = ".zoo-saved"
 
 
 # No index and no config comes near this; reading more of a file that is none would fill the memory.
