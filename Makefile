@@ -4,13 +4,18 @@ BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/zoo-*))
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test lint cards bench clean
+.PHONY: demo test slow lint cards bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
 
+# All tests, or with PLUGIN=vision those of one plugin. What was skipped is told with its reason.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -rsxX tests$(if $(PLUGIN),/$(PLUGIN))
+
+# What make test leaves out: every entry through torch.compile and torch.export.
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -n auto -m slow tests$(if $(PLUGIN),/$(PLUGIN))
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
