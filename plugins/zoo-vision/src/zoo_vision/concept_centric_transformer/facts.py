@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from zoo import Claim, Entry, Paper, Weights
 
 _TAGS = ("vision", "interpretability", "concepts", "slots", "distinctive", "softmax", "scaled-dot")
 
-_CIFAR: dict[str, Any] = {"num_classes": 20, "num_concepts": 100, "dim": 192, "backbone_heads": 3}
-_CUB: dict[str, Any] = {
+_CIFAR: dict[str, object] = {"num_classes": 20, "num_concepts": 100, "dim": 192, "backbone_heads": 3}
+_CUB: dict[str, object] = {
     "num_classes": 200,
     "num_concepts": 13,
     "num_spatial_concepts": 95,
@@ -17,7 +15,7 @@ _CUB: dict[str, Any] = {
     "backbone_layers": 24,
     "backbone_heads": 16,
 }
-_IMAGENET: dict[str, Any] = {
+_IMAGENET: dict[str, object] = {
     "num_classes": 200,
     "num_concepts": 0,
     "num_spatial_concepts": 50,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from zoo import Claim, Entry, Paper, Weights
 
 _TAGS = ("vision", "clustering", "token-mixer", "hard", "attention-free")
 _SMALL_WIDTHS = [64, 128, 320, 512]
 
 
-def _size(depths: list[int], num_heads: list[int], dims: list[int] = _SMALL_WIDTHS, **more: Any) -> dict[str, Any]:
+def _size(
+    depths: list[int], num_heads: list[int], dims: list[int] = _SMALL_WIDTHS, **more: object
+) -> dict[str, object]:
     return {"depths": depths, "dims": dims, "num_heads": num_heads, "head_dims": [32] * 4, **more}
 
 
