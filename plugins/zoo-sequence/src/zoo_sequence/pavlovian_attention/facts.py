@@ -94,7 +94,8 @@ PAPER = Paper(
                 Claim(
                     "average-case capacity O(d_k): mean squared retrieval error (n-1)/d_k",
                     figure="ratio 1.00 within 3% for n >= 8, within 10% for n = 4",
-                    check="claims:check_average_capacity", slow=True,
+                    check="claims:check_average_capacity",
+                    slow=True,
                 ),
                 Claim(
                     "worst-case capacity O(sqrt d_k): interference can add up coherently",
@@ -117,7 +118,8 @@ PAPER = Paper(
                 Claim(
                     "a delta rule stores up to d_k associations exactly and shows blocking; the Hebb rule does not",
                     figure="error < 1e-6; blocked cue 0.006 (delta) against 4.0 (Hebb)",
-                    check="claims:check_blocking", slow=True,
+                    check="claims:check_blocking",
+                    slow=True,
                 ),
             ),
         ),

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.attention import scores
 from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import expand_mask, masked_softmax
 from zoo_my_lab.my_lab.config import MyLabConfig
@@ -43,8 +44,8 @@ class MyLabAttention(nn.Module):
             causal=self.config.causal,
             device=x.device,
         )
-        weights = masked_softmax(query @ key.mT / scale, mask)  # (batch, heads, queries, keys)
-        return self.out(merge_heads(weights @ value))
+        weights = masked_softmax(scores(query, key) / scale, mask)  # (batch, heads, queries, keys)
+        return self.out(merge_heads(weights.to(value.dtype) @ value))
 
 
 def example(config: MyLabConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
