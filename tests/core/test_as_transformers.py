@@ -293,7 +293,7 @@ model.save_pretrained({str(tmp_path / "theirs")!r})
 
 
 class TestGradientCheckpointing:
-    def test_gives_the_same_gradients_and_runs_blocks_twice(self):
+    def test_gives_the_same_gradients_and_runs_blocks_twice(self, tmp_path):
         wrapped, ids = zoo.as_transformers(_model().train()), _ids(2, 9)
         gradients, calls = [], []
         wrapped.zoo_module.model.layers[0].mlp.register_forward_pre_hook(lambda *_: calls.append(1))
@@ -309,9 +309,15 @@ class TestGradientCheckpointing:
         assert wrapped.is_gradient_checkpointing
         copied = copy.deepcopy(wrapped)
         assert copied.zoo_module.model.layers[0].forward.__self__ is copied.zoo_module.model.layers[0]
+        # It is no part of the network, and stays on after a save.
+        wrapped.save_pretrained(tmp_path)
+        assert torch.equal(zoo.load(tmp_path)(ids), wrapped.zoo_module(ids))
+        assert len(calls) == 4
+        wrapped(ids, labels=ids).loss.backward()
+        assert len(calls) == 6
         wrapped.gradient_checkpointing_disable()
         wrapped(ids, labels=ids).loss.backward()
-        assert len(calls) == 4
+        assert len(calls) == 7
         assert not wrapped.is_gradient_checkpointing
 
     def test_running_statistics_are_not_counted_twice(self):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
@@ -115,9 +116,20 @@ class ZooPreTrainedModel(PreTrainedModel):
             InputError: no config builds the network as it is now; the message says what differs and what to do.
         """
         if not self._is_changed_by_others():
-            facts, _ = switches.as_it_is(self.zoo_module, _facts(self.config))
+            with self._blocks_running_once():
+                facts, _ = switches.as_it_is(self.zoo_module, _facts(self.config))
             self.config.config = dict(facts.config)
         super().save_pretrained(*args, **kwargs)
+
+    @contextmanager
+    def _blocks_running_once(self) -> Iterator[None]:
+        """Gradient checkpointing is a way to train and no part of the network."""
+        kept = [(block, {name: vars(block).pop(name) for name in _AGAIN}) for block in _again(self.zoo_module)]
+        try:
+            yield
+        finally:
+            for block, attributes in kept:
+                vars(block).update(attributes)
 
     def _is_changed_by_others(self) -> bool:
         """Whether adapters or a quantiser hold the network, which are saved in their own ways."""
@@ -136,12 +148,20 @@ class ZooPreTrainedModel(PreTrainedModel):
                 f"{type(self.zoo_module).__name__} has no blocks that may run twice (running statistics of a batch "
                 "norm would count double): train it without gradient checkpointing"
             )
-        for block in blocks:
-            block.__dict__.pop("forward", None)
+        for block in _again(self.zoo_module):
+            for name in _AGAIN:
+                del vars(block)[name]
         for block in blocks[::every_n_layers] if enable else ():
-            block.__dict__["_checkpoint"] = gradient_checkpointing_func
-            block.__dict__["forward"] = MethodType(_forward_again, block)
+            vars(block).update(_checkpoint=gradient_checkpointing_func, forward=MethodType(_forward_again, block))
         self.gradient_checkpointing = enable
+
+
+# What a block holds whose activations are computed again.
+_AGAIN = ("_checkpoint", "forward")
+
+
+def _again(network: nn.Module) -> list[nn.Module]:
+    return [block for block in _blocks(network) if "_checkpoint" in vars(block)]
 
 
 def _forward_again(block: nn.Module, *args: Any, **kwargs: Any) -> Any:
