@@ -96,6 +96,7 @@ PAPER = Paper(
                     "the isotropic variant takes the O(N^2 + N d) memory of attention",
                     figure="no N^2 d tensor",
                     check="claims:check_memory",
+                    slow=True,
                 ),
                 Claim(
                     "filters a noisy linear system better than an untrained mean",

@@ -17,8 +17,8 @@ _CHARACTER_MODEL = {
 
 _TRAINED_ON = (
     "Trained from seed 0 on the sources of CPython 3.11.7's 168 top-level modules, nine in ten (sha256 of the text "
-    "2e31e854ce7c5a39...). Other Python versions have other text, and then other weights and figures. Its embeddings began "
-    "with deviation 0.02; since the host begins them at 0.71 the command gives other bytes."
+    "2e31e854ce7c5a39...). Other Python versions have other text, and then other weights and figures. Its "
+    "embeddings began with deviation 0.02; since the host begins them at 0.71 the command gives other bytes."
 )
 
 _SCALING_LAW_MODELS = {

@@ -81,6 +81,7 @@ PAPER = Paper(
                     "the variational energy never falls below the exact one",
                     figure="E >= E0",
                     check="claims:check_variational_bound",
+                    slow=True,
                 ),
                 Claim(
                     "query-key maps become independent of the input during training",

@@ -77,6 +77,7 @@ PAPER = Paper(
                     "temperature 30 keeps the weights near 0.5 at the start",
                     figure="|w - 0.5| < 0.05",
                     check="claims:check_start",
+                    slow=True,
                 ),
                 Claim(
                     "enlarges photographs better than bicubic interpolation",

@@ -89,6 +89,7 @@ PAPER = Paper(
                     "gates that pool over windows of 1.5 times the training size keep their statistics",
                     figure="equal to the plain network up to 1.5 times the training size",
                     check="claims:check_local_statistics",
+                    slow=True,
                 ),
                 Claim(
                     "removes reflections better than one gain, and guidance helps",

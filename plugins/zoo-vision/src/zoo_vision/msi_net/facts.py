@@ -89,6 +89,7 @@ PAPER = Paper(
                     "output maps have minimum 0 and maximum 1",
                     figure="maximum within 1e-6 of 1 where the raw map spans more than 0.1",
                     check="claims:check_range",
+                    slow=True,
                 ),
                 Claim(
                     "the loss is a divergence of distributions: the truth's scale does not matter",

@@ -86,6 +86,7 @@ PAPER = Paper(
                     "the gate depends on the data, unlike MLP-Mixer's mixing",
                     figure="the response of a token to another changes with the input",
                     check="claims:check_gate_depends_on_data",
+                    slow=True,
                 ),
                 Claim(
                     "no attention matrix",

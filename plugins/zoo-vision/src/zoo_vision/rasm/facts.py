@@ -72,6 +72,7 @@ PAPER = Paper(
                     "25.2G multiply-adds at 256 x 256",
                     figure="25.2G",
                     check="claims:check_multiply_adds",
+                    slow=True,
                 ),
                 Claim(
                     "the network starts from the identity on the image",

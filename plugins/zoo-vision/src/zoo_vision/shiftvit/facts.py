@@ -112,6 +112,7 @@ PAPER = Paper(
                     "multiply-adds of the published sizes at 224 x 224",
                     figure="light-tiny 3.0G, tiny 4.5G, light-small 5.7G, base 15.6G",
                     check="claims:check_multiply_adds",
+                    slow=True,
                 ),
                 Claim(
                     "ImageNet-1k top-1 accuracy on a par with Swin",

@@ -51,6 +51,7 @@ PAPER = Paper(
                     figure="ResNet-18: 1.8256e9 against 1.8190e9 (+0.36%); "
                     "ResNet-50: 4.1587e9 against 4.1114e9 (+1.15%)",
                     check="claims:check_multiply_adds",
+                    slow=True,
                 ),
                 Claim(
                     "shape preserving on any channels, height and width",
