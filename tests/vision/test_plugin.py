@@ -1,8 +1,3 @@
 from zoo.testing import suite
 
-TestPlugin = suite(
-    "vision",
-    golden="tests/golden",
-    cards="model_cards",
-    unmet={"context-cluster-operator": {"autocast": "3% of its output moves far in bfloat16, none in float16"}},
-)
+TestPlugin = suite("vision", golden="tests/golden", cards="model_cards")

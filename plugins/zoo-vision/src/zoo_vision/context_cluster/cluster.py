@@ -41,8 +41,11 @@ class Cluster(nn.Module):
         """
         rows, columns = self._regions(x)
         heads = self.config.num_heads
+        # Which centre is nearest must not hang on the rounding of half precision.
+        with torch.autocast(x.device.type, enabled=False):
+            features = self.f(x.to(self.f.weight.dtype))
         # (batch, heads, regions, head_dim, h, w)
-        points, values = (_cut(part.unflatten(1, (heads, -1)), rows, columns) for part in (self.f(x), self.v(x)))
+        points, values = (_cut(part.unflatten(1, (heads, -1)), rows, columns) for part in (features, self.v(x)))
         output, best = gather_and_hand_back(
             points, values, self._centres(points), self._centres(values), self.sim_alpha, self.sim_beta
         )
@@ -85,7 +88,8 @@ def gather_and_hand_back(
     """
     size = points.shape[-2:]
     points, values = points.flatten(-2), values.flatten(-2)
-    cosine = functional.normalize(centres, dim=-1) @ functional.normalize(points, dim=-2)
+    with torch.autocast(points.device.type, enabled=False):
+        cosine = functional.normalize(centres, dim=-1) @ functional.normalize(points, dim=-2)
     similarity = torch.sigmoid(beta + alpha * cosine)
     strength, best = similarity.max(-2, keepdim=True)
     kept = torch.zeros_like(similarity).scatter(-2, best, strength)
