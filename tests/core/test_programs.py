@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,17 @@ def test_refusals_are_told_from_failures(monkeypatch):
         assert found.reason == ("no program holds it" if refused else "RuntimeError: boom more")
     monkeypatch.setattr(programs, "_exported", lambda entry: 0.5)
     assert programs.attempt(entry, "export") == Program(False, 0.5, reason="other numbers")
+
+
+def killed(name, tool, backend):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_try_that_is_killed_ends_nothing_but_itself(monkeypatch):
+    monkeypatch.setattr(programs, "_attempt_by_name", killed)
+    found = programs.attempt_apart("efficient-attention", "export")
+    assert (found.works, found.refused) == (False, False)
+    assert "killed" in found.reason
 
 
 def test_differences_are_relative_and_shapes_count():

@@ -267,7 +267,7 @@ def programs_command(
         if not programs.concerns(offer):
             continue
         for tool in tools or programs.TITLES:
-            found = tried[offer.entry.id, tool] = programs.attempt(offer.entry, tool, backend=backend)
+            found = tried[offer.entry.id, tool] = programs.attempt_apart(offer.qualified, tool, backend=backend)
             if record:
                 programs.record(offer, tool, found, card.FOLDER)
             if not as_json:

@@ -12,13 +12,17 @@ the cards, one JSON file per paper, ``model_cards/PLUGIN/programs/PAPER.json``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo import catalogue
 from zoo.catalogue import Offer
 from zoo.errors import InputError, ZooError, one_line
 from zoo.evidence import records
@@ -85,6 +89,24 @@ def attempt(entry: Entry, tool: str, *, backend: str = "inductor") -> Program:
         torch.compiler.reset()
     works = difference <= TOLERANCE
     return Program(works, difference, reason="" if works else "other numbers")
+
+
+def attempt_apart(name: str, tool: str, *, backend: str = "inductor") -> Program:
+    """``attempt`` in a process of its own: a try that is killed, usually for want of memory, ends nothing but itself.
+
+    Args:
+        name: of the entry.
+        tool, backend: as for ``attempt``.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as apart:
+        try:
+            return apart.submit(_attempt_by_name, name, tool, backend).result()
+        except BrokenProcessPool:
+            return Program(False, reason="its process was killed, usually for want of memory")
+
+
+def _attempt_by_name(name: str, tool: str, backend: str) -> Program:
+    return attempt(catalogue.current().find(name).offer.entry, tool, backend=backend)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

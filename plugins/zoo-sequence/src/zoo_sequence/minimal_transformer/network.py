@@ -63,7 +63,7 @@ class MinimalTransformer(nn.Module):
                 f"images of shape {tuple(images.shape)}; expected (batch, {', '.join(map(str, expected))})"
             )
         x = self.patch(images).flatten(2).transpose(1, 2)
-        x = torch.cat((self.cls_token.expand(len(x), -1, -1), x), 1) + self.position_embeddings
+        x = torch.cat((self.cls_token.expand(x.shape[0], -1, -1), x), 1) + self.position_embeddings
         x = self.drop(x)
         for layer in self.layers:
             x = layer(x)
