@@ -303,6 +303,7 @@ def test_layers_are_switched_without_touching_a_parameter() -> None:
         model.switch(["moba"])
 
 
+@pytest.mark.slow
 def test_programs_hold_for_any_batch_and_length() -> None:
     layer = MoBA(MoBAConfig(dim=16, num_heads=4, num_kv_heads=2, block_size=4, topk=2)).eval()
     any_size = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
