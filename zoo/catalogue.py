@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 
 from zoo import discovery, names
 from zoo.discovery import BrokenPlugin, Plugin
-from zoo.errors import AmbiguousName, UnknownName
+from zoo.errors import AmbiguousName, PluginError, UnknownName
 from zoo.facts import Entry, Paper
 from zoo.hooks import Source
 
@@ -114,6 +114,28 @@ class Catalogue:
         if not self.offers:
             message += " No plugin that offers entries is installed. Run: pip install zoo-sequence zoo-vision ..."
         return message
+
+    def find_stored(self, plugin: str | None, entry: str, distribution: str, holder: str) -> Target:
+        """What a saved thing says that it was built from.
+
+        Args:
+            plugin, entry: as saved; the plugin may be missing.
+            distribution: what to install for the plugin.
+            holder: the beginning of the message, like "the folder holds".
+
+        Raises:
+            UnknownName: the plugin works here, and offers no such entry.
+            PluginError: it is disabled or not installed.
+        """
+        try:
+            return self.find(f"{plugin}:{entry}" if plugin else entry)
+        except UnknownName as error:
+            if plugin is None or plugin in {each.name for each in self.plugins}:
+                raise
+            state = "is disabled" if names.fold(plugin) in self.disabled else "is not installed"
+            raise PluginError(
+                f"{holder} {entry!r} of plugin {plugin!r}, which {state} here. Run: pip install {distribution}"
+            ) from error
 
     def find_paper(self, paper_id: str) -> tuple[str, Paper]:
         """The plugin's name and the paper of that id (``[plugin:]paper``)."""

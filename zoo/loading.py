@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import building, catalogue, configuration, names, origin
-from zoo.errors import CheckpointMismatch, InputError, PluginError, UnknownName, WeightsError
+from zoo.errors import CheckpointMismatch, InputError, UnknownName, WeightsError
 from zoo.facts import MODULE_KINDS, Entry, Weights
 from zoo.filling import fill
 from zoo.targets import resolve
@@ -158,20 +158,9 @@ def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) 
 
 def _installed(saved: origin.Saved) -> catalogue.Target:
     """The offer that a saved object was built from, or an error naming the plugin to install."""
-    current = catalogue.current()
     facts = saved.origin
-    try:
-        target = current.find(f"{facts.plugin}:{facts.entry}")
-    except UnknownName as error:
-        installed = {plugin.name for plugin in current.plugins}
-        if facts.plugin in installed:
-            raise
-        state = "is disabled" if names.fold(facts.plugin) in current.disabled else "is not installed"
-        raise PluginError(
-            f"{saved.place} holds {facts.entry!r} of plugin {facts.plugin!r}, which {state} here. "
-            f"Run: pip install {facts.distribution}"
-        ) from error
-    return catalogue.Target(target.offer, facts.preset)
+    found = catalogue.current().find_stored(facts.plugin, facts.entry, facts.distribution, f"{saved.place} holds")
+    return catalogue.Target(found.offer, facts.preset)
 
 
 def _saved_weights(entry: Entry, saved: origin.Saved) -> str | None:

@@ -22,7 +22,7 @@ from torch import Tensor
 from zoo import catalogue, configuration, names
 from zoo.bridges.sight import Sight
 from zoo.catalogue import Offer, Target
-from zoo.errors import ConfigError, PluginError, UnknownName
+from zoo.errors import ConfigError, UnknownName
 from zoo.nn.masks import one_by_one
 from zoo.targets import resolve
 
@@ -83,17 +83,8 @@ class Choice:
                 f'{ATTRIBUTE}={stored!r} in the model\'s config; expected {{"entry": name, "config": {{...}}}}'
             )
         plugin, entry = stored.get("plugin"), stored["entry"]
-        try:
-            target = catalogue.current().find(f"{plugin}:{entry}" if plugin else entry)
-        except UnknownName as error:
-            installed = [each.name for each in catalogue.current().plugins]
-            if plugin is None or plugin in installed:
-                raise
-            wanted = stored.get("distribution", f"zoo-{plugin}")
-            raise PluginError(
-                f"the model's attention is {entry!r} of plugin {plugin!r}, which is not installed here. "
-                f"Run: pip install {wanted}"
-            ) from error
+        wanted = stored.get("distribution", f"zoo-{plugin}")
+        target = catalogue.current().find_stored(plugin, entry, wanted, "the model's attention is")
         layers = stored.get("layers")
         options = stored.get("config") or {}
         return cls.of(target.offer, options, preset=target.preset, layers=None if layers is None else tuple(layers))

@@ -55,6 +55,14 @@ class Run:
     state: Mapping[str, Tensor]
     inputs: Mapping[str, Tensor]
 
+    def fields(self, own: Mapping[str, str]) -> dict[str, Any]:
+        """Values of the config under our fields' names; what was not recorded keeps our default.
+
+        Args:
+            own: the reference's word -> the name of our field.
+        """
+        return {name: self.config[word] for word, name in own.items() if word in self.config}
+
 
 def replay_of(
     components: Mapping[str, Callable[[Run], Mapping[str, Tensor]]],

@@ -32,7 +32,7 @@ from zoo.bridges import switches
 from zoo.bridges.sight import readable, sight
 from zoo.bridges.transformers.hosted_cache import memories_of, new_cache
 from zoo.bridges.transformers.hosted_config import ZooConfig
-from zoo.errors import CheckpointMismatch, InputError, PluginError, UnknownName, WeightsError
+from zoo.errors import CheckpointMismatch, InputError, WeightsError
 from zoo.nn.language_model import CausalLanguageModel
 from zoo.nn.masks import PackedSequences
 
@@ -194,15 +194,8 @@ def _facts(config: ZooConfig) -> origin.Origin:
 
 def _build(config: ZooConfig, *, meta: bool) -> nn.Module:
     facts = _facts(config)
-    try:
-        target = catalogue.current().find(f"{facts.plugin}:{facts.entry}")
-    except UnknownName as error:
-        if facts.plugin in {plugin.name for plugin in catalogue.current().plugins}:
-            raise
-        raise PluginError(
-            f"the config names {facts.entry!r} of plugin {facts.plugin!r}, which is not installed here. "
-            f"Run: pip install {facts.distribution}"
-        ) from error
+    current = catalogue.current()
+    target = current.find_stored(facts.plugin, facts.entry, facts.distribution, "the config names")
     entry, dtype = target.offer.entry, torch.get_default_dtype()
     instance = configuration.merge(entry, saved=facts.config).instance
     make = partial(building.build, entry, instance)

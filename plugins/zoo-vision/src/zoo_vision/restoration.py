@@ -40,14 +40,31 @@ def ssim(images: Tensor, truth: Tensor, value_range: float = 1.0) -> Tensor:
 
     Both sides must have at least 11 pixels.
     """
+    return similarity_map(images, truth, value_range).flatten(1).mean(1)
+
+
+def similarity_map(
+    images: Tensor, truth: Tensor, value_range: float = 1.0, *, window: int = 11, padding: int = 0
+) -> Tensor:
+    """Structural similarity at every place of the window.
+
+    Args:
+        images, truth: (batch, channels, H, W).
+        value_range: largest value less the smallest.
+        window: side of the Gaussian window, in pixels, odd.
+        padding: zeros around the images; 0 leaves the places where the window fits.
+
+    Returns:
+        (batch, channels, H + 2 padding - window + 1, likewise W).
+    """
     channels = images.shape[1]
-    steps = torch.arange(11, dtype=images.dtype, device=images.device) - 5
+    steps = torch.arange(window, dtype=images.dtype, device=images.device) - window // 2
     line = torch.exp(-steps.square() / (2 * 1.5**2))
     line = line / line.sum()
-    window = (line[:, None] * line).expand(channels, 1, 11, 11)
+    kernel = (line[:, None] * line).expand(channels, 1, window, window)
 
     def mean(values: Tensor) -> Tensor:
-        return functional.conv2d(values, window, groups=channels)
+        return functional.conv2d(values, kernel, padding=padding, groups=channels)
 
     first, second = mean(images), mean(truth)
     variance_1 = mean(images.square()) - first.square()
@@ -55,8 +72,7 @@ def ssim(images: Tensor, truth: Tensor, value_range: float = 1.0) -> Tensor:
     covariance = mean(images * truth) - first * second
     c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
     similarity = (2 * first * second + c1) * (2 * covariance + c2)
-    similarity = similarity / ((first.square() + second.square() + c1) * (variance_1 + variance_2 + c2))
-    return similarity.flatten(1).mean(1)
+    return similarity / ((first.square() + second.square() + c1) * (variance_1 + variance_2 + c2))
 
 
 def resized(images: Tensor, height: int, width: int) -> Tensor:
@@ -81,12 +97,8 @@ def patches(split: Split, side: int, count: int, batch_size: int, seed: int) -> 
         windows = []
         for index in torch.randint(len(pictures), (batch_size,), generator=generator).tolist():
             window = photographs.to_tensor(photographs.crop(pictures[index], side, side, generator))
-            turns, mirrored = (
-                torch.randint(8, (), generator=generator).item() % 4,
-                bool(torch.randint(2, (), generator=generator)),
-            )
-            window = window.rot90(int(turns), (1, 2))
-            windows.append(window.flip(2) if mirrored else window)
+            window = window.rot90(int(torch.randint(8, (), generator=generator)), (1, 2))
+            windows.append(window.flip(2) if torch.randint(2, (), generator=generator) else window)
         yield torch.stack(windows)
 
 

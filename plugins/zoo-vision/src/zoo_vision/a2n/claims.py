@@ -11,6 +11,7 @@ import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
 from zoo_vision import images, restoration
+from zoo_vision.a2n import training
 from zoo_vision.a2n.block import AttentionInAttention, leaky
 from zoo_vision.a2n.config import A2NConfig
 from zoo_vision.a2n.network import A2N
@@ -68,28 +69,12 @@ def check_start() -> Measurement:
 def check_beats_bicubic() -> Measurement:
     """The bundled x2 network on windows of photographs that it never saw."""
     model = zoo.load("a2n/photographs")
-    ours, bicubic = evaluate(model, model.config)
+    ours, bicubic = training.evaluate(model, model.config)
     return Measurement(
         f"{ours:.2f} dB, bicubic {bicubic:.2f} dB (luma, 64 windows of 12 held-out photographs)",
         ours > bicubic,
         "a small network trained on 41 photographs, not the paper's network or data",
     )
-
-
-def evaluate(model: torch.nn.Module, config: A2NConfig) -> tuple[float, float]:
-    """Mean PSNR on luma in decibels, without ``scale`` border pixels, of the network and of bicubic enlargement."""
-    ours: list[torch.Tensor] = []
-    bicubic: list[torch.Tensor] = []
-    for truth in restoration.patches("held-out", 24 * config.scale, 8, 8, seed=7):
-        side = truth.shape[-1]
-        small = restoration.resized(truth, side // config.scale, side // config.scale)
-        with torch.no_grad():
-            answer = (model(small * config.value_range) / config.value_range).clamp(0, 1)
-        inner = slice(config.scale, -config.scale)
-        right = restoration.luma(truth)[..., inner, inner]
-        for found, figures in ((answer, ours), (restoration.resized(small, side, side), bicubic)):
-            figures.append(restoration.psnr(restoration.luma(found)[..., inner, inner], right).mean())
-    return float(torch.stack(ours).mean()), float(torch.stack(bicubic).mean())
 
 
 def picture(path: Path) -> None:

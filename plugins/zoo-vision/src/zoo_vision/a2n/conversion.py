@@ -10,6 +10,7 @@ from torch import Tensor
 
 import zoo
 from zoo.evidence.replay import Run, replay_of
+from zoo.nn.renaming import renamed
 from zoo_vision.a2n.block import AttentionInAttention
 from zoo_vision.a2n.config import A2NConfig
 from zoo_vision.a2n.network import A2N
@@ -28,21 +29,17 @@ _FIELDS = {
 
 def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
     """Official names are ours; a ``model.`` prefix, which EDSR-style training adds, goes."""
-    return {name.removeprefix("model."): tensor for name, tensor in state.items()}
-
-
-def _config(recorded: Mapping[str, Any]) -> A2NConfig:
-    return A2NConfig(**{own: recorded[name] for name, own in _FIELDS.items() if name in recorded})
+    return renamed(state, ((r"^model\.", ""),))
 
 
 def _network(run: Run) -> dict[str, Tensor]:
-    config = _config(run.config)
+    config = A2NConfig(**run.fields(_FIELDS))
     model = zoo.fill(A2N(config).eval(), convert(run.state, config))
     return {"y": model(run.inputs["x"])}
 
 
 def _block(run: Run) -> dict[str, Tensor]:
-    config = _config(run.config)
+    config = A2NConfig(**run.fields(_FIELDS))
     block = zoo.fill(AttentionInAttention(config).eval(), convert(run.state, config))
     # Recorded outputs are sums of terms up to 200 that nearly cancel; in this layout they are summed as recorded.
     output, weights = block(run.inputs["x"].contiguous(memory_format=torch.channels_last))

@@ -27,14 +27,18 @@ class Cluster(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, dim, H, W) to (batch, out_dim, H, W)."""
-        return self.explained(x)[0]
+        output, _, (rows, columns) = self._gathered(x)
+        return self.proj(_joined(output, rows, columns).flatten(1, 2))
 
     def assignment(self, x: Tensor) -> Tensor:
         """The centre that each point belongs to: (batch, heads, H, W), integers, region * centres + centre."""
-        return self.explained(x)[1]
+        _, best, (rows, columns) = self._gathered(x)
+        count = self.config.centres[0] * self.config.centres[1]
+        region = torch.arange(rows * columns, device=x.device).view(1, 1, -1, 1, 1)
+        return _joined((best + region * count)[:, :, :, None], rows, columns)[:, :, 0]
 
-    def explained(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The output and the assignment.
+    def _gathered(self, x: Tensor) -> tuple[Tensor, Tensor, tuple[int, int]]:
+        """What the points of each region take back, the centre of each, and how many regions rows and columns have.
 
         Raises:
             InputError: the map cannot be cut into equal regions.
@@ -49,10 +53,7 @@ class Cluster(nn.Module):
         output, best = gather_and_hand_back(
             points, values, self._centres(points), self._centres(values), self.sim_alpha, self.sim_beta
         )
-        count = self.config.centres[0] * self.config.centres[1]
-        region = torch.arange(rows * columns, device=x.device).view(1, 1, -1, 1, 1)
-        labels = _joined((best + region * count)[:, :, :, None], rows, columns)[:, :, 0]
-        return self.proj(_joined(output, rows, columns).flatten(1, 2)), labels
+        return output, best, (rows, columns)
 
     def _regions(self, x: Tensor) -> tuple[int, int]:
         if x.ndim != 4 or x.shape[1] != self.config.dim:

@@ -40,7 +40,7 @@ def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
 
 
 def _network(run: Run) -> dict[str, Tensor]:
-    config = ContextClusterConfig(**{own: run.config[name] for name, own in _FIELDS.items() if name in run.config})
+    config = ContextClusterConfig(**run.fields(_FIELDS))
     model = ContextCluster(config).eval()
     zoo.fill(model, convert(run.state, config))
     features = model.stage_maps(run.inputs["x"])[-1]

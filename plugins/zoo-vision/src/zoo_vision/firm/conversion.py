@@ -32,7 +32,7 @@ def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
 
 
 def _network(run: Run) -> dict[str, Tensor]:
-    config = FIRMConfig(**{own: run.config[name] for name, own in _FIELDS.items() if name in run.config})
+    config = FIRMConfig(**run.fields(_FIELDS))
     model = FIRM(config).eval()
     zoo.fill(model, convert(run.state, config))
     found = model.padded(run.inputs["x"])

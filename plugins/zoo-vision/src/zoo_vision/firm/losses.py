@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo_vision import restoration
+
 _PERCEPTUAL = (1 / 2.6, 1 / 4.8, 1 / 3.7, 1 / 5.6, 10 / 1.5)
 
 
@@ -54,21 +56,7 @@ def structural_loss(found: Tensor, truth: Tensor, window: int = 11) -> Tensor:
 
     Unlike ``zoo_vision.restoration.ssim``, which measures where the window fits, this sees every pixel.
     """
-    channels = found.shape[1]
-    steps = torch.arange(window, dtype=found.dtype, device=found.device) - window // 2
-    line = torch.exp(-steps.square() / (2 * 1.5**2))
-    line = line / line.sum()
-    kernel = (line[:, None] * line).expand(channels, 1, window, window)
-
-    def mean(x: Tensor) -> Tensor:
-        return functional.conv2d(x, kernel, padding=window // 2, groups=channels)
-
-    m1, m2 = mean(found), mean(truth)
-    v1, v2 = mean(found.square()) - m1.square(), mean(truth.square()) - m2.square()
-    shared = mean(found * truth) - m1 * m2
-    c1, c2 = 0.01**2, 0.03**2
-    similarity = (2 * m1 * m2 + c1) * (2 * shared + c2) / ((m1.square() + m2.square() + c1) * (v1 + v2 + c2))
-    return 1 - similarity.mean()
+    return 1 - restoration.similarity_map(found, truth, window=window, padding=window // 2).mean()
 
 
 def perceptual(found: Tensor, truth: Tensor, features: Callable[[Tensor], Sequence[Tensor]]) -> Tensor:

@@ -9,6 +9,8 @@ stays linear in the number of pixels.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -52,29 +54,55 @@ def regional_attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, 
             f"{kernel * dilation} on both sides"
         )
     output = torch.empty_like(value)
+    # Classes differ by one row or column at most: what depends on their size alone is made once for each size.
+    tilings: dict[tuple[int, int], _Tiling] = {}
     for row in range(dilation):
         for column in range(dilation):
             part = (slice(None), slice(None), slice(row, None, dilation), slice(column, None, dilation))
-            output[part] = _one_class(query[part], key[part], value[part], bias, kernel)
+            height, width = query[part].shape[2:4]
+            if (height, width) not in tilings:
+                tilings[height, width] = _tiling(height, width, bias)
+            output[part] = _one_class(query[part], key[part], value[part], tilings[height, width])
     return output
 
 
-def _one_class(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, kernel: int) -> Tensor:
-    """The same at dilation 1."""
-    height, width = query.shape[2:4]
-    rows, row_keys, row_offset, row_seen = _tiles(height, kernel, query.device)
-    columns, column_keys, column_offset, column_seen = _tiles(width, kernel, query.device)
-    # t tiles of q queries and m keys along each axis: (batch, heads, t t, q q, head_dim) and (..., m m, head_dim)
-    tiled = _cut(query, rows, columns)
-    scores = tiled @ _cut(key, row_keys, column_keys).transpose(-1, -2)
-    # (heads, t, t, q, q, m, m): the bias of each pair, minus infinity where a query does not see a key.
+@dataclass(frozen=True)
+class _Tiling:
+    """A map of one size, cut into t tiles of q queries and m keys along each axis.
+
+    Args:
+        rows, columns: queries (t, q).
+        row_keys, column_keys: keys (t, m).
+        pairs: (heads, t t, q q, m m), the bias of each pair, minus infinity where a query does not see a key.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    row_keys: Tensor
+    column_keys: Tensor
+    pairs: Tensor
+
+
+def _tiling(height: int, width: int, bias: Tensor) -> _Tiling:
+    kernel = (bias.shape[-1] + 1) // 2
+    rows, row_keys, row_offset, row_seen = _tiles(height, kernel, bias.device)
+    columns, column_keys, column_offset, column_seen = _tiles(width, kernel, bias.device)
     pairs = bias[:, row_offset[:, None, :, None, :, None], column_offset[None, :, None, :, None, :]]
     seen = row_seen[:, None, :, None, :, None] & column_seen[None, :, None, :, None, :]
+    # (heads, t, t, q, q, m, m)
     pairs = pairs.masked_fill(~seen, -torch.inf)
-    queries, keys = tiled.shape[-2], scores.shape[-1]
-    scores = scores + pairs.reshape(bias.shape[0], -1, queries, keys)
+    return _Tiling(rows, columns, row_keys, column_keys, pairs.flatten(5, 6).flatten(3, 4).flatten(1, 2))
+
+
+def _one_class(query: Tensor, key: Tensor, value: Tensor, tiling: _Tiling) -> Tensor:
+    """The same at dilation 1."""
+    height, width = query.shape[2:4]
+    rows, columns = tiling.rows, tiling.columns
+    # (batch, heads, t t, q q, head_dim) and (..., m m, head_dim)
+    scores = _cut(query, rows, columns) @ _cut(key, tiling.row_keys, tiling.column_keys).transpose(-1, -2)
+    scores = scores + tiling.pairs
     weights = scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)).to(value.dtype)
-    found = weights @ _cut(value, row_keys, column_keys)
+    found = weights @ _cut(value, tiling.row_keys, tiling.column_keys)
     # (batch, heads, rows of tiles, columns of tiles, q, q, head_dim) back to a map
     found = found.unflatten(2, (len(rows), len(columns))).unflatten(4, (rows.shape[1], columns.shape[1]))
     found = found.transpose(3, 4).flatten(4, 5).flatten(2, 3)
