@@ -41,7 +41,7 @@ def linear_attention(
     state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
     ticks = torch.ones(1, length, dtype=torch.bool, device=query.device) if visible is None else visible
     outputs = []
-    for start in range(0, length, chunk):
+    for start in range(0, max(length, 1), chunk):
         q, k, v, ticking = (
             *(tensor[:, :, start : start + chunk] for tensor in (query, key, value)),
             ticks[:, start : start + chunk],

@@ -29,7 +29,9 @@ class PavlovianConfig:
     features: str = zoo.field("identity", "feature map of keys and queries", choices=FEATURES)
     normalize: bool = zoo.field(True, "whether keys and queries have unit length")
     normalizer: bool = zoo.field(False, "whether reads are divided by f(q_t) . sum_s f(k_s)")
-    homeostatic: float = zoo.field(0.0, "norm that every row of S is rescaled to after a write; 0: never", minimum=0.0)
+    homeostatic: float = zoo.field(
+        0.0, "norm that every row of S is rescaled to after a write; 0 means 1 for bcm and never otherwise", minimum=0.0
+    )
     read_first: bool = zoo.field(False, "whether o_t reads S_{t-1} instead of S_t")
     eta: float = zoo.field(0.0, "learning rate at initialisation; 0 means 0.5 for delta and 1 otherwise", minimum=0.0)
     decay: float = zoo.field(0.9, "lambda of the decay rule at initialisation", minimum=0.0, maximum=1.0)
@@ -59,6 +61,14 @@ class PavlovianConfig:
     def rate(self) -> float:
         """Learning rate at initialisation."""
         return self.eta or (0.5 if self.rule == "delta" else 1.0)
+
+    @property
+    def row_norm(self) -> float:
+        """Norm that rows of S are rescaled to after a write; 0: never.
+
+        Writes of BCM are cubic in what the state holds already: left free, it leaves all bounds within a few tokens.
+        """
+        return self.homeostatic or (1.0 if self.rule == "bcm" else 0.0)
 
 
 @dataclass

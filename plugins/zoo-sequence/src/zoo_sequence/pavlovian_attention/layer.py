@@ -133,7 +133,7 @@ class PavlovianAttention(nn.Module):
         config = self.config
         eta = self.log_eta.to(value.dtype).exp()[:, None]
         decay = None if self.decay_logit is None else self.decay_logit.to(value.dtype).sigmoid()[:, None]
-        chunks = cache is None and not config.homeostatic
+        chunks = cache is None and not config.row_norm
         if chunks and config.rule in ("hebb", "decay"):
             log_decay = None if decay is None else decay.log()
             output = linear_attention(query, key, value * eta[..., None], log_decay, visible, strict=config.read_first)
@@ -150,7 +150,7 @@ class PavlovianAttention(nn.Module):
             0.0 if decay is None else decay[:, 0],
             config.oja_alpha,
             config.bcm_rho,
-            config.homeostatic,
+            config.row_norm,
         )
         seen = None if visible is None else visible[:, None].expand(-1, config.num_heads, -1)
         memory = None if cache is None else cache.memory

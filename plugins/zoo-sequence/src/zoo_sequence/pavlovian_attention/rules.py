@@ -115,7 +115,7 @@ def go_on(
         source = state if read_first else new_state
         reads.append((source @ query[..., step, :, None])[..., 0])
         state, theta = new_state, new_theta
-    return torch.stack(reads, -2), (state, theta)
+    return torch.stack(reads, -2) if reads else value, (state, theta)
 
 
 def delta_parallel(
@@ -138,7 +138,7 @@ def delta_parallel(
     state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
     rate = eta[..., None]
     outputs = []
-    for start in range(0, query.shape[2], chunk):
+    for start in range(0, max(query.shape[2], 1), chunk):
         q, k, v = (tensor[:, :, start : start + chunk] for tensor in (query, key, value))
         system = rate * (k @ k.transpose(-1, -2)).tril(-1)
         corrected = torch.linalg.solve_triangular(system, v - k @ state, upper=False, unitriangular=True)

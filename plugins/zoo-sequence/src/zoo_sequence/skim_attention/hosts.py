@@ -18,6 +18,7 @@ from zoo_sequence.skim_attention.layout import (
     bert_config,
     bert_modules,
     bert_sizes,
+    encoded,
     initialise,
     require_positions,
 )
@@ -141,11 +142,13 @@ class SkimmingMask(nn.Module):
         bbox = needed(bbox) if of_core or self.skim.reads_boxes else None
         require_known_inputs(self.config, input_ids, bbox, token_type_ids)
         require_positions(input_ids.shape[1], self.config.max_length)
-        attention = self.skim(bbox, attention_mask, *input_ids.shape)
+        # Which keys are kept is a hard choice, and half precision would keep others.
+        with torch.autocast(input_ids.device.type, enabled=False):
+            attention = self.skim(bbox, attention_mask, *input_ids.shape)
         mask = self._mask(attention, attention_mask)
         boxes = {"bbox": bbox} if of_core else {}
         hidden = self.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, **boxes)
-        hidden = self.encoder(hidden, mask).last_hidden_state
+        hidden = encoded(self.encoder, hidden, mask)
         return DocumentOutput(hidden, attention, pool(self.pooler, hidden))
 
     def _mask(self, attention: Tensor, attention_mask: Tensor | None) -> Tensor:
@@ -220,5 +223,5 @@ class BertWithSkimEmbed(nn.Module):
         hidden = self.word_embeddings(input_ids) + self.layout_embeddings(bbox)
         hidden = self.embeddings(inputs_embeds=hidden, token_type_ids=token_type_ids)
         mask = additive_mask(attention_mask, batch, length, hidden.dtype)
-        hidden = self.encoder(hidden, mask).last_hidden_state
+        hidden = encoded(self.encoder, hidden, mask)
         return DocumentOutput(hidden, None, pool(self.pooler, hidden))

@@ -156,7 +156,7 @@ class Skim(nn.Module):
         else:
             layout = self.layout_embeddings(needed(bbox))
         if self.layout_encoder is not None:
-            layout = self.layout_encoder(layout).last_hidden_state
+            layout = encoded(self.layout_encoder, layout)
         query, key = (split_heads(project(layout), self.num_heads) for project in (self.query, self.key))
         return query, key
 
@@ -176,6 +176,11 @@ class Skim(nn.Module):
     def forward(self, bbox: Tensor | None, attention_mask: Tensor | None, batch: int, length: int) -> Tensor:
         """The attention of a document; arguments as for ``queries_and_keys`` and ``weights``."""
         return self.weights(*self.queries_and_keys(bbox, batch, length), attention_mask)
+
+
+def encoded(encoder: nn.Module, hidden: Tensor, mask: Tensor | None = None) -> Tensor:
+    """What an encoder of transformers makes of (batch, length, dim); its reshaping takes no empty batch."""
+    return hidden if hidden.shape[0] == 0 else encoder(hidden, mask).last_hidden_state
 
 
 def wide(scores: Tensor) -> Tensor:
