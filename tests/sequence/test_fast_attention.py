@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from functools import partial
 
@@ -50,13 +51,12 @@ def _explicit(query, key, value, config: FastmaxKernelConfig, causal: bool, visi
         divisor = config.normalize_term * math.sqrt(width)
     else:
         real = torch.ones(len(key), key.shape[2], dtype=torch.bool) if visible is None else visible
-        query, key = (
-            torch.stack(
-                [x[b] * config.lim / x[b][:, real[b]].norm(dim=-1).amax(-1)[:, None, None] for b in range(len(x))]
-            )
-            for x in (query, key)
-        )
-        divisor = 1.0
+        rows = []
+        for example, row in itertools.product(range(len(query)), range(query.shape[2])):
+            known = real[example] & (torch.arange(key.shape[2]) <= row) if causal else real[example]
+            largest = [x[example][:, known].norm(dim=-1).amax(-1) for x in (query, key)] if known.any() else [width, 1]
+            rows.append(largest[0] * largest[1] / config.lim**2 * torch.ones(query.shape[1]))
+        divisor = torch.stack(rows).view(len(query), -1, query.shape[1]).mT[..., None]
     scores = query @ key.transpose(-1, -2) / divisor
     weights = config.a0 + config.a1 * scores + (config.a2 * scores**2 if config.p == 2 else 0.0)
     if causal:
@@ -202,7 +202,7 @@ def test_steps_from_a_constant_state_are_the_causal_form(cuts, p, normalize):
     torch.testing.assert_close(torch.cat(outputs, 2), fastmax(query, key, value, config, causal=True))
 
 
-def test_maxnorm_needs_the_whole_sequence():
+def test_maxnorm_needs_all_tokens_so_far():
     query, key, value = _projected(4)
     config = FastmaxKernelConfig(normalize="maxnorm")
     with pytest.raises(zoo.ConfigError, match="cannot run token by token"):

@@ -23,6 +23,7 @@ def normalised(
     key: Tensor,
     config: FastmaxKernelConfig,
     *,
+    causal: bool = False,
     visible: Tensor | None = None,
     visible_queries: Tensor | None = None,
     scale: float | None = None,
@@ -33,6 +34,7 @@ def normalised(
         query: (batch, heads, queries, D).
         key: (batch, heads, keys, D).
         config: says how.
+        causal: a query knows the largest norms up to its own token only.
         visible, visible_queries: boolean (batch, keys) and (batch, queries): tokens that count for the largest norm.
         scale: in place of 1 / sqrt(D) where scores are scaled.
     """
@@ -42,16 +44,30 @@ def normalised(
     if config.normalize == "standardize":
         query, key = F.layer_norm(query, (width,)), F.layer_norm(key, (width,))
         return query / config.temperature, key
-    return _within_norm(query, config.lim, visible_queries), _within_norm(key, config.lim, visible)
+    if not causal:
+        return within_norm(query, config.lim, visible_queries), within_norm(key, config.lim, visible)
+    # What divides a key depends on who looks at it, so the query carries both divisors.
+    of_queries = _norms(query, visible_queries).cummax(-2).values
+    of_keys = _norms(key, visible).cummax(-2).values[..., key.shape[-2] - query.shape[-2] :, :]
+    return query * _quotient(config.lim, of_queries) * _quotient(config.lim, of_keys), key
 
 
-def _within_norm(x: Tensor, limit: float, visible: Tensor | None) -> Tensor:
+def within_norm(x: Tensor, limit: float, visible: Tensor | None = None) -> Tensor:
+    """(batch, heads, tokens, D) rescaled so that the largest norm of a visible token is ``limit``."""
     if x.shape[-2] == 0:
         return x
+    return x * _quotient(limit, _norms(x, visible).amax(-2, keepdim=True))
+
+
+def _norms(x: Tensor, visible: Tensor | None) -> Tensor:
     norms = x.norm(dim=-1, keepdim=True)
-    if visible is not None:
-        norms = norms.masked_fill(~visible[:, None, :, None], 0.0)
-    return x * (limit / norms.amax(-2, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny))
+    return norms if visible is None else norms.masked_fill(~visible[:, None, :, None], 0.0)
+
+
+def _quotient(limit: float, norms: Tensor) -> Tensor:
+    """limit / norms, and 0 where there is nothing to divide."""
+    nothing = norms == 0
+    return (limit / norms.masked_fill(nothing, 1.0)).masked_fill(nothing, 0.0)
 
 
 def fastmax(
@@ -76,8 +92,8 @@ def fastmax(
         key: (batch, heads, keys, D).
         value: (batch, heads, keys, Dv).
         config: polynomial, normalisation and dropout.
-        causal: the last query sees every key, the one before it one less, and so on. Under maxnorm later tokens
-            still count for the largest norm.
+        causal: the last query sees every key, the one before it one less, and so on; under maxnorm the largest norm
+            is that of the tokens so far.
         visible: boolean (batch, keys), True for real keys.
         visible_queries: boolean (batch, queries); queries that are not real count for no largest norm.
         scale: in place of 1 / sqrt(D) where scores are scaled.
@@ -96,7 +112,8 @@ def fastmax(
     # Squares of scores leave half precision behind, so autocast has no say in here.
     with torch.autocast(query.device.type, enabled=False):
         query, keys, values = _prepare(query, key, value, visible)
-        query, keys = normalised(query, keys, config, visible=visible, visible_queries=visible_queries, scale=scale)
+        seen = {"visible": visible, "visible_queries": visible_queries}
+        query, keys = normalised(query, keys, config, causal=causal, scale=scale, **seen)
         rate = config.feature_dropout if training else 0.0
         if rate and config.dropout_variant == "quadratic" and config.polynomial.degree == 2:
             phi = FeatureMap(config.polynomial, query, dropout=rate)
@@ -147,7 +164,7 @@ def step(
         F = (D + 1)(D + 2) / 2 for p = 2 and even D, D + 1 for p = 1.
 
     Raises:
-        ConfigError: maxnorm, which needs the largest norm of tokens that are yet to come.
+        ConfigError: maxnorm, whose largest norm so far the state does not hold.
     """
     _refuse_maxnorm(config, "token by token")
     with torch.autocast(query.device.type, enabled=False):
@@ -161,7 +178,7 @@ def step(
 def _refuse_maxnorm(config: FastmaxKernelConfig, how: str) -> None:
     if config.normalize == "maxnorm":
         raise ConfigError(
-            f"maxnorm divides by the largest norm of the whole sequence, so it cannot run {how}: use "
+            f"maxnorm divides by the largest norm of all tokens so far, so it cannot run {how}: use "
             "normalize='scale' or 'standardize'",
             field="normalize",
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from zoo.evidence.replay import Run, replay_of
-from zoo_sequence.fast_attention.attention import fastmax
+from zoo_sequence.fast_attention.attention import fastmax, within_norm
 from zoo_sequence.fast_attention.config import FastmaxKernelConfig
 
 
@@ -39,7 +40,13 @@ def _every_form(run: Run, kernels: Mapping[str, Callable[..., FastmaxKernelConfi
 def _one_form(name: str, config: FastmaxKernelConfig, causal: bool, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     with torch.enable_grad():
         query, key, value = sources = [inputs[letter].clone().requires_grad_() for letter in "qkv"]
-        output = fastmax(query, key, value, config, causal=causal)
+        if causal and config.normalize == "maxnorm":
+            # The authors' largest norm is that of later tokens as well: divided before, as they do.
+            query, key = within_norm(query, config.lim), within_norm(key, config.lim)
+            config = replace(config, normalize="scale", lim=1.0, normalize_term=1.0)
+            output = fastmax(query, key, value, config, causal=True, scale=1.0)
+        else:
+            output = fastmax(query, key, value, config, causal=causal)
         if "grad_out" not in inputs:
             return {name: output}
         grads = torch.autograd.grad((output * inputs["grad_out"]).sum(), sources)

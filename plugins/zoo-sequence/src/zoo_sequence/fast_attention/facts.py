@@ -41,6 +41,8 @@ PAPER = Paper(
         "plain ones by 8 sqrt(D), which is the default here; the CUDA package divides by the largest norm "
         "(normalize=maxnorm).",
         "Without normalisation the package sets a temperature and then overwrites it by 1: taken as a mistake.",
+        "With maxnorm the package takes the largest norm of the whole sequence in causal order, too, so that later "
+        "tokens move earlier outputs; here a token counts the largest norms up to itself.",
         "The package's explicit-matrix branch ignores the normalisation; here there is one meaning.",
     ),
     ours=(
