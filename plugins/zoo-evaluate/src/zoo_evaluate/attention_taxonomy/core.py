@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.attention import scores
 from zoo.nn.masks import expand_mask
 from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
 from zoo_evaluate.attention_taxonomy.config import AttentionCoreConfig
@@ -33,7 +34,7 @@ class AttentionCore(nn.Module):
         super().__init__()
         self.config = config
         hidden = config.hidden or config.dim_k
-        scores = config.dim_v if config.feature_wise else 1
+        outputs = config.dim_v if config.feature_wise else 1
         kind = config.alignment
         if kind in ("general", "biased-general", "activated-general"):
             self.weight = nn.Parameter(torch.empty(config.dim_k, config.dim_q))
@@ -53,10 +54,10 @@ class AttentionCore(nn.Module):
         if kind == "location-based":
             self.query_map = _linear(config.dim_q, hidden)
         if kind in ("concat", "deep", "additive", "feature-based"):
-            self.score = nn.Linear(hidden, scores, bias=False)
+            self.score = nn.Linear(hidden, outputs, bias=False)
             nn.init.normal_(self.score.weight, std=1 / math.sqrt(hidden))
         if kind == "location-based":
-            self.score = nn.Linear(hidden, MAX_PLACES * scores, bias=False)
+            self.score = nn.Linear(hidden, MAX_PLACES * outputs, bias=False)
             nn.init.normal_(self.score.weight, std=1 / math.sqrt(hidden))
         if config.distribution == "gaussian-window" and config.window is not None:
             self.deviation = config.window / 2
@@ -68,14 +69,14 @@ class AttentionCore(nn.Module):
         """e (B, Q, N), or (B, Q, N, dv) when feature-wise."""
         kind, act = self.config.alignment, ACTIVATIONS[self.config.act]
         if kind == "similarity":
-            return functional.normalize(query, dim=-1) @ functional.normalize(key, dim=-1).transpose(1, 2)
+            return scores(functional.normalize(query, dim=-1), functional.normalize(key, dim=-1))
         if kind in ("dot", "scaled-dot"):
-            return query @ key.transpose(1, 2) / (math.sqrt(query.shape[-1]) if kind == "scaled-dot" else 1.0)
+            return scores(query, key) / (math.sqrt(query.shape[-1]) if kind == "scaled-dot" else 1.0)
         if kind == "generalized-kernel":
-            return (functional.elu(query) + 1) @ (functional.elu(key) + 1).transpose(1, 2)
+            return scores(functional.elu(query) + 1, functional.elu(key) + 1)
         if kind in ("general", "biased-general", "activated-general"):
             mapped = functional.linear(query, self.weight, self.bias if kind != "general" else None)
-            energies = mapped @ key.transpose(1, 2)
+            energies = scores(mapped, key)
             return act(energies) if kind == "activated-general" else energies
         if kind == "location-based":
             return self._places(act(self.query_map(query)), key.shape[1])
@@ -96,14 +97,14 @@ class AttentionCore(nn.Module):
         return self.maps[-1](joint)
 
     def _scored(self, hidden: Tensor) -> Tensor:
-        scores = self.score(hidden)
-        return scores if self.config.feature_wise else scores[..., 0]
+        found = self.score(hidden)
+        return found if self.config.feature_wise else found[..., 0]
 
     def _places(self, hidden: Tensor, places: int) -> Tensor:
         if places > MAX_PLACES:
             raise InputError(f"location-based alignment scores at most {MAX_PLACES} places, not {places}")
-        scores = self.score(hidden).unflatten(-1, (MAX_PLACES, -1))[:, :, :places]
-        return scores if self.config.feature_wise else scores[..., 0]
+        found = self.score(hidden).unflatten(-1, (MAX_PLACES, -1))[:, :, :places]
+        return found if self.config.feature_wise else found[..., 0]
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None
@@ -126,6 +127,7 @@ class AttentionCore(nn.Module):
         if mask is not None:
             visible = mask[:, 0][..., None] if wise else mask[:, 0]
         weights = self._distribute(query, energies.transpose(-1, -2) if wise else energies, visible, wise)
+        weights = weights.to(value.dtype)
         if wise:
             weights = weights.transpose(-1, -2)
             return (weights * value[:, None]).sum(2), weights
@@ -156,7 +158,7 @@ class AttentionCore(nn.Module):
             weights = low.softmax(-1)
             if kind == "gaussian-window":
                 weights = weights * self._window(query, visible)
-        return weights.masked_fill(~visible, 0.0).to(energies.dtype)
+        return weights.masked_fill(~visible, 0.0)
 
     def _gates(self, chances: Tensor) -> Tensor:
         """Independent gates: open where likely in eval mode; in training drawn, with straight-through gradients."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from zoo.nn.attention import dense_attention
+from zoo.nn.attention import dense_attention, scores
 from zoo.nn.heads import repeat_heads
 from zoo.nn.masks import expand_mask, masked_softmax
 
@@ -97,10 +97,10 @@ class Router(nn.Module):
         return Routing(torch.cat((shared, routed), -1).to(x.dtype), probabilities, chosen)
 
 
-def choose(scores: Tensor, count: int) -> Tensor:
-    """Boolean of the shape of ``scores``: the ``count`` largest of the last axis."""
-    best = scores.topk(count, dim=-1).indices
-    return torch.zeros_like(scores, dtype=torch.bool).scatter(-1, best, True)
+def choose(ranks: Tensor, count: int) -> Tensor:
+    """Boolean of the shape of ``ranks``: the ``count`` largest of the last axis."""
+    best = ranks.topk(count, dim=-1).indices
+    return torch.zeros_like(ranks, dtype=torch.bool).scatter(-1, best, True)
 
 
 # Attention heads that can be evaluated in part: heads(which, rows) gives (batch, heads, queries, head_dim) of the heads
@@ -186,12 +186,12 @@ def _attend_rows(
     outputs = []
     for index, (everyone, someone) in enumerate(edges):
         block = slice(index * _CAUSAL_BLOCK, (index + 1) * _CAUSAL_BLOCK)
-        scores = picked[:, :, block] @ key[:, :, :someone].transpose(-1, -2)
+        logits = scores(picked[:, :, block], key[:, :, :someone])
         later = torch.arange(everyone, someone, device=rows.device) > parts[index][:, None, :, None]
-        scores[..., everyone:].masked_fill_(later, -math.inf)
+        logits[..., everyone:].masked_fill_(later, -math.inf)
         seen = mask if mask is None or mask.shape[2] == 1 else mask[:, :, block]
-        weights = masked_softmax(scores, seen if seen is None else seen[..., :someone])
-        outputs.append(weights @ value[:, :, :someone])
+        weights = masked_softmax(logits, seen if seen is None else seen[..., :someone])
+        outputs.append(weights.to(value.dtype) @ value[:, :, :someone])
     return torch.cat(outputs, 2)
 
 
