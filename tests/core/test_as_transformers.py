@@ -13,6 +13,8 @@ import pytest
 import torch
 
 import zoo
+from zoo.bridges.transformers import hosting
+from zoo.bridges.transformers.precision import InFloat32
 
 from .plain_softmax import SOFTMAX
 from .tiny_networks import TINY
@@ -39,6 +41,38 @@ def _model(kind: str = "rotary", seed: int = 0):
 
 def _ids(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(3, 60, shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.nn.Linear(3, 2).weight,
+        lambda: torch.full((2,), 0.1),
+        lambda: torch.tensor([0.1, 0.3]),
+        lambda: torch.arange(0, 1, 0.1),
+        lambda: torch.arange(7) / 7,
+        lambda: 10_000.0 ** (-torch.arange(0, 8, 2) / 8),
+        lambda: torch.linspace(0, 1, 7).cos(),
+        lambda: torch.hann_window(9),
+        lambda: torch.randn(4),
+        lambda: torch.arange(3),
+        lambda: torch.arange(3).to(torch.bfloat16),
+        lambda: torch.zeros(2, dtype=torch.float64),
+        lambda: torch.as_tensor(torch.ones(2, dtype=torch.bfloat16)),
+    ],
+)
+def test_what_is_built_in_float32_is_what_it_is_without_another_default(make):
+    torch.manual_seed(0)
+    expected = make()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        torch.manual_seed(0)
+        with InFloat32():
+            found = make()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found.dtype == expected.dtype
+    assert torch.equal(found, expected)
 
 
 class TestCalls:
@@ -231,6 +265,16 @@ class TestFiles:
         fresh = transformers.AutoModelForCausalLM.from_config(theirs.config)
         assert fresh.dtype == torch.bfloat16
         assert torch.equal(fresh.zoo_module.model.position_table, model.model.position_table)
+
+    def test_building_switches_no_other_thread_to_another_precision(self, monkeypatch):
+        config = zoo.as_transformers(_model("sinusoidal")).config
+        default = torch.get_default_dtype()
+        switched = []
+        monkeypatch.setattr(torch, "set_default_dtype", switched.append)
+        built = hosting._build(config, meta=False)
+        assert torch.get_default_dtype() == default
+        assert not switched
+        assert next(built.parameters()).dtype == default
 
     def test_a_fresh_model_is_initialised_by_the_network_itself(self):
         config = zoo.as_transformers(_model()).config

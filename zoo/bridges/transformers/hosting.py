@@ -32,6 +32,7 @@ from zoo.bridges import switches
 from zoo.bridges.sight import readable, sight
 from zoo.bridges.transformers.hosted_cache import memories_of, new_cache
 from zoo.bridges.transformers.hosted_config import ZooConfig
+from zoo.bridges.transformers.precision import InFloat32
 from zoo.errors import CheckpointMismatch, InputError, WeightsError
 from zoo.nn.language_model import CausalLanguageModel
 from zoo.nn.masks import PackedSequences
@@ -199,12 +200,8 @@ def _build(config: ZooConfig, *, meta: bool) -> nn.Module:
     entry, dtype = target.offer.entry, torch.get_default_dtype()
     instance = configuration.merge(entry, saved=facts.config).instance
     make = partial(building.build, entry, instance)
-    torch.set_default_dtype(torch.float32)
-    try:
-        with torch.device("cpu"):
-            network = building.build_on_meta(make) if meta else make()
-    finally:
-        torch.set_default_dtype(dtype)
+    with torch.device("cpu"), InFloat32():
+        network = building.build_on_meta(make) if meta else make()
     if not isinstance(network, nn.Module):
         raise InputError(f"{entry.id} is a {entry.kind} and no network")
     if dtype != torch.float32:
