@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import zoo
 from zoo import Measurement
@@ -14,8 +15,9 @@ from zoo.evidence.measuring import count_parameters, quickest
 from zoo.nn.attention import dense_attention
 from zoo.nn.heads import merge_heads
 from zoo_sequence.moh.attention import MoHAttention
-from zoo_sequence.moh.config import MoHConfig, MoHViTConfig
-from zoo_sequence.moh.llama import head_counts
+from zoo_sequence.moh.config import MoHConfig, MoHDiTConfig, MoHLlamaConfig, MoHViTConfig
+from zoo_sequence.moh.dit import MoHDiT
+from zoo_sequence.moh.llama import MoHLlama, QueryNormAttention, head_counts, query_norm_routing
 from zoo_sequence.moh.routing import Router, Routing, choose, gated_heads, softmax_heads
 from zoo_sequence.moh.vit import MoHViT
 
@@ -113,41 +115,54 @@ def head_time_ratio(
 
 def check_vit_heads() -> Measurement:
     """Heads that are on, over the blocks of the MoH-ViT presets."""
-    expected = {"s-80": 0.800, "s-75": 0.753, "b-75": 0.750, "b-50": 0.500}
-    shares = {}
-    for preset in expected:
-        config = zoo.config(f"moh-vit/{preset}")
-        active = [a + b for a, b in zip(config.shared_heads, config.routed_heads, strict=True)]
-        shares[preset] = _weighted(active, config.num_heads, config.depths)
-    return _shares(shares, expected)
+    return _shares("moh-vit", MoHViTConfig, MoHViT, {"s-80": 0.800, "s-75": 0.753, "b-75": 0.750, "b-50": 0.500})
 
 
 def check_dit_heads() -> Measurement:
     """Heads that are on, over the blocks of the MoH-DiT-XL/2 presets."""
-    expected = {"XL/2-90": 0.900, "XL/2-75": 0.750}
-    shares = {}
-    for preset in expected:
-        config = zoo.config(f"moh-dit/{preset}")
-        active = [a + b for a, b in zip(config.shared_heads, config.routed_heads, strict=True)]
-        shares[preset] = _weighted(active, config.num_heads, [1] * config.num_layers)
-    return _shares(shares, expected)
+    return _shares("moh-dit", MoHDiTConfig, MoHDiT, {"XL/2-90": 0.900, "XL/2-75": 0.750})
 
 
 def check_llama_heads() -> Measurement:
-    """Heads that are on in each layer of MoH-LLaMA3-8B."""
-    config = zoo.config("moh-llama/llama3-8b")
-    shared, routed = head_counts(config.num_heads, config.shared_fraction, config.activated_fraction)
-    return _shares({"llama3-8b": (shared + routed, config.num_heads)}, {"llama3-8b": 0.75})
+    """Heads that are on in the layers of MoH-LLaMA3-8B."""
+    return _shares("moh-llama", MoHLlamaConfig, MoHLlama, {"llama3-8b": 0.75})
 
 
-def _weighted(active: Sequence[int], heads: Sequence[int], blocks: Sequence[int]) -> tuple[int, int]:
-    return tuple(sum(n * count for n, count in zip(each, blocks, strict=True)) for each in (active, heads))  # type: ignore[return-value]
+def _on_meta(schema: type, network: Callable[[Any], nn.Module], name: str) -> nn.Module:
+    config = schema(**{str(field): value for field, value in zoo.config(name).items()})
+    return build_on_meta(lambda: network(config))
 
 
-def _shares(shares: dict[str, tuple[int, int]], expected: dict[str, float]) -> Measurement:
-    listing = ", ".join(f"{name}: {on}/{heads} = {on / heads:.1%}" for name, (on, heads) in shares.items())
+def _shares(
+    entry: str, schema: type, network: Callable[[Any], nn.Module], expected: Mapping[str, float]
+) -> Measurement:
+    """Share of gates that are not zero for random tokens, in every layer of a preset as it is built."""
+    shares = {}
+    for preset in expected:
+        model = _on_meta(schema, network, f"{entry}/{preset}")
+        counts = [_heads_on(module) for module in model.modules() if isinstance(module, (Router, QueryNormAttention))]
+        shares[preset] = tuple(sum(column) for column in zip(*counts, strict=True))
+    listing = ", ".join(f"{name}: {on:g}/{heads} = {on / heads:.1%}" for name, (on, heads) in shares.items())
     close = all(abs(on / heads - expected[name]) < 5e-4 for name, (on, heads) in shares.items())
     return Measurement(listing, close)
+
+
+def _heads_on(layer: Router | QueryNormAttention) -> tuple[float, int]:
+    """Mean number of gates that are not zero, and of all heads; of 64 random tokens and a layer of 16 features."""
+    generator = torch.Generator().manual_seed(0)
+    if isinstance(layer, QueryNormAttention):
+        query = torch.randn(1, layer.num_heads, 64, 16, generator=generator)
+        config = layer.config
+        counts = head_counts(layer.num_heads, config.shared_fraction, config.activated_fraction)
+        gates = query_norm_routing(query, *counts).gates
+    else:
+        pool = layer.pool.out_features if layer.pool is not None else 0
+        router = Router(16, layer.shared_heads + pool, layer.shared_heads, layer.routed_heads)
+        with torch.no_grad():
+            for parameter in router.parameters():
+                parameter.normal_(generator=generator)
+            gates = router(torch.randn(1, 64, 16, generator=generator)).gates
+    return float((gates != 0).sum(-1).float().mean()), gates.shape[-1]
 
 
 def check_gate_parameters() -> Measurement:
@@ -156,8 +171,7 @@ def check_gate_parameters() -> Measurement:
     exact = True
     for preset in ("b-75", "b-50"):
         config = zoo.config(f"moh-vit/{preset}")
-        schema = MoHViTConfig(**{str(name): value for name, value in config.items()})
-        model = build_on_meta(lambda schema=schema: MoHViT(schema))  # type: ignore[misc]
+        model = _on_meta(MoHViTConfig, MoHViT, f"moh-vit/{preset}")
         routers = [module for module in model.modules() if isinstance(module, Router)]
         extra = count_parameters(*routers)
         formula = sum(
