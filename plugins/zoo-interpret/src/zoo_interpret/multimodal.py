@@ -88,12 +88,14 @@ class Call:
         image: (batch, length) boolean, where image features stand.
         real: (batch, length) boolean, where no padding stands.
         cached: tokens whose keys are in the cache already; 0 in the prefill.
+        arguments: all of the forward's, by name, without the cache.
     """
 
     ids: Tensor
     image: Tensor
     real: Tensor
     cached: int
+    arguments: Mapping[str, Any]
 
 
 @contextmanager
@@ -127,7 +129,8 @@ def _call(model: nn.Module, given: Mapping[str, Any]) -> Call:
     real = torch.ones_like(ids, dtype=torch.bool)
     if isinstance(mask, Tensor) and mask.ndim == 2:
         real = mask[:, -ids.shape[1] :].bool()
-    return Call(ids, image_positions(model, ids), real, 0 if cache is None else int(cache.get_seq_length()))
+    rest = {name: value for name, value in given.items() if name not in _CACHES}
+    return Call(ids, image_positions(model, ids), real, 0 if cache is None else int(cache.get_seq_length()), rest)
 
 
 def prefill_and_decode(model: nn.Module, prompt: Mapping[str, Any], next_ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -148,7 +151,7 @@ def prefill_and_decode(model: nn.Module, prompt: Mapping[str, Any], next_ids: Te
         logits, steps = output.logits, []
         mask = prompt.get("attention_mask")
         for token in next_ids.split(1, 1):
-            more: dict[str, Any] = {name: output.past_key_values}
+            more: dict[str, Any] = {name: getattr(output, name if hasattr(output, name) else "past_key_values")}
             if mask is not None:
                 mask = torch.cat((mask, mask.new_ones(len(mask), 1)), 1)
                 more["attention_mask"] = mask
