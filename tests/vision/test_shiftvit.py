@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
 import zoo
 from zoo.weights import convert_pickle
@@ -125,10 +128,20 @@ class TestNetwork:
         assert not any(name.startswith("patch_embed.norm") for name in model.state_dict())
         assert model(torch.randn(1, 3, 32, 32)).isfinite().all()
 
-    @pytest.mark.parametrize("shape", [(1, 3, 48, 64), (1, 3, 64, 33), (1, 1, 64, 64), (3, 64, 64)])
+    @pytest.mark.parametrize("shape", [(1, 1, 64, 64), (3, 64, 64), (1, 3, 0, 64)])
     def test_images_of_another_form_are_refused(self, model, shape):
-        with pytest.raises(zoo.InputError, match="32s"):
+        with pytest.raises(zoo.InputError, match=r"expected \(batch, 3, height, width\)"):
             model(torch.randn(shape))
+
+    @pytest.mark.parametrize("size", [(48, 64), (64, 33), (1, 1), (95, 31)])
+    def test_any_size_gives_logits_and_a_pyramid_of_its_size(self, model, size):
+        images = torch.randn(1, 3, *size)
+        padded = functional.pad(images, (0, -size[1] % 32, 0, -size[0] % 32))
+        maps, whole = model(images, features=True), model(padded, features=True)
+        for stride, found, all_of_it in zip((4, 8, 16, 32), maps, whole, strict=True):
+            rows, columns = math.ceil(size[0] / stride), math.ceil(size[1] / stride)
+            assert torch.equal(found, all_of_it[..., :rows, :columns])
+        torch.testing.assert_close(model(images), model(padded))
 
     @pytest.mark.parametrize(
         ("field", "value"),

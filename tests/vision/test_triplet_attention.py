@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -142,6 +144,15 @@ class TestNetworks:
         model = zoo.load("triplet-attention-mobilenetv2/test")
         places = [name for name, part in model.named_modules() if isinstance(part, TripletAttention)]
         assert places == ["features.1.conv.5", *(f"features.{index}.conv.8" for index in range(2, 18))]
+
+    @pytest.mark.parametrize("entry", ["triplet-attention-resnet", "triplet-attention-mobilenetv2"])
+    @pytest.mark.parametrize("size", [(64, 96), (65, 33), (1, 1)])
+    def test_backbones_give_a_pyramid(self, entry, size):
+        options = {"network_type": "ImageNet"} if entry.endswith("resnet") else {}
+        model = zoo.load(f"{entry}/test", **options)
+        maps = model(torch.randn(1, 3, *size), features=True)
+        sides = [tuple(math.ceil(side / stride) for side in size) for stride in (4, 8, 16, 32)]
+        assert [tuple(found.shape[-2:]) for found in maps] == sides
 
     def test_mobilenet_kernel_is_obeyed(self):
         model = zoo.load("triplet-attention-mobilenetv2/test", kernel_size=3)

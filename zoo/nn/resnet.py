@@ -102,7 +102,15 @@ class ResNet(nn.Module):
             found.append(x)
         return found
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, or the last map where there is no head."""
-        last = self.maps(images)[-1]
+    def forward(self, images: Tensor, features: bool = False) -> Tensor | list[Tensor]:
+        """Logits, or the last map where there is no head.
+
+        Args:
+            images: (batch, in_channels, H, W).
+            features: return the maps of all stages for dense networks instead.
+        """
+        maps = self.maps(images)
+        if features:
+            return maps
+        last = maps[-1]
         return last if self.fc is None else self.fc(torch.flatten(last.mean((-2, -1)), 1))

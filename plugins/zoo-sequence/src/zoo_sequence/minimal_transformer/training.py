@@ -14,7 +14,8 @@ from zoo.nn import digits
 from zoo_sequence.minimal_transformer.config import VARIANTS, MinimalTransformerConfig
 from zoo_sequence.minimal_transformer.network import MinimalTransformer, overdetermination
 
-EPOCHS = 50
+# The network is trained to the end; the variants are compared where all of them still learn.
+EPOCHS, COMPARED = 400, 50
 
 
 def train(
@@ -23,7 +24,8 @@ def train(
     """Learn scikit-learn's handwritten digits as configured, and with every variant in equal settings.
 
     Returns:
-        The network as configured, and of each variant its parameters, Q, held-out accuracy and losses in nats.
+        The network as configured, with its accuracy beside a linear model's, and of each variant, trained for fewer
+        epochs, its parameters, Q, held-out accuracy and losses in nats.
 
     Raises:
         ConfigError: the network is not one of ten classes and one head for images of 8 x 8 grey pixels.
@@ -34,14 +36,13 @@ def train(
             "minimal-transformer/digits",
             field="image_size",
         )
-    models: list[MinimalTransformer] = []
-    metrics: dict[str, float] = {}
-    settings = [(variant, False) for variant in VARIANTS] + [("unchanged", True), ("wqk-no-vo", True)]
-    for variant, mlp in dict.fromkeys([(config.variant, config.mlp), *settings]):
-        torch.manual_seed(seed)
-        models.append(MinimalTransformer(replace(config, variant=variant, mlp=mlp)))
-        digits.fit(models[-1], epochs=EPOCHS, seed=seed)
-        result, parameters = digits.measure(models[-1]), count_parameters(models[-1])
+    model = _fitted(config, EPOCHS, seed)
+    accuracy = digits.measure(model).accuracy
+    log(f"as configured: {accuracy:.2%} of the held-out digits after {EPOCHS} epochs")
+    metrics: dict[str, float] = {"held-out accuracy": accuracy, "of a linear model": digits.linear_accuracy()}
+    for variant, mlp in [(variant, False) for variant in VARIANTS] + [("unchanged", True), ("wqk-no-vo", True)]:
+        compared = _fitted(replace(config, variant=variant, mlp=mlp), COMPARED, seed)
+        result, parameters = digits.measure(compared), count_parameters(compared)
         name = f"{variant}{' with MLP' if mlp else ''}"
         log(f"{name}: {parameters} parameters, {result.accuracy:.2%} of the held-out digits")
         metrics |= {
@@ -51,4 +52,11 @@ def train(
             f"{name}, training loss": result.training_loss,
             f"{name}, held-out loss": result.held_out_loss,
         }
-    return models[0], metrics
+    return model, metrics
+
+
+def _fitted(config: MinimalTransformerConfig, epochs: int, seed: int) -> MinimalTransformer:
+    torch.manual_seed(seed)
+    model = MinimalTransformer(config)
+    digits.fit(model, epochs=epochs, seed=seed)
+    return model

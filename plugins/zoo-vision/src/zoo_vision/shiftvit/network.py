@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo.nn.drop_path import DropPath, linear_rates
@@ -88,7 +89,7 @@ class Embedding(nn.Module):
 
 
 class ShiftViT(nn.Module):
-    """Images (batch, 3, height, width), sides multiples of 32, to logits (batch, num_classes)."""
+    """Images (batch, 3, height, width) to logits (batch, num_classes); sides that are no multiples of 32 get zeros."""
 
     def __init__(self, config: ShiftViTConfig) -> None:
         super().__init__()
@@ -113,27 +114,34 @@ class ShiftViT(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def stage_maps(self, images: Tensor) -> list[Tensor]:
-        """The maps after the blocks of each stage: strides 4, 8, 16, 32, widths E, 2E, 4E, 8E.
+        """The maps after the blocks of each stage: strides 4, 8, 16, 32, widths E, 2E, 4E, 8E, sides rounded up.
 
         Raises:
-            InputError: a side is not a multiple of 32.
+            InputError: not (batch, 3, height, width), or a side of 0.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or images.shape[-1] % 32 or images.shape[-2] % 32:
-            raise InputError(f"images of shape {tuple(images.shape)}; expected (batch, 3, height, width), sides in 32s")
-        x = self.patch_embed(images)
+        if images.ndim != 4 or images.shape[1] != 3 or not images.shape[2] or not images.shape[3]:
+            raise InputError(f"images of shape {tuple(images.shape)}; expected (batch, 3, height, width)")
+        height, width = images.shape[2:]
+        x = self.patch_embed(functional.pad(images, (0, -width % 32, 0, -height % 32)))
         maps = []
         for stage in self.layers:
             stage_map, x = stage(x)
-            maps.append(stage_map)
+            stride = 4 * 2 ** len(maps)
+            maps.append(stage_map[..., : -(-height // stride), : -(-width // stride)])
         return maps
 
     def features(self, images: Tensor) -> Tensor:
         """Pooled features (batch, 8E)."""
         return self.norm(self.stage_maps(images)[-1]).mean((-2, -1))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits, or the features where the head is left out."""
-        return self.head(self.features(images))
+    def forward(self, images: Tensor, features: bool = False) -> Tensor | list[Tensor]:
+        """Logits, or the pooled features where the head is left out.
+
+        Args:
+            images: (batch, 3, height, width), normalised.
+            features: return the maps of the four stages for dense networks instead; see ``stage_maps``.
+        """
+        return self.stage_maps(images) if features else self.head(self.features(images))
 
 
 def _norm(dim: int, config: ShiftViTConfig) -> nn.Module:

@@ -98,6 +98,7 @@ class InvertedResidual(nn.Module):
         if triplet is not None:
             layers.append(TripletAttention(triplet))
         self.conv = nn.Sequential(*layers)
+        self.stride = stride
         self.residual = stride == 1 and in_planes == planes
 
     def forward(self, x: Tensor) -> Tensor:
@@ -128,9 +129,21 @@ class TripletMobileNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
         nn.init.normal_(head.weight, std=0.01)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits."""
-        return self.classifier(self.features(images).mean((-2, -1)))
+    def forward(self, images: Tensor, features: bool = False) -> Tensor | list[Tensor]:
+        """Logits, or the maps for dense networks.
+
+        Args:
+            images: (batch, 3, H, W).
+            features: return the last map of strides 4, 8, 16 and 32 instead; the last has all channels of the head.
+        """
+        x, maps = images, list[Tensor]()
+        for layer in self.features:
+            x = layer(x)
+            if not maps or (isinstance(layer, InvertedResidual) and layer.stride > 1):
+                maps.append(x)
+            else:
+                maps[-1] = x
+        return maps[1:] if features else self.classifier(x.mean((-2, -1)))
 
 
 def _divisible(channels: float, divisor: int = 8) -> int:
