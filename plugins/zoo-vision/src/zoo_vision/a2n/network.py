@@ -80,6 +80,11 @@ def example(config: A2NConfig, batch_size: int = 2, seed: int = 0) -> dict[str, 
     return {"images": torch.rand(batch_size, 3, 9, 11, generator=generator) * config.value_range}
 
 
+def paper_input(config: A2NConfig) -> dict[str, Tensor]:
+    """What gives one picture of 1280 x 720 pixels."""
+    return {"images": torch.empty(1, 3, 720 // config.scale, 1280 // config.scale)}
+
+
 def preprocess(config: A2NConfig) -> Callable[[Any], dict[str, Tensor]]:
     """A path, PIL image or array at its own size, from 0 to ``value_range``."""
     return lambda source: {"images": images.stretched_tensor(source) * config.value_range}

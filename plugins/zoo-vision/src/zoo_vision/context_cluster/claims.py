@@ -67,6 +67,20 @@ def check_set_property() -> Measurement:
     return Measurement(f"largest difference {difference:.1e}", difference < 1e-14)
 
 
+def check_multiply_adds() -> Measurement:
+    """Products of the tiny and the small size, for one image."""
+    found = {}
+    for preset in ("tiny", "small"):
+        counted = zoo.info(f"context-cluster/{preset}").flops
+        assert counted is not None
+        found[preset] = counted.total // 2
+    return Measurement(
+        ", ".join(f"{preset} {count / 1e9:.3f}e9 = {count / 2**30:.2f} x 2^30" for preset, count in found.items()),
+        [round(count / 2**30, 1) for count in found.values()] == [1.0, 2.6],
+        "the paper's thousand millions are 2^30, as its millions are 2^20",
+    )
+
+
 def check_cost() -> Measurement:
     """Products of a 56 x 56 map with 4 centres, all points in one region, against those of attention, counted."""
     from torch.utils.flop_counter import FlopCounterMode

@@ -51,6 +51,7 @@ PAPER = Paper(
             build="network:ContextCluster",
             config="config:ContextClusterConfig",
             example="network:example",
+            paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
             picture="claims:picture",
@@ -113,6 +114,12 @@ PAPER = Paper(
                     "neither regions nor centres cost parameters",
                     figure="tiny, tiny2 and tiny-plain have the same count",
                     check="claims:check_free_regions",
+                ),
+                Claim(
+                    "multiply-adds of the published sizes at 224 x 224; the paper's G are 2^30",
+                    figure="tiny 1.0G, small 2.6G",
+                    check="claims:check_multiply_adds",
+                    slow=True,
                 ),
                 Claim(
                     "classifies digits better than a linear model",

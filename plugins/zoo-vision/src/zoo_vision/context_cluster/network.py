@@ -155,6 +155,11 @@ def example(config: ContextClusterConfig, batch_size: int = 2, seed: int = 0) ->
     return {"images": torch.randn(batch_size, 3, *sides, generator=torch.Generator().manual_seed(seed))}
 
 
+def paper_input(config: ContextClusterConfig) -> dict[str, Tensor]:
+    """One image of 224 x 224 pixels."""
+    return {"images": torch.empty(1, 3, 224, 224)}
+
+
 def preprocess(config: ContextClusterConfig) -> Callable[[Any], dict[str, Tensor]]:
     """From a path, a PIL image or an array to ``forward``'s arguments."""
     return images.preprocessor(config.dataset, config.image_size)

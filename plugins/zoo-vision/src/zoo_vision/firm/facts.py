@@ -26,6 +26,7 @@ PAPER = Paper(
             build="network:FIRM",
             config="config:FIRMConfig",
             example="network:example",
+            paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
             picture="claims:picture",

@@ -115,6 +115,11 @@ def example(config: FIRMConfig, batch_size: int = 2, seed: int = 0) -> dict[str,
     return {"images": images, "guidance": guidance[..., :39, :45]}
 
 
+def paper_input(config: FIRMConfig) -> dict[str, Tensor]:
+    """One image of 512 x 512 pixels and its guidance."""
+    return {"images": torch.empty(1, 3, 512, 512), "guidance": torch.empty(1, 1, 512, 512)}
+
+
 def preprocess(config: FIRMConfig) -> Callable[[Any], dict[str, Tensor]]:
     """A photograph (path, PIL image or array) without guidance, or a pair (photograph, marks).
 

@@ -38,6 +38,7 @@ PAPER = Paper(
             build="network:MSINet",
             config="config:MSINetConfig",
             example="network:example",
+            paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
             picture="claims:picture",

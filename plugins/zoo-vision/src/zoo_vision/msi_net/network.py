@@ -132,6 +132,11 @@ def example(config: MSINetConfig, batch_size: int = 2, seed: int = 0) -> dict[st
     return {"images": torch.rand(batch_size, 3, 33, 42, generator=torch.Generator().manual_seed(seed)) * 255}
 
 
+def paper_input(config: MSINetConfig) -> dict[str, Tensor]:
+    """One image of the size that photographs are brought to."""
+    return {"images": torch.empty(1, 3, config.height, config.width)}
+
+
 def preprocess(config: MSINetConfig) -> Callable[[Any], dict[str, Tensor]]:
     """A path, PIL image or array, whole and padded to the config's size, from 0 to 255."""
 

@@ -31,6 +31,7 @@ PAPER = Paper(
             build="network:RASM",
             config="config:RASMConfig",
             example="network:example",
+            paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
             picture="claims:picture",

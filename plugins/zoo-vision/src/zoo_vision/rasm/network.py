@@ -203,6 +203,11 @@ def example(config: RASMConfig, batch_size: int = 2, seed: int = 0) -> dict[str,
     return {"images": torch.rand(batch_size, 3, 33, 42, generator=generator), "mask": mask.float()}
 
 
+def paper_input(config: RASMConfig) -> dict[str, Tensor]:
+    """One image of 256 x 256 pixels, for which the paper counts, and its mask."""
+    return {"images": torch.empty(1, 3, 256, 256), "mask": torch.empty(1, 1, 256, 256)}
+
+
 def mask_beside(source: Any) -> Path:
     """The mask of a photograph: the file of the same name with ``-mask.png`` in place of its suffix."""
     path = Path(source)

@@ -1,0 +1,81 @@
+"""Image classifiers at 224 x 224 pixels, each beside a ViT of equal cost from transformers.
+
+Images per second of every preset that counts its cost at that size, in eval mode on the CPU, and of a plain ViT
+(patches of 16 pixels, 12 layers, heads of 32 features, fused attention) whose width brings it nearest to the same
+number of floating-point operations. Measured one after the other, so that both see the same machine.
+"""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+import torch
+from torch import nn
+from transformers import ViTConfig, ViTForImageClassification
+
+import zoo
+from benchmarks.measuring import table
+from zoo.counting import flops
+from zoo.evidence.measuring import quickest
+
+SIDE, BATCH, REPEAT = 224, 4, 3
+WIDTHS = range(64, 1600, 32)
+
+
+def classifiers() -> list[str]:
+    """Presets of the vision plugin that classify images of this size."""
+    names = [
+        f"{offer.entry.id}/{preset}"
+        for offer in zoo.entries(kind="model", plugin="vision", tag="classification")
+        if offer.entry.paper_input
+        for preset in offer.entry.presets
+    ]
+    return [name for name in names if list(zoo.info(name).flops.inputs.values()) == [[1, 3, SIDE, SIDE]]]
+
+
+def vit(width: int) -> nn.Module:
+    """A plain vision transformer."""
+    config = ViTConfig(
+        hidden_size=width,
+        num_hidden_layers=12,
+        num_attention_heads=width // 32,
+        intermediate_size=4 * width,
+        image_size=SIDE,
+        patch_size=16,
+        num_labels=1000,
+    )
+    return ViTForImageClassification._from_config(config, attn_implementation="sdpa").eval()
+
+
+@cache
+def cost_of_vit(width: int) -> int:
+    """Its floating-point operations for one image."""
+    with torch.device("meta"):
+        return flops(vit(width), torch.empty(1, 3, SIDE, SIDE))
+
+
+def images_per_second(model: nn.Module) -> float:
+    """At the batch size of this benchmark."""
+    images = torch.randn(BATCH, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    return BATCH / quickest(torch.no_grad()(partial(model, images)), REPEAT)
+
+
+def main() -> None:
+    rows = []
+    for name in classifiers():
+        info = zoo.info(name)
+        total = info.flops.total
+        width = min(WIDTHS, key=lambda width: abs(cost_of_vit(width) - total))
+        ours = images_per_second(zoo.load(name, weights=None))
+        theirs = images_per_second(vit(width))
+        cost = f"{total / 2e9:.2f}"
+        beside = f"{width} wide, {cost_of_vit(width) / 2e9:.2f}"
+        rows.append([f"`{name}`", f"{info.parameters / 1e6:.1f}", cost, f"{ours:.1f}", beside, f"{ours / theirs:.2f}"])
+        print(f"{name}: {ours:.1f} images a second, {ours / theirs:.2f} of the ViT's", flush=True)
+    columns = ["preset", "million parameters", "G multiply-adds", "images a second", "ViT", "speed over the ViT's"]
+    print(f"\nClassifiers at {SIDE} x {SIDE}, batches of {BATCH}, {torch.get_num_threads()} threads:\n")
+    print(table(columns, rows))
+
+
+if __name__ == "__main__":
+    main()
