@@ -73,6 +73,7 @@ def check_multiply_adds() -> Measurement:
     for preset in ("tiny", "small"):
         counted = zoo.info(f"context-cluster/{preset}").flops
         assert counted is not None
+        assert counted.total is not None
         found[preset] = counted.total // 2
     return Measurement(
         ", ".join(f"{preset} {count / 1e9:.3f}e9 = {count / 2**30:.2f} x 2^30" for preset, count in found.items()),

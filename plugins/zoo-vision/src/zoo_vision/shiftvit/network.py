@@ -123,7 +123,7 @@ class ShiftViT(nn.Module):
             raise InputError(f"images of shape {tuple(images.shape)}; expected (batch, 3, height, width)")
         height, width = images.shape[2:]
         x = self.patch_embed(functional.pad(images, (0, -width % 32, 0, -height % 32)))
-        maps = []
+        maps: list[Tensor] = []
         for stage in self.layers:
             stage_map, x = stage(x)
             stride = 4 * 2 ** len(maps)
