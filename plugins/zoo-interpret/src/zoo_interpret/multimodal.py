@@ -31,6 +31,7 @@ _CACHES = ("past_key_values", "cache")
 _OF_IMAGES = (
     *("pixel_values", "pixel_values_videos", "image_grid_thw", "video_grid_thw", "image_sizes", "mm_token_type_ids"),
     *("qformer_input_ids", "qformer_attention_mask", "second_per_grid_ts", "rope_deltas", "position_ids"),
+    "mm_encoder_outputs",
 )
 
 
@@ -77,6 +78,19 @@ def language_sites(model: nn.Module) -> list[Site]:
     """
     image_token_ids(model)
     return find_sites(model, group="D")
+
+
+def image_sites(model: nn.Module) -> list[Site]:
+    """The image encoder's attention layers.
+
+    Raises:
+        InputError: no image token, or an encoder whose attention is not found; the message names the architecture.
+    """
+    image_token_ids(model)
+    found = [site for site in find_sites(model) if site.group == "E"]
+    if not found:
+        raise InputError(f"{type(model).__name__} has no image encoder whose attention can be read")
+    return found
 
 
 @dataclass(frozen=True)
