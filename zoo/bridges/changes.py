@@ -213,6 +213,9 @@ def _bytes_of(tensor: Tensor, storage: Tensor) -> Tensor:
 def _in_attributes(path: str, now: Any, built: Any) -> Iterator[Change]:
     mine, fresh = _attributes(now), _attributes(built)
     for name in {**fresh, **mine}:
+        # Recurrent layers list their parameters a second time.
+        if isinstance(built, nn.RNNBase) and name in ("_flat_weights", "_flat_weight_refs"):
+            continue
         if _is_internal(name) or isinstance(inspect.getattr_static(type(built), name, None), functools.cached_property):
             continue
         if name not in mine:

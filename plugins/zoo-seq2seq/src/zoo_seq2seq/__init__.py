@@ -1,0 +1,1 @@
+"""Attention from one sequence to another: translation, generation, speech."""

@@ -1,0 +1,118 @@
+"""What the decoders of this plugin have in common: a memory, a state, one step; and forced decoding on top of them.
+
+A sequence-to-sequence model here is a module with ``encode`` and ``step``. Its memory stays as it is while a sentence
+is decoded, its state changes; both are dataclasses of tensors whose first axis is the batch. That is all that
+``teacher_force`` and ``zoo_seq2seq.search`` know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from zoo_seq2seq.padding import lengths_of
+
+PAD, UNKNOWN, START, END = 0, 1, 2, 3
+"""Ids of padding, unknown words, and the marks around a sentence, in every vocabulary that is trained here."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """What an encoder hands to a decoder.
+
+    Args:
+        states: (batch, source, width), real tokens first.
+        mask: boolean (batch, source), or None where all tokens are real.
+        order: (batch, source) where the tokens lay before they were moved, see ``padding.real_first``.
+        keys: (batch, source, units) projected states, where an attention has them computed once.
+    """
+
+    states: Tensor
+    mask: Tensor | None = None
+    order: Tensor | None = None
+    keys: Tensor | None = None
+
+    @property
+    def lengths(self) -> Tensor:
+        """(batch,) real tokens."""
+        return lengths_of(self.states, self.mask)
+
+
+class Step(NamedTuple):
+    """One step of a decoder: logits (batch, vocabulary), weights (batch, source) and the next state."""
+
+    logits: Tensor
+    attention: Tensor
+    state: Any
+
+
+class Decoder(Protocol):
+    """What search and teacher forcing ask of a model."""
+
+    def encode(self, source_ids: Tensor, source_mask: Tensor | None = None) -> tuple[Any, Any]:
+        """Memory and first state."""
+        ...
+
+    def step(self, tokens: Tensor, memory: Any, state: Any) -> Step:
+        """One step from the last tokens (batch,)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class TranslationOutput:
+    """What the networks give back; also a mapping of its fields.
+
+    Args:
+        logits: (batch, targets, vocabulary); those at i are of the token after target i.
+        attention: (batch, targets, source), zero at padding.
+    """
+
+    logits: Tensor
+    attention: Tensor
+
+    def keys(self) -> list[str]:
+        """Names of the fields."""
+        return [each.name for each in fields(self)]
+
+    def __getitem__(self, name: str) -> Tensor:
+        found: Tensor = getattr(self, name)
+        return found
+
+
+def select(state: T, index: Tensor) -> T:
+    """Rows of every tensor of a state or memory (dataclass, tuple, tensor or None) along the batch."""
+    if isinstance(state, Tensor):
+        return state.index_select(0, index)  # type: ignore[return-value]
+    if is_dataclass(state) and not isinstance(state, type):
+        return replace(state, **{each.name: select(getattr(state, each.name), index) for each in fields(state)})
+    if isinstance(state, tuple):
+        return type(state)(select(each, index) for each in state)
+    return state
+
+
+def teacher_force(model: Decoder, memory: Any, state: Any, target_ids: Tensor) -> tuple[Tensor, Tensor]:
+    """Decode given targets step by step.
+
+    Args:
+        model: the decoder.
+        memory, state: of ``encode``.
+        target_ids: (batch, targets), the start mark first.
+
+    Returns:
+        Logits (batch, targets, vocabulary) and weights (batch, targets, source) over moved tokens.
+    """
+    steps: list[Step] = []
+    for tokens in target_ids.unbind(1):
+        steps.append(model.step(tokens, memory, state))
+        state = steps[-1].state
+    return _stacked([step.logits for step in steps]), _stacked([step.attention for step in steps])
+
+
+def _stacked(rows: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(rows), 1)
