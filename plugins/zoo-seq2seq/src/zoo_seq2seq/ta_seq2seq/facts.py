@@ -1,0 +1,108 @@
+"""The facts of Topic Aware Neural Response Generation."""
+
+from __future__ import annotations
+
+from zoo import Claim, Entry, Paper
+
+PAPER = Paper(
+    id="ta-seq2seq",
+    title="Topic Aware Neural Response Generation",
+    arxiv="1606.08340",
+    year=2017,
+    code=__package__,
+    repo="LynetteXing1991/TAJA-Seq2Seq",
+    commit="59bf9b3",
+    fidelity="paper",
+    replay="conversion:replay",
+    differences=(
+        "The equations put tanh on every logit, which bounds them to [-1, 1]: logit_activation=tanh. The default "
+        "leaves it out, so that the network can be trained.",
+    ),
+    ours=("Topic words outside the vocabulary are not kept: K is a subset of V.",),
+    entries=(
+        Entry(
+            id="ta-seq2seq",
+            kind="model",
+            summary="reply generator that attends to the message and to topic words, and prefers to say the latter",
+            tags=(
+                "dialogue",
+                "generation",
+                "encoder-decoder",
+                "recurrent",
+                "co-attention",
+                "single-level",
+                "soft",
+                "additive",
+            ),
+            build="network:TopicAware",
+            config="config:TopicAwareConfig",
+            example="network:example",
+            differences=(
+                "The released code is of an earlier version with joint attention and without biased generation; its "
+                "maxout readout is readout=maxout.",
+            ),
+            ours=(
+                "Topics of messages: a small Twitter-LDA by Gibbs sampling (`topics.learn_topics`); any other can be "
+                "put in its place.",
+                "h_T is the last state of either direction.",
+                "No weights: Baidu Tieba is not to be had.",
+            ),
+            presets={
+                "ta-seq2seq": {},
+                "s2sa": {"topic_attention": False, "biased_generation": False},
+                "tiny": {
+                    "source_vocab_size": 40,
+                    "target_vocab_size": 40,
+                    "embedding_dim": 12,
+                    "dim": 16,
+                    "topic_dim": 6,
+                },
+            },
+            claims=(
+                Claim(
+                    "topic attention depends on the final message state, message attention does not",
+                    figure="gradient test",
+                    check="claims:check_topic_attention_sees_the_message",
+                ),
+                Claim(
+                    "replies that must mention a word of the topic: the biased model uses more topic words than plain "
+                    "seq2seq with attention",
+                    figure="higher topic-word rate",
+                    check="claims:check_replies_name_topic_words",
+                    slow=True,
+                ),
+                Claim(
+                    "lower perplexity and more distinct words than S2SA and its variants",
+                    needs="Baidu Tieba, 5 million pairs",
+                ),
+            ),
+        ),
+        Entry(
+            id="ta-seq2seq-law",
+            kind="model",
+            summary="the law of the next word alone: a language term for all words and a second term for topic words",
+            tags=("dialogue", "generation"),
+            build="law:BiasedLaw",
+            config="config:BiasedLawConfig",
+            example="law:example",
+            presets={"tiny": {"vocab_size": 20, "state_dim": 8, "embedding_dim": 6, "context_dim": 10}},
+            claims=(
+                Claim(
+                    "a topic word's probability is never lower than that of an equal non-topic word",
+                    figure="p(topic w)/p(non-topic w') > exp(psi_V(w)-psi_V(w'))",
+                    check="claims:check_topic_words_are_likelier",
+                ),
+                Claim(
+                    "with an empty topic set K the output law is the plain softmax of psi_V",
+                    figure="exact",
+                    check="claims:check_empty_topics",
+                ),
+                Claim(
+                    "the distribution sums to 1 over the vocabulary",
+                    figure="1 within 1e-6",
+                    check="claims:check_sums_to_one",
+                ),
+            ),
+        ),
+    ),
+)
