@@ -19,6 +19,6 @@ f is tanh in the equations, which bounds the logits to [-1, 1] and makes the law
 (``logit_activation=none``) is what can be trained. Without topic attention and without the bias this is the plain
 attentional reply (S2SA).
 
-Order: ``law`` (the next word), ``network``, ``topics`` (topic words of messages, from a mixture of one topic each),
-``chat`` (the synthetic task). ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
+Read in this order: ``law`` (the next word), ``network``, ``topics`` (topic words of messages, from a mixture of one
+topic each), ``chat`` (the synthetic task). ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
 """
