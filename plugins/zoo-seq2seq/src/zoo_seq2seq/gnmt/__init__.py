@@ -19,6 +19,6 @@ min(sum_t p_ts, 1), and drops tokens and hypotheses that are 3 below the best. W
 from text. A reward (GLEU) can follow likelihood in training, and matrices can be of 8 bits in inference.
 
 Read in this order: ``layers`` (an LSTM over a batch, bounded where asked), ``network``, ``methods`` (search and word
-pieces attached to any translator; the search itself is ``zoo_seq2seq.search``, the pieces ``zoo_seq2seq.wordpieces``), ``rewards``,
-``quantised``. ``config``, ``conversion``, ``claims``, ``training`` and ``facts`` are what their names say.
+pieces attached to any translator; the search itself is ``zoo_seq2seq.search``, the pieces ``zoo_seq2seq.wordpieces``),
+``rewards``, ``quantised``. ``config``, ``conversion``, ``claims``, ``training`` and ``facts`` are what their names say.
 """
