@@ -33,18 +33,25 @@ from zoo.bridges.transformers.sites import Site, feed_forward_output, find_block
 from zoo.bridges.transformers.streams import at_streams
 from zoo.errors import InputError
 
-Component = Literal["query", "key", "value"]
+Component = Literal["query", "key", "value", "output"]
 Metric = Callable[[Any], Tensor]
 """What a model returned to a number, such as a logit difference."""
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """What a head receives: its queries, keys or values. Of grouped key/value heads, ``head`` counts these."""
+    """What a head receives, queries, keys or values, or puts out. Of shared keys and values, ``head`` counts these."""
 
     layer: int
     head: int
     component: Component
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The residual stream at a place: before block ``place``, or after the last; see ``streams``."""
+
+    place: int
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,7 @@ def path_effects(
     tokenizer: Any = None,
     *,
     metric: Metric,
-    receivers: Sequence[Receiver] = (),
+    receivers: Sequence[Receiver | Stream] = (),
     position: int | Tensor = -1,
     freeze_feed_forward: bool = False,
     senders: Sequence[Place] | None = None,
@@ -130,7 +137,8 @@ def path_effects(
         clean, corrupt: inputs of the same shape; see ``inputs.as_inputs``.
         tokenizer: for texts.
         metric: of what the model returns; ``logit_difference`` for instance.
-        receivers: heads' components; the residual stream after the last block by default, that is the logits.
+        receivers: heads' components, or places of the residual stream; by default that after the last block, that is
+            the logits.
         position: where heads are patched and frozen, and receivers read; one (batch,) for each example.
         freeze_feed_forward: only paths without feed-forward networks in between.
         senders: (layer, head) of those in question; by default all that lie before a receiver or beside it.
@@ -140,16 +148,17 @@ def path_effects(
         InputError: inputs of different shapes, receivers that do not exist, or no difference between the two runs.
     """
     runs = _Runs(model, clean, corrupt, tokenizer, metric)
-    if receivers:
-        runs.require(receivers)
-        last = max(receiver.layer for receiver in receivers)
-        own = {(receiver.layer, receiver.head) for receiver in receivers if receiver.component == "query"}
-        senders = (
-            [place for place in runs.places() if place[0] <= last and place not in own] if senders is None else senders
-        )
+    runs.require(receivers)
+    heads = [receiver for receiver in receivers if isinstance(receiver, Receiver)]
+    if heads and senders is None:
+        last = max(receiver.layer for receiver in heads)
+        own = {(receiver.layer, receiver.head) for receiver in heads if receiver.component in ("query", "output")}
+        streams = len(heads) < len(receivers)
+        senders = [place for place in runs.places() if (streams or place[0] <= last) and place not in own]
 
     def patched(sender: Place) -> Tensor:
-        with runs.frozen(sender, position, freeze_feed_forward), _seen(model, runs.sites, receivers, position) as seen:
+        # Receivers look before the freezing: what they put out themselves is seen as it would be.
+        with _seen(model, runs.sites, receivers, position) as seen, runs.frozen(sender, position, freeze_feed_forward):
             runs.run(runs.clean)
         with _received(model, runs.sites, receivers, position, seen):
             return runs.measure(runs.clean)
@@ -185,10 +194,13 @@ class _Runs:
     def places(self) -> list[Place]:
         return [(layer, head) for layer in range(len(self.sites)) for head in range(self.heads)]
 
-    def require(self, receivers: Sequence[Receiver]) -> None:
+    def require(self, receivers: Sequence[Receiver | Stream]) -> None:
         for receiver in receivers:
+            if isinstance(receiver, Stream):
+                continue
             site = self.sites[receiver.layer] if 0 <= receiver.layer < len(self.sites) else None
-            heads = 0 if site is None else site.num_heads if receiver.component == "query" else site.num_kv_heads
+            per_query = receiver.component in ("query", "output")
+            heads = 0 if site is None else site.num_heads if per_query else site.num_kv_heads
             if not 0 <= receiver.head < heads:
                 raise InputError(f"no receiver {receiver}: {len(self.sites)} layers, {heads} heads of that component")
 
@@ -261,27 +273,26 @@ def _put_back(clean: Tensor, position: int | Tensor) -> Callable[..., Tensor]:
 
 @contextmanager
 def _seen(
-    model: nn.Module, sites: Sequence[Site], receivers: Sequence[Receiver], position: int | Tensor
+    model: nn.Module, sites: Sequence[Site], receivers: Sequence[Receiver | Stream], position: int | Tensor
 ) -> Iterator[dict[Any, Tensor]]:
     """What receivers see within the context, at a position, filled while the model runs."""
     seen: dict[Any, Tensor] = {}
-    if not receivers:
 
-        def keep_stream(place: int, stream: Tensor) -> None:
-            seen["stream"] = stream[at_positions(stream, position)]
+    def keep_stream(place: int, stream: Tensor) -> None:
+        seen[Stream(place)] = stream[at_positions(stream, position)]
 
-        with at_streams(model, keep_stream, before=[len(find_blocks(model))]):
-            yield seen
-        return
-
-    def keep(site: Site, query: Tensor, key: Tensor, value: Tensor) -> None:
+    def keep_projections(site: Site, query: Tensor, key: Tensor, value: Tensor) -> None:
         parts = {"query": query, "key": key, "value": value}
-        for receiver in receivers:
-            if sites[receiver.layer].name == site.name:
-                part = parts[receiver.component][:, receiver.head]
-                seen[receiver] = part[at_positions(part, position)]
+        for receiver in _of(receivers, sites, site):
+            part = parts[receiver.component][:, receiver.head]
+            seen[receiver] = part[at_positions(part, position)]
 
-    with attending(model, sites=_layers(sites, receivers), projections=keep):
+    def keep_outputs(site: Site, outputs: Tensor) -> None:
+        for receiver in _of(receivers, sites, site, outputs=True):
+            part = outputs[:, :, receiver.head]
+            seen[receiver] = part[at_positions(part, position)]
+
+    with _looking(model, sites, receivers, keep_stream, keep_projections, keep_outputs):
         yield seen
 
 
@@ -289,32 +300,68 @@ def _seen(
 def _received(
     model: nn.Module,
     sites: Sequence[Site],
-    receivers: Sequence[Receiver],
+    receivers: Sequence[Receiver | Stream],
     position: int | Tensor,
     seen: dict[Any, Tensor],
 ) -> Iterator[None]:
     """Receivers see what they saw before, at a position, within the context."""
-    if not receivers:
 
-        def put_stream(place: int, stream: Tensor) -> Tensor:
-            changed = stream.clone()
-            changed[at_positions(stream, position)] = seen["stream"]
-            return changed
+    def put_stream(place: int, stream: Tensor) -> Tensor:
+        changed = stream.clone()
+        changed[at_positions(stream, position)] = seen[Stream(place)]
+        return changed
 
-        with at_streams(model, put_stream, before=[len(find_blocks(model))]):
-            yield
-        return
-
-    def put(site: Site, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def put_projections(site: Site, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = {"query": query.clone(), "key": key.clone(), "value": value.clone()}
-        for receiver in receivers:
-            if sites[receiver.layer].name == site.name:
-                part = parts[receiver.component][:, receiver.head]
-                part[at_positions(part, position)] = seen[receiver]
+        for receiver in _of(receivers, sites, site):
+            part = parts[receiver.component][:, receiver.head]
+            part[at_positions(part, position)] = seen[receiver]
         return parts["query"], parts["key"], parts["value"]
 
-    with attending(model, sites=_layers(sites, receivers), projections=put):
+    def put_outputs(site: Site, outputs: Tensor) -> Tensor:
+        changed = outputs.clone()
+        for receiver in _of(receivers, sites, site, outputs=True):
+            part = changed[:, :, receiver.head]
+            part[at_positions(part, position)] = seen[receiver]
+        return changed
+
+    with _looking(model, sites, receivers, put_stream, put_projections, put_outputs):
         yield
+
+
+@contextmanager
+def _looking(
+    model: nn.Module,
+    sites: Sequence[Site],
+    receivers: Sequence[Receiver | Stream],
+    at_stream: Any,
+    at_projections: Any,
+    at_outputs: Any,
+) -> Iterator[None]:
+    """Functions at the places that receivers are; those of the last stream where there are none."""
+    heads = [receiver for receiver in receivers if isinstance(receiver, Receiver)]
+    places = [receiver.place for receiver in receivers if isinstance(receiver, Stream)]
+    if not receivers:
+        places = [len(find_blocks(model))]
+    written = [receiver for receiver in heads if receiver.component == "output"]
+    projected = [receiver for receiver in heads if receiver.component != "output"]
+    with ExitStack() as stack:
+        if places:
+            stack.enter_context(at_streams(model, at_stream, before=places))
+        if projected:
+            stack.enter_context(attending(model, sites=_layers(sites, projected), projections=at_projections))
+        if written:
+            stack.enter_context(at_heads(model, at_outputs, sites=_layers(sites, written)))
+        yield
+
+
+def _of(
+    receivers: Sequence[Receiver | Stream], sites: Sequence[Site], site: Site, *, outputs: bool = False
+) -> list[Receiver]:
+    """Receivers in a layer: those of its outputs, or the others."""
+    heads = [receiver for receiver in receivers if isinstance(receiver, Receiver)]
+    here = [receiver for receiver in heads if sites[receiver.layer].name == site.name]
+    return [receiver for receiver in here if (receiver.component == "output") == outputs]
 
 
 def _layers(sites: Sequence[Site], receivers: Sequence[Receiver]) -> list[Site]:
