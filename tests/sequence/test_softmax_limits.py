@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
+from zoo import catalogue
 from zoo.bridges.transformers.tiny import tiny_model, tiny_tokenizer
+from zoo.nn.sparse_softmax import entmax15
+from zoo.testing.forms import forms
+from zoo.testing.gradients import scalar
+from zoo.testing.specimens import stir
 from zoo_sequence.softmax_limits.attention import normalised_attention
 from zoo_sequence.softmax_limits.config import NORMALISERS, NormalisedAttentionConfig, SoftmaxLimitsConfig
 from zoo_sequence.softmax_limits.normalisers import normalise
@@ -189,3 +194,25 @@ def test_finite_differences_agree_with_the_jacobian():
         normalise(logits, "hardmax")
     with pytest.raises(zoo.InputError, match="not between"):
         select(normalise(logits), torch.ones(12, 2), 13)
+
+
+def test_supports_that_are_not_taken_have_no_gradient():
+    # The support of four has a spread of exactly 1, whose square root of 0 has an infinite slope.
+    scores = torch.tensor([0.0, 0.0, -2.0, -2.0], dtype=torch.float64, requires_grad=True)
+    weights = entmax15(scores)
+    torch.testing.assert_close(weights, torch.tensor([0.5, 0.5, 0.0, 0.0], dtype=torch.float64))
+    (gradient,) = torch.autograd.grad(weights[0], scores)
+    slope = math.sqrt(0.5) / 2
+    assert gradient.tolist() == pytest.approx([slope, -slope, 0.0, 0.0])
+
+
+def test_self_adjusted_rows_have_finite_gradients_in_half_precision():
+    target = catalogue.current().find("softmax-limits-attention")
+    causal = next(
+        form for form in forms(target.offer.entry, causal=True) if form.instance.normaliser == "self-adjusted-softmax"
+    )
+    layer, x = stir(causal.module), causal.inputs["x"]
+    with torch.autocast("cpu", torch.float16):
+        output = layer(x)
+    gradients = torch.autograd.grad(scalar([output]), list(layer.parameters()))
+    assert all(gradient.isfinite().all() for gradient in gradients)

@@ -60,6 +60,7 @@ def entmax15(scores: Tensor) -> Tensor:
     counts = _counts(scores)
     mean = ordered.cumsum(-1) / counts
     spread = counts * (ordered.square().cumsum(-1) / counts - mean.square())
-    tau = mean - ((1 - spread).clamp(min=0) / counts).sqrt()
+    # Of supports that are not taken only the gradient matters: it must stay finite to come to nothing.
+    tau = mean - ((1 - spread).clamp(min=torch.finfo(scores.dtype).tiny) / counts).sqrt()
     support = (tau <= ordered).sum(-1, keepdim=True).clamp(min=1)
     return (halved - tau.gather(-1, support - 1)).clamp(min=0).square()

@@ -43,7 +43,8 @@ def normalise(logits: Tensor, kind: str = "softmax", *, temperature: float = 1.0
         weights = scores.softmax(-1)
         placed = (known - low) / (high - low).clamp(min=1e-12) * weights
         # Where every logit sits at the minimum there is no place to tell them apart by.
-        return torch.where(placed.sum(-1, keepdim=True) > 0, _shares(placed), weights)
+        total = placed.sum(-1, keepdim=True)
+        return torch.where(total > 0, placed / total.masked_fill(total <= 0, 1.0), weights)
     raise InputError(f"{kind!r} is not one of {', '.join(NORMALISERS)}")
 
 
