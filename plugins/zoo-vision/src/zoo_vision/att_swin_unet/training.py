@@ -1,0 +1,77 @@
+"""Training on scenes: cut-outs pasted on photographs, whose alpha channel is the mask to find.
+
+No skin lesions with masks travel with packages. That is real data, and not the paper's task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo_vision import photographs
+from zoo_vision.att_swin_unet.config import AttSwinUNetConfig
+from zoo_vision.att_swin_unet.network import AttSwinUNet
+from zoo_vision.att_swin_unet.segmentation import agreement
+from zoo_vision.photographs import Split
+
+STEPS = 1000
+SIDE = 64
+
+
+def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Scenes (batch, 3, 64, 64) in [0, 1] with one thing each, and masks (batch, 1, 64, 64) of it, bool."""
+    generator = torch.Generator().manual_seed(seed)
+    grounds = [photographs.photograph(name, 2 * SIDE) for name in photographs.photograph_names(split)]
+    things = photographs.cutout_list(split)
+    for _ in range(count):
+        scenes = []
+        for _ in range(batch_size):
+            ground = grounds[int(torch.randint(len(grounds), (), generator=generator))]
+            thing = things[int(torch.randint(len(things), (), generator=generator))]
+            scenes.append(photographs.scene(ground, (thing,), SIDE, SIDE, generator))
+        yield torch.stack([scene.image for scene in scenes]), torch.stack([scene.mask for scene in scenes])[:, None]
+
+
+def train(
+    config: AttSwinUNetConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
+) -> tuple[nn.Module, dict[str, float]]:
+    """The paper's binary cross-entropy and Adam, at a higher rate; two minutes on one core for ``scenes``."""
+    model = AttSwinUNet(config).train()
+    # Swin's deviation of 0.02 is made for widths from 96; at an eighth of that signals would vanish.
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=STEPS, pct_start=0.1)
+    for step, (images, masks) in enumerate(batches("train", STEPS, 16, seed)):
+        loss = functional.binary_cross_entropy_with_logits(model(images), masks.float())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 100 == 0:
+            log(f"step {step}: loss {loss.item():.3f}")
+    ours, everything = evaluate(model.eval())
+    return model, {"dice": round(ours, 3), "dice_of_mean_mask": round(everything, 3)}
+
+
+def evaluate(model: nn.Module) -> tuple[float, float]:
+    """Mean Dice on 128 scenes of pictures never trained on: the network's, and the best fixed mask's.
+
+    The fixed mask is where things lie in training scenes more often than a share of the time; the share is the one
+    that fits those scenes best.
+    """
+    seen = torch.cat([masks for _, masks in batches("train", 8, 32, seed=11)])
+    mean = seen.float().mean(0, keepdim=True)
+    fixed = [mean > share for share in torch.linspace(0, 0.4, 21).tolist()]
+    scores = [float(agreement(mask.expand_as(seen), seen).dice.mean()) for mask in fixed]
+    best = fixed[max(range(len(fixed)), key=scores.__getitem__)]
+    ours, baseline = [], []
+    for images, truth in batches("held-out", 4, 32, seed=12):
+        with torch.no_grad():
+            ours.append(agreement(model(images) > 0, truth).dice)
+        baseline.append(agreement(best.expand_as(truth), truth).dice)
+    return float(torch.cat(ours).mean()), float(torch.cat(baseline).mean())
