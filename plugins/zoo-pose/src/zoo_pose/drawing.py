@@ -85,6 +85,7 @@ def _cube(axes: Any, joints: Tensor) -> None:
     axes.set_box_aspect((1, 1, 1))
     # Beside the camera, so that the depth, which the picture does not show, is seen.
     axes.view_init(elev=12, azim=-50)
+    axes.locator_params(nbins=3)
     axes.tick_params(labelsize=6)
 
 
