@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from zoo.errors import InputError
+
+_COLOURS = ("#ff3b30", "#34c759", "#0a84ff", "#ffcc00", "#bf5af2", "#64d2ff", "#ff9f0a")
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,19 @@ def suppress_by_class(
     index = torch.cat(found)
     index = index[scores[index].argsort(descending=True, stable=True)][:most]
     return Detections(boxes[index], scores[index], classes[index])
+
+
+def drawn(picture: Image.Image, found: Detections) -> Image.Image:
+    """A copy of an RGB picture with the boxes on it, the surest on top, each in its class's colour with its score."""
+    canvas = picture.copy()
+    brush = ImageDraw.Draw(canvas)
+    width = max(1, min(picture.size) // 150)
+    rows = list(zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True))
+    for box, score, label in reversed(rows):
+        colour = _COLOURS[label % len(_COLOURS)]
+        brush.rectangle(box, outline=colour, width=width)
+        brush.text((box[0] + 2 * width, box[1] + width), f"{label}: {score:.2f}", fill=colour)
+    return canvas
 
 
 def average_precision(found: list[Detections], truth: list[Detections], threshold: float = 0.5) -> float:
