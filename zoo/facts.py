@@ -115,6 +115,7 @@ class Claim:
         needs: what a measurement would need where ``check`` is None ("Penn Treebank", "a GPU").
         slow: the check takes more than a few seconds (timings, training); the test suite leaves
             it to ``zoo verify``.
+        real: the check opens a real pretrained model out of a package; the suite leaves it to ``zoo verify --real``.
     """
 
     statement: str
@@ -122,6 +123,7 @@ class Claim:
     check: str | None = None
     needs: str = ""
     slow: bool = False
+    real: bool = False
 
     def __post_init__(self) -> None:
         _check_texts("claim", statement=self.statement, figure=self.figure, needs=self.needs)

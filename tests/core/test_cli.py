@@ -295,6 +295,33 @@ def test_a_check_that_raises_leaves_the_others_measured(run, install, problem):
     assert words == ["check failed", "holds"]
 
 
+def test_claims_about_real_models_wait_to_be_asked_for(run, install):
+    claims = (
+        'Claim("it holds", figure="2", check="PKG.layers:check_holds", real=True), '
+        'Claim("it waits", check="PKG.layers:check_waits", real=True), Claim("plain", check="PKG.layers:check_plain"))'
+    )
+    start, end = CATALOGUE.index('Claim("it fails"'), CATALOGUE.index('Entry(id="layered-method"')
+    missing = """
+    def check_plain():
+        return zoo.Measurement("3", True)
+
+    def check_waits():
+        raise zoo.MissingDependency("the models are not installed. Run: pip install models")
+"""
+    install(
+        "acme",
+        catalogue=CATALOGUE[:start] + claims + "),\n                " + CATALOGUE[end:],
+        layers=LAYERS + missing,
+    )
+    words = [verdict["verdict"] for verdict in json.loads(run("verify", "layered", "--json")[1])]
+    assert words == ["not measured", "not measured", "holds"]
+    assert "opens a real model: zoo verify --real" in run("verify", "layered")[1]
+    code, out, _ = run("verify", "layered", "--real")
+    assert code == 0
+    assert out.count("measured  ") == 1
+    assert "pip install models\n  not measured" in out
+
+
 @pytest.mark.parametrize(
     ("licence", "lines"),
     [

@@ -251,7 +251,7 @@ def _claims(claims: Sequence[Claim], measured: Mapping[str, Measurement]) -> str
         if claim.check is None:
             figure, verdict = "-", f"not measured: needs {claim.needs}"
         elif found is None:
-            figure, verdict = "-", "run `zoo verify`"
+            figure, verdict = "-", "run `zoo verify --real`" if claim.real else "run `zoo verify`"
         else:
             note = f" ({found.note})" if found.note else ""
             figure, verdict = found.measured + note, "holds" if found.holds else "**not reproduced**"

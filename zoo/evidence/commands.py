@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 @click.command("verify", short_help="Measure the claims of entries beside their papers' figures.")
 @click.argument("names", nargs=-1, required=True, type=EntryName())
 @click.option("--fast", is_flag=True, help="Leave out timings and trainings.")
+@click.option("--real", is_flag=True, help="The claims about real pretrained models out of packages, and no others.")
 @click.option("--record", is_flag=True, help="Write the figures next to the model cards, for zoo card.")
 @json_option
-def verify_command(names: tuple[str, ...], fast: bool, record: bool, as_json: bool) -> None:
+def verify_command(names: tuple[str, ...], fast: bool, real: bool, record: bool, as_json: bool) -> None:
     """Measure the claims of NAMES (entries, or papers for all their entries)."""
     from zoo.evidence import card, figures, verify
 
     verdicts = []
     for offer in card.offers(names):
-        for verdict in verify.verify(offer.entry, slow=not fast):
+        for verdict in verify.verify(offer.entry, slow=not fast, real=real):
             verdicts.append(verdict)
             if record and verdict.measurement is not None:
                 figures.record(offer, verdict.claim, verdict.measurement, card.FOLDER)
@@ -61,7 +62,7 @@ def verify_command(names: tuple[str, ...], fast: bool, record: bool, as_json: bo
 def _note(verdict: Verdict) -> str:
     if verdict.measurement is not None:
         return verdict.measurement.note
-    return verdict.error or f"needs {verdict.claim.needs}"
+    return verdict.error or verdict.missing or f"needs {verdict.claim.needs}"
 
 
 def _print_verdict(verdict: Verdict) -> None:

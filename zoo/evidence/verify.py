@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zoo.errors import MissingDependency
 from zoo.facts import Claim, Entry, Measurement
 from zoo.foreign import Failure, attempt
 from zoo.targets import resolve
@@ -13,13 +14,23 @@ from zoo.targets import resolve
 
 @dataclass(frozen=True)
 class Verdict:
-    """One claim and what was measured: None where nothing here can measure it, or where its check raised ``error``."""
+    """One claim and what was measured, if anything.
+
+    Args:
+        entry: its id.
+        claim: what was promised.
+        measurement: None where nothing was measured.
+        seconds: that the check took.
+        error: what the check raised.
+        missing: why the check could not run: a package that is not here, or a real model that was not asked for.
+    """
 
     entry: str
     claim: Claim
     measurement: Measurement | None
     seconds: float
     error: str = ""
+    missing: str = ""
 
     @property
     def word(self) -> str:
@@ -29,25 +40,38 @@ class Verdict:
         return "holds" if self.measurement.holds else "does not hold"
 
 
-def verify(entry: Entry, *, slow: bool = True) -> Iterator[Verdict]:
+def verify(entry: Entry, *, slow: bool = True, real: bool = False) -> Iterator[Verdict]:
     """Measure an entry's claims one after the other.
 
     Args:
         entry: whose claims.
         slow: whether timings and trainings are run too.
+        real: run the claims about real pretrained models, and no others.
     """
     for claim in entry.claims:
         if claim.check is None:
-            yield Verdict(entry.id, claim, None, 0.0)
-        elif slow or not claim.slow:
+            if not real:
+                yield Verdict(entry.id, claim, None, 0.0)
+        elif claim.real and not real:
+            yield Verdict(entry.id, claim, None, 0.0, missing="opens a real model: zoo verify --real")
+        elif claim.real == real and (slow or not claim.slow):
             start = time.perf_counter()
             # The other claims still want to be measured, whatever this check raises.
-            found = attempt(lambda claim=claim: measure(claim))  # type: ignore[misc]
+            found = attempt(lambda claim=claim: _outcome(claim))  # type: ignore[misc]
             seconds = time.perf_counter() - start
             if isinstance(found, Failure):
-                yield Verdict(entry.id, claim, None, seconds, found.reason)
+                yield Verdict(entry.id, claim, None, seconds, error=found.reason)
+            elif isinstance(found, MissingDependency):
+                yield Verdict(entry.id, claim, None, seconds, missing=str(found))
             else:
                 yield Verdict(entry.id, claim, found, seconds)
+
+
+def _outcome(claim: Claim) -> Measurement | MissingDependency:
+    try:
+        return measure(claim)
+    except MissingDependency as error:
+        return error
 
 
 def measure(claim: Claim) -> Measurement:
