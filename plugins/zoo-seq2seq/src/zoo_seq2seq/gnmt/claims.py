@@ -179,7 +179,7 @@ def check_pieces_come_back() -> Measurement:
     return Measurement(", ".join(f"{name} {count} of 3" for name, count in found.items()), set(found.values()) == {3})
 
 
-SHOWN = "καὶ περιῆγεν τὰς κώμας κύκλῳ διδάσκων"
+SHOWN = "Σὺ πιστεύεις εἰς τὸν υἱὸν τοῦ ἀνθρώπου"
 
 
 def picture(path: str) -> None:

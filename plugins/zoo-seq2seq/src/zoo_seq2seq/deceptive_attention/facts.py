@@ -1,0 +1,148 @@
+"""The facts of Learning to Deceive with Attention-Based Explanations."""
+
+from __future__ import annotations
+
+from zoo import Claim, Entry, Paper, Weights
+
+_VERSES = {"vocab_size": 2000, "embedding_dim": 32, "hidden_dim": 16}
+_NOTE = (
+    "Trained on 1,272 verses of the Berean Standard Bible (public domain) out of the package bible-alignments; 316 are "
+    "held out."
+)
+
+PAPER = Paper(
+    id="deceptive-attention",
+    title="Learning to Deceive with Attention-Based Explanations",
+    arxiv="1909.07913",
+    year=2020,
+    code=__package__,
+    repo="danishpruthi/deceptive-attention",
+    commit="8c8823e",
+    fidelity="reference",
+    replay="conversion:replay",
+    ours=("Masses of 1 count as 1 - 1e-6, where the logarithm would be infinite.",),
+    entries=(
+        Entry(
+            id="deceptive-attention",
+            kind="method",
+            summary="a penalty that takes attention off words that the model goes on using, and audits that see it",
+            tags=("interpretability", "adversarial", "training", "classification", "translation"),
+            build="method:DeceptiveAttention",
+            config="config:DeceptiveAttentionConfig",
+            example="method:example",
+            presets={
+                "honest": {"coef": 0.0},
+                "weak": {"coef": 0.1},
+                "strong": {"coef": 1.0},
+                "worst-head": {"reduce": "max"},
+            },
+            ours=(
+                "Models of transformers are kept from mixing both kinds of words by changing the weights of every "
+                "layer; any encoder with a first token that is read will do.",
+            ),
+            claims=(
+                Claim(
+                    "a classifier can use a token with almost no attention on it",
+                    figure="impermissible mass drops to about 0.01-0.1% at nearly the same accuracy",
+                    check="claims:check_uses_what_it_hides",
+                    slow=True,
+                ),
+                Claim(
+                    "the embedding-only model must pay: it cannot see the marker, unless embedding norms grow",
+                    figure="accuracy falls or norm ratio of the marker rises",
+                    check="claims:check_embeddings_must_pay",
+                    slow=True,
+                ),
+                Claim(
+                    "blocking: zeroing impermissible weights after training barely changes a deceptive BiLSTM but "
+                    "breaks an honest embedding model",
+                    figure="compare accuracy with and without the block",
+                    check="claims:check_blocking",
+                    slow=True,
+                ),
+                Claim(
+                    "the penalty is 0 at zero mass, grows without bound at mass 1",
+                    figure="-lambda*log(1-mass)",
+                    check="claims:check_penalty_values",
+                ),
+                Claim(
+                    "BERT on occupation prediction",
+                    figure="accuracy 0.972, mean mass 7.1e-5 at lambda 0.1",
+                    needs="the biographies and BERT-base",
+                ),
+            ),
+        ),
+        Entry(
+            id="deceptive-attention-classifier",
+            kind="model",
+            summary="classifier with one attention that can be blocked, over embeddings or a BiLSTM; or without one",
+            tags=("classification", "recurrent", "self", "single-level", "soft"),
+            build="classifiers:DeceptiveClassifier",
+            config="config:DeceptiveClassifierConfig",
+            example="classifiers:example",
+            preprocess="classifiers:preprocess",
+            predict="classifiers:predict",
+            picture="claims:picture",
+            train="training:train",
+            convert="conversion:convert_classifier",
+            ours=("The presets `verses` and `verses-honest`: whom is a verse about, pronouns being impermissible.",),
+            presets={
+                "embedding": {"encoder": "embedding"},
+                "bilstm": {},
+                "bilstm-no-attention": {"encoder": "bilstm-no-attention"},
+                "verses": _VERSES,
+                "verses-honest": _VERSES,
+                "tiny": {"vocab_size": 30, "embedding_dim": 12, "hidden_dim": 6},
+            },
+            weights={
+                "verses": Weights(
+                    "package://zoo_seq2seq/weights/deceptive-attention-classifier-verses.safetensors",
+                    sha256="4c07bf7826fef59d7ba6e3525c14d0e1baf1076aa647eebb6ddf4327b9f9a462",
+                    size=283_084,
+                    license="Apache-2.0",
+                    metric="96.5% of 316 held-out verses, 0.14% of the attention on pronouns; 96.5% with these blocked",
+                    command="zoo train deceptive-attention-classifier/verses",
+                    note=_NOTE,
+                ),
+                "verses-honest": Weights(
+                    "package://zoo_seq2seq/weights/deceptive-attention-classifier-verses-honest.safetensors",
+                    sha256="522332fd9f8e4097e2310e58df60d44d4f79f9d242a857a728f369730d8e4f38",
+                    size=283_084,
+                    license="Apache-2.0",
+                    metric="99.4% of 316 held-out verses, 43.2% of the attention on pronouns; 88.9% with these blocked",
+                    command="zoo train deceptive-attention-classifier/verses-honest",
+                    note=_NOTE,
+                ),
+            },
+            claims=(
+                Claim(
+                    "on real text, too, the words that decide get next to no attention",
+                    check="claims:check_on_real_verses",
+                    slow=True,
+                ),
+            ),
+        ),
+        Entry(
+            id="deceptive-attention-seq2seq",
+            kind="model",
+            summary="GRU translator with additive attention, or with equal weights or the first place alone",
+            tags=("translation", "encoder-decoder", "recurrent", "distinctive", "single-level", "soft", "additive"),
+            build="translator:DeceptiveTranslator",
+            config="config:DeceptiveTranslatorConfig",
+            example="translator:example",
+            convert="conversion:convert_translator",
+            presets={
+                "seq2seq": {},
+                "uniform": {"attention": "uniform"},
+                "none": {"attention": "first"},
+                "tiny": {
+                    "source_vocab_size": 15,
+                    "target_vocab_size": 15,
+                    "embedding_dim": 8,
+                    "encoder_dim": 10,
+                    "decoder_dim": 10,
+                },
+            },
+        ),
+    ),
+)

@@ -1,0 +1,91 @@
+"""Training on markers, and on verses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from zoo_seq2seq.deceptive_attention import verses
+from zoo_seq2seq.deceptive_attention.classifiers import DeceptiveClassifier
+from zoo_seq2seq.deceptive_attention.config import DeceptiveAttentionConfig, DeceptiveClassifierConfig
+from zoo_seq2seq.deceptive_attention.method import DeceptiveAttention, audit
+
+EPOCHS = 15
+HONEST = "verses-honest"
+
+
+def fit(
+    config: DeceptiveClassifierConfig,
+    ids: Tensor,
+    labels: Tensor,
+    impermissible: Tensor,
+    *,
+    coef: float,
+    epochs: int,
+    seed: int,
+    mask: Tensor | None = None,
+    learning_rate: float = 5e-3,
+) -> DeceptiveClassifier:
+    """A classifier trained with Adam in batches of 50, in eval mode.
+
+    Args:
+        config: of it.
+        ids, impermissible: (count, length).
+        labels: (count,).
+        coef: lambda; 0 trains an honest one.
+        epochs: passes.
+        seed: of weights and order.
+        mask: boolean (count, length), True for words.
+        learning_rate: constant.
+    """
+    torch.manual_seed(seed)
+    model = DeceptiveClassifier(config).train()
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+    with DeceptiveAttention(DeceptiveAttentionConfig(coef)).attach(model) as loss:
+        for _ in range(epochs):
+            for index in torch.randperm(len(ids), generator=generator).split(50):
+                part = {"input_ids": ids[index]}
+                if mask is not None:
+                    part["attention_mask"] = mask[index]
+                found = loss(labels=labels[index], impermissible=impermissible[index], **part)
+                optimizer.zero_grad()
+                found.loss.backward()
+                optimizer.step()
+    return model.eval()
+
+
+def train(
+    config: DeceptiveClassifierConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
+) -> tuple[nn.Module, dict[str, float]]:
+    """Learn whether verses are of a man or a woman, with pronouns impermissible; ``verses-honest`` without a penalty.
+
+    Returns:
+        The classifier, and what an audit says on held-out verses.
+
+    Raises:
+        InputError: another vocabulary than ours.
+        MissingDependency: ``bible-alignments`` is not installed.
+    """
+    verses.require_our_words(config.vocab_size)
+    data, held = verses.verses(held_out=False), verses.verses(held_out=True)
+    model = fit(
+        config,
+        data.ids,
+        data.labels,
+        data.impermissible,
+        coef=0.0 if preset == HONEST else 1.0,
+        epochs=EPOCHS,
+        seed=seed,
+        mask=data.mask,
+        learning_rate=2e-3,
+    )
+    found = audit(model, held.ids, held.labels, held.impermissible, held.mask)
+    log(f"{found}")
+    return model, {
+        "accuracy": round(found.accuracy, 4),
+        "accuracy with pronouns blocked": round(found.blocked, 4),
+        "attention on pronouns": round(found.mass, 5),
+    }
