@@ -205,3 +205,17 @@ def test_errors():
         network()(torch.tensor([[20]]), torch.tensor([[2]]))
     with pytest.raises(zoo.MaskError):
         network()(torch.tensor([[5, 6]]), torch.tensor([[2]]), torch.ones(1, 3, dtype=torch.bool))
+
+
+def test_translates_a_sentence():
+    model = zoo.load("luong-attention-nmt/bible")
+    from zoo_seq2seq.luong_attention.network import predict, preprocess
+
+    inputs = preprocess(model.config)("καὶ εἶπεν αὐτοῖς")
+    assert model(**inputs).logits.shape == (1, 1, 800)
+    found = predict(model, model.config, "καὶ εἶπεν αὐτοῖς")
+    assert "said to them" in found["translation"]
+    with pytest.raises(zoo.InputError, match="no word"):
+        predict(model, model.config, "  ")
+    with pytest.raises(zoo.InputError, match="bible"):
+        preprocess(LuongNMTConfig())

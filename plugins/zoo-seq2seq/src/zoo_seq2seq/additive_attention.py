@@ -55,4 +55,5 @@ class AdditiveAttention(nn.Module):
         v = self.v
         if self.scale is not None:
             v = self.scale * v / v.norm()
-        return summed.tanh() @ v
+        # A product with a vector may round by where in memory the vector lies; a sum does not.
+        return (summed.tanh() * v).sum(-1)

@@ -97,7 +97,7 @@ class LuongAttention(nn.Module):
             places = torch.arange(query.shape[1], device=query.device) if steps is None else steps
             last = (lengths - 1).clamp(min=0)[:, None]
             return torch.minimum(places.expand(query.shape[:2]), last).to(_wide(query))
-        share = (self.W_p(query).tanh() @ self.v_p).to(_wide(query)).sigmoid()
+        share = (self.W_p(query).tanh() * self.v_p).sum(-1).to(_wide(query)).sigmoid()
         return lengths[:, None] * share
 
     def _everywhere(
@@ -140,7 +140,8 @@ class LuongAttention(nn.Module):
             return _products(query, memory)
         if self.v_a is not None:
             of_query, of_memory = self.W_a.weight.split(self.config.dim, 1)
-            return ((query @ of_query.T)[:, :, None] + memory @ of_memory.T).tanh() @ self.v_a
+            compared = ((query @ of_query.T)[:, :, None] + memory @ of_memory.T).tanh()
+            return (compared * self.v_a).sum(-1)
         compared = self.W_a(query)
         if self.config.score == "general":
             return _products(compared, memory)

@@ -126,7 +126,7 @@ def check_alignments() -> Measurement:
     )
 
 
-SHOWN = "καὶ περιῆγεν τὰς κώμας κύκλῳ διδάσκων"
+SHOWN = "Σὺ πιστεύεις εἰς τὸν υἱὸν τοῦ ἀνθρώπου"
 
 
 def picture(path: str) -> None:

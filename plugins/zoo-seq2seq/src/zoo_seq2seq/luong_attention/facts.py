@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 _BIBLE = {
     "source_vocab_size": 800,
@@ -13,6 +13,12 @@ _BIBLE = {
     "window": "global",
     "dropout": 0.1,
 }
+_NOTE = (
+    "Trained on 18,963 clauses of the New Testament in Greek (SBLGNT, CC-BY-4.0) and English (Berean Standard Bible, "
+    "public domain), out of the package bible-alignments; one verse of twenty is held out, 805 clauses that occur "
+    "nowhere else."
+)
+
 PAPER = Paper(
     id="luong-attention",
     title="Effective Approaches to Attention-based Neural Machine Translation",
@@ -102,6 +108,7 @@ PAPER = Paper(
             example="network:example",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="claims:picture",
             train="training:train",
             convert="conversion:convert",
             aliases=("luong-nmt",),
@@ -135,7 +142,39 @@ PAPER = Paper(
                 "bible": _BIBLE,
                 "bible-no-attention": {**_BIBLE, "window": "none"},
             },
+            weights={
+                "bible": Weights(
+                    "package://zoo_seq2seq/weights/luong-attention-nmt-bible.safetensors",
+                    sha256="c58fa357d5ae549bf964dcdfed0d1eb7c0d98aebd86956041de8f1467e9f74f4",
+                    size=964_968,
+                    license="CC-BY-4.0",
+                    metric="6.3 BLEU on held-out verses, 3.6 without attention; alignment error 0.52, diagonal 0.64",
+                    command="zoo train luong-attention-nmt/bible",
+                    note=_NOTE,
+                ),
+                "bible-no-attention": Weights(
+                    "package://zoo_seq2seq/weights/luong-attention-nmt-bible-no-attention.safetensors",
+                    sha256="dea25bc194ddfd0cddc4b3d9f5d736effa32e212872316ee45f3a92da2b68b4c",
+                    size=944_144,
+                    license="CC-BY-4.0",
+                    metric="3.6 BLEU on held-out verses, 6.3 with attention",
+                    command="zoo train luong-attention-nmt/bible-no-attention",
+                    note=_NOTE,
+                ),
+            },
             claims=(
+                Claim(
+                    "attention translates better than the same network without it",
+                    figure="WMT'14: 14.0 BLEU without, 18.1 with attention and input feeding, 19.0 with local-p",
+                    check="claims:check_beats_no_attention",
+                    slow=True,
+                ),
+                Claim(
+                    "attention finds alignments",
+                    figure="alignment error rate 0.34 to 0.39 on RWTH",
+                    check="claims:check_alignments",
+                    slow=True,
+                ),
                 Claim(
                     "WMT'15 English to German, an ensemble of 8",
                     figure="25.9 BLEU",
