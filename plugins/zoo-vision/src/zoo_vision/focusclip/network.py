@@ -1,0 +1,147 @@
+"""The dual encoder with its guided branch, and zero-shot classification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.errors import InputError
+from zoo_vision import images
+from zoo_vision.focusclip.config import FocusCLIPConfig
+from zoo_vision.focusclip.losses import nt_xent
+from zoo_vision.focusclip.towers import TOWERS
+
+_PADDING = 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """What is compared, not normalised: (batch, embed_dim) each; ``masked`` is None without a heat map."""
+
+    image: Tensor
+    text: Tensor
+    masked: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class GuidedLoss:
+    """The three terms and their sum, scalars; the first two are None without a heat map."""
+
+    total: Tensor
+    image_text: Tensor
+    mask_image: Tensor | None = None
+    mask_text: Tensor | None = None
+
+
+class FocusCLIP(nn.Module):
+    """Images, texts and heat maps to features of one space."""
+
+    def __init__(self, config: FocusCLIPConfig) -> None:
+        super().__init__()
+        self.config = config
+        look, read = TOWERS[config.backbone]
+        self.visual, self.visual_embed = look(config), nn.Linear(config.vision_dim, config.embed_dim)
+        self.text, self.text_embed = read(config), nn.Linear(config.text_dim, config.embed_dim)
+        if not config.shared_encoder:
+            self.visual_masked, self.visual_masked_embed = look(config), nn.Linear(config.vision_dim, config.embed_dim)
+        self.alpha = nn.Parameter(torch.tensor(float(config.alpha)))
+
+    def encode_image(self, images: Tensor) -> Tensor:
+        """(batch, 3, image_size, image_size) to (batch, embed_dim)."""
+        self._check_images(images)
+        return self.visual_embed(self.visual(images))
+
+    def encode_text(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Texts (batch, length) to (batch, embed_dim).
+
+        Args:
+            input_ids: padded to ``max_length`` as the authors do; shorter ones are averaged over fewer positions.
+            attention_mask: (batch, length), 1 for words and 0 for padding.
+        """
+        if input_ids.ndim != 2 or input_ids.is_floating_point() or input_ids.shape[1] > self.config.max_length:
+            raise InputError(
+                f"input_ids {list(input_ids.shape)}; expected integers (batch, length up to {self.config.max_length})"
+            )
+        if attention_mask is not None:
+            # Whatever stands in hidden places counts as padding: the authors' mean includes those places.
+            input_ids = torch.where(attention_mask.bool(), input_ids, _PADDING)
+        return self.text_embed(self.text(input_ids, attention_mask))
+
+    def mask(self, images: Tensor, mask: Tensor) -> Tensor:
+        """image (alpha + mask (1 - alpha)); what is dark in a normalised image has the mean colour."""
+        if mask.shape != (len(images), 1, *images.shape[2:]):
+            raise InputError(f"mask {list(mask.shape)}; expected {[len(images), 1, *images.shape[2:]]}")
+        return images * (self.alpha + mask * (1 - self.alpha))
+
+    def encode_masked(self, images: Tensor, mask: Tensor) -> Tensor:
+        """Features (batch, embed_dim) of images seen through heat maps (batch, 1, H, W) in [0, 1]."""
+        self._check_images(images)
+        seen = self.mask(images, mask)
+        if self.config.shared_encoder:
+            return self.visual_embed(self.visual(seen))
+        return self.visual_masked_embed(self.visual_masked(seen))
+
+    def forward(
+        self, images: Tensor, input_ids: Tensor, mask: Tensor | None = None, attention_mask: Tensor | None = None
+    ) -> Features:
+        """Encode.
+
+        Args:
+            images: (batch, 3, image_size, image_size), with ImageNet's statistics.
+            input_ids: (batch, length) integers.
+            mask: (batch, 1, image_size, image_size) in [0, 1], or None.
+            attention_mask: (batch, length), 1 for words and 0 for padding; all words if None.
+        """
+        masked = None if mask is None else self.encode_masked(images, mask)
+        return Features(self.encode_image(images), self.encode_text(input_ids, attention_mask), masked)
+
+    def loss(self, features: Features) -> GuidedLoss:
+        """What training minimises."""
+        temperature = self.config.temperature
+        pair = nt_xent(features.image, features.text, temperature)
+        if features.masked is None:
+            return GuidedLoss(pair, pair)
+        mask_image = nt_xent(features.masked, features.image, temperature)
+        mask_text = nt_xent(features.masked, features.text, temperature)
+        return GuidedLoss(mask_image + mask_text + pair, pair, mask_image, mask_text)
+
+    def _check_images(self, images: Tensor) -> None:
+        side = self.config.image_size
+        if images.ndim != 4 or tuple(images.shape[1:]) != (3, side, side):
+            raise InputError(f"images {list(images.shape)}; expected (batch, 3, {side}, {side})")
+
+
+def zero_shot(image: Tensor, text: Tensor) -> Tensor:
+    """Softmax of cosines, without a scale: images (batch, E) and classes (classes, E) to (batch, classes)."""
+    return (functional.normalize(image, dim=-1) @ functional.normalize(text, dim=-1).mT).softmax(-1)
+
+
+def example(config: FocusCLIPConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random images, texts and heat maps."""
+    generator = torch.Generator().manual_seed(seed)
+    side = config.image_size
+    return {
+        "images": torch.randn(batch_size, 3, side, side, generator=generator),
+        "input_ids": torch.randint(0, config.vocab_size, (batch_size, min(9, config.max_length)), generator=generator),
+        "mask": torch.rand(batch_size, 1, side, side, generator=generator),
+    }
+
+
+def paper_input(config: FocusCLIPConfig) -> dict[str, Tensor]:
+    """One image and one padded text, without heat map: what inference costs."""
+    side = config.image_size
+    return {
+        "images": torch.empty(1, 3, side, side),
+        "input_ids": torch.zeros(1, config.max_length, dtype=torch.long),
+    }
+
+
+def preprocess(config: FocusCLIPConfig) -> Callable[[Any], dict[str, Tensor]]:
+    """A path, PIL image or array to the image's argument; texts are tokenized by whoever holds the tokenizer."""
+    side, mean, std = config.image_size, images.IMAGENET_MEAN, images.IMAGENET_STD
+    return lambda source: {"images": images.stretched_tensor(source, side, side, mean, std)}
