@@ -28,7 +28,7 @@ _CHOICES = (
     "Gaussian mixture with as many components as levels, soft ones from one attention head per level. How a head "
     "makes a mask, the mixture's descriptor, class balancing and the schedule are reconstructed.",
     "Point clouds (ModelNet40): give `HierarchicalNetwork(config, encoder=...)` an encoder of them.",
-    "The presets, and linear probes within the network, which send no gradient to the encoder.",
+    "The presets, and linear probes within the network; `probe_loss` trains them and sends the encoder no gradient.",
 )
 _STATE_OF_THE_ART = Claim(
     "state of the art in linear evaluation, about 2 points above earlier hierarchical contrastive methods",
