@@ -1,3 +1,10 @@
 from zoo.testing import suite
 
-TestPlugin = suite("interpret", golden="tests/golden", cards="model_cards")
+LEAK = "as in the authors' code, a row that no key is left for sees everything, padding too"
+
+TestPlugin = suite(
+    "interpret",
+    golden="tests/golden",
+    cards="model_cards",
+    unmet={"attention-pattern-injection": {"padding": LEAK}},
+)
