@@ -14,6 +14,7 @@ from zoo_interpret.attention_posthoc.closed_forms import autograd_gradient, grad
 from zoo_interpret.attention_posthoc.config import ClassifierConfig, PosthocConfig
 from zoo_interpret.attention_posthoc.lime import kernel, lime, presence, ridge_regression
 from zoo_interpret.attention_posthoc.probe import AttentionPosthoc, example
+from zoo_interpret.attention_posthoc.training import accuracy, encode, fit, vocabulary
 
 TINY = ClassifierConfig(40, 16, 8, 8, 3, 2, 20)
 
@@ -159,3 +160,29 @@ def test_what_cannot_be_explained_is_named():
     vit = tiny_model("vit")
     with pytest.raises(zoo.InputError, match="need token ids"):
         AttentionPosthoc(PosthocConfig())(vit, torch.zeros(1, 3, 16, 16))
+
+
+def test_training_finds_the_words_that_decide_and_keeps_the_best_epoch():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(240) % 2
+    fillers = torch.randint(20, (240, 6), generator=generator)
+    texts = [
+        f"{'good' if label else 'bad'} " + " ".join(f"w{index}" for index in row.tolist())
+        for label, row in zip(labels, fillers, strict=True)
+    ]
+    words = vocabulary(texts[:160], 12)
+    assert len(words) == 10
+    assert {"good", "bad"} <= words.keys()
+    ids = encode(texts, words, 9)
+    assert ids[:, 0].eq(0).all()
+    assert ids[:, 8].eq(1).all(), "padding is UNK"
+    assert encode(["good bad unheard"], words, 3).tolist() == [[0, words["good"], words["bad"]]]
+    model = classifier(0, ClassifierConfig(12, 16, 8, 8, 3, 2, 9))
+    parts = [(ids[rows], labels[rows]) for rows in (slice(0, 160), slice(160, 200), slice(200, 240))]
+    accuracies = fit(model, parts[0], parts[1], epochs=8, learning_rate=1e-2)
+    assert accuracy(model, *parts[1]) == max(accuracies)
+    assert accuracy(model, *parts[2]) == 1.0
+    found = AttentionPosthoc(PosthocConfig(samples=200))(model, {"input_ids": parts[2][0]})
+    assert bool((found.lime[:, 1] > 0).eq(parts[2][1].bool()).all()), "the deciding word speaks for or against"
+    with pytest.raises(zoo.InputError, match="0 training"):
+        fit(model, (ids[:0], labels[:0]), parts[1])
