@@ -1,0 +1,72 @@
+"""The facts of DILA."""
+
+from __future__ import annotations
+
+from zoo import Claim, Entry, Paper
+
+PAPER = Paper(
+    id="dila",
+    title=(
+        "DILA: Dictionary Label Attention for Mechanistic Interpretability in High-dimensional Multi-label Medical "
+        "Coding Prediction"
+    ),
+    arxiv="2409.10504",
+    year=2024,
+    code=__package__,
+    fidelity="paper",
+    replay="conversion:replay",
+    entries=(
+        Entry(
+            id="dila",
+            kind="model",
+            summary="multi-label head whose attention is a dictionary's sparse features times one readable matrix",
+            tags=("classification", "medical", "interpretability", "sparse", "single-level", "soft", "label-attention"),
+            build="head:Dila",
+            config="config:DilaConfig",
+            example="head:example",
+            ours=(
+                "Penalties are means over tokens with l1 = 1e-4 and l2 = 1e-5; one port sums them (penalty=sum).",
+                "The paper's number of codes is about 3,700, or 8,900 for all of MIMIC-III; presets take these.",
+                "The language model is not part of the entry: `notes.encode_note` reads long notes in chunks with any "
+                "encoder of transformers.",
+                "Summaries of features by a language model are left to the reader of `reading.Reader.top_tokens`.",
+                "No weights: clinical notes are not to be had.",
+            ),
+            presets={
+                "dila": {},
+                "dila-full": {"num_classes": 8900},
+                "laat": {"mode": "laat"},
+                "tiny": {"dim": 16, "num_features": 32, "num_classes": 10, "laat_dim": 8},
+            },
+            claims=(
+                Claim(
+                    "ablating feature f changes the score of code k by exactly f_t * A[f,k] before the softmax",
+                    figure="exact",
+                    check="claims:check_scores_are_linear",
+                ),
+                Claim(
+                    "sparse codes: a few active features per token after training",
+                    figure="L0 far below m",
+                    check="claims:check_sparse_codes",
+                    slow=True,
+                ),
+                Claim(
+                    "dictionary recovery: decoder columns match the true atoms of synthetic overcomplete sparse data",
+                    figure="mean max cosine 0.99 (random dictionary 0.45)",
+                    check="claims:check_dictionary_recovery",
+                    slow=True,
+                ),
+                Claim(
+                    "the head's cost is linear in tokens and codes; no per-code query network",
+                    figure="count",
+                    check="claims:check_cost_is_linear",
+                ),
+                Claim(
+                    "sparse embeddings are at least 50% more understandable to people than dense ones",
+                    figure="50%",
+                    needs="MIMIC-III and people",
+                ),
+            ),
+        ),
+    ),
+)
