@@ -93,8 +93,8 @@ def check_norms_filter() -> Measurement:
     return Measurement(
         f"SmolLM2-135M: {kept:.0%} of the ten likeliest tokens are kept, the first changes at {changed:.0%} of norms",
         kept < 0.5,
-        f"{len(PROMPTS)} prompts, {2 * count} norms; taken to hold where fewer than half are kept; RMS norms, and another "
-        "model than the paper's",
+        f"{len(PROMPTS)} prompts, {2 * count} norms; taken to hold where fewer than half are kept; RMS norms, and "
+        "another model than the paper's",
     )
 
 
