@@ -19,4 +19,4 @@ def train(
     """The recipe of all lifters; two minutes on one core for the preset ``motions``."""
     frames = config.num_frames
     model = lifter_training.fit(ConvFormer(config), frames, "centre", steps=STEPS, batch_size=64, seed=seed, log=log)
-    return model, lifter_training.metrics_beside_baselines(model, frames, "centre", log)
+    return model, lifter_training.rounded_metrics(model, frames, "centre")

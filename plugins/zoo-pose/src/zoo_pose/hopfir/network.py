@@ -33,7 +33,8 @@ class HopGraphFormer(nn.Module):
         """(batch, 17, dim) to the same shape."""
         if self.hop is not None and self.norm1 is not None:
             x = x + self.hop(self.norm1(x))
-        return x + self.bn(self.gconv(self.norm2(x)).mT).mT.relu()
+        graph = self.gconv(self.norm2(x))
+        return x + self.bn(graph.flatten(0, 1)).view(graph.shape).relu()
 
 
 class Refined(nn.Module):

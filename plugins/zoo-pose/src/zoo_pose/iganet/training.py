@@ -18,4 +18,4 @@ def train(
 ) -> tuple[nn.Module, dict[str, float]]:
     """The recipe of all lifters; two minutes on one core for the preset ``motions``."""
     model = lifter_training.fit(IGANet(config), 1, "all", steps=STEPS, batch_size=160, seed=seed, log=log)
-    return model, lifter_training.metrics_beside_baselines(model, 1, "all", log)
+    return model, lifter_training.rounded_metrics(model, 1, "all")

@@ -24,7 +24,8 @@ class PriorUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Statistics, in training, are over the batch and its nodes."""
-        return self.bn(self.gconv(x).mT).mT.relu()
+        x = self.gconv(x)
+        return self.bn(x.flatten(0, 1)).view(x.shape).relu()
 
 
 class KPA(PriorUnit):

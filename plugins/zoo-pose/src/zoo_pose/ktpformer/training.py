@@ -40,4 +40,4 @@ def train(
         log=log,
         loss=loss,
     )
-    return model, lifter_training.metrics_beside_baselines(model, config.num_frames, "all", log)
+    return model, lifter_training.rounded_metrics(model, config.num_frames, "all")
