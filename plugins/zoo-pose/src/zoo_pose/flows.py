@@ -41,7 +41,7 @@ class RealNVP(nn.Module):
 
     def inverse(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Plane (n, 2) to latent (n, 2), and the logarithm of the determinant (n,)."""
-        z, log_det = x, x.new_zeros(len(x))
+        z, log_det = x, x.new_zeros(x.shape[0])
         for index in reversed(range(len(self.mask))):
             mask = self.mask[index]
             kept = mask * z

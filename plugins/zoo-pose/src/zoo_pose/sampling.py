@@ -46,7 +46,7 @@ def sample_rows(rows: Tensor, size: tuple[int, int], points: Tensor) -> Tensor:
 
 def sample(maps: Tensor, points: Tensor) -> Tensor:
     """(batch, channels, height, width) at points (batch, ..., 2) to (batch, channels, ...)."""
-    if maps.ndim != 4 or points.shape[-1] != 2 or len(points) != len(maps):
+    if maps.ndim != 4 or points.shape[-1] != 2 or points.shape[0] != maps.shape[0]:
         raise InputError(
             f"maps {list(maps.shape)} and points {list(points.shape)}; expected (batch, channels, height, width) and "
             "(batch, ..., 2)"
@@ -73,7 +73,7 @@ def sample_levels(rows: Tensor, sizes: Sequence[tuple[int, int]], points: Tensor
             f"rows {list(rows.shape)} and points {list(points.shape)} for levels of {list(sizes)}; expected "
             f"{sum(lengths)} rows and points (batch, queries, {len(sizes)}, points, 2)"
         )
-    total = rows.new_zeros(len(rows), points.shape[1], rows.shape[2])
+    total = rows.new_zeros(rows.shape[0], points.shape[1], rows.shape[2])
     for level, (size, part) in enumerate(zip(sizes, rows.split(lengths, 1), strict=True)):
         values = sample_rows(part, size, points[:, :, level].flatten(1, 2)).unflatten(1, points.shape[1:4:2])
         total = total + (weights[:, :, level, :, None].to(values.dtype) * values).sum(2)

@@ -38,6 +38,10 @@ class VideoPose:
     score: Tensor
 
 
+# What torch.export is to give back it has to know.
+torch.export.register_dataclass(VideoPose)
+
+
 class Stub(nn.Module):
     """One strided convolution with ReLU, for tests."""
 
@@ -94,7 +98,7 @@ class DSTA(nn.Module):
         """Of all frames' tokens (batch, frames, 17, dim), those of the middle one (batch, 17, dim), part by part."""
         middle = tokens[:, self.config.num_frames // 2]
         parts = middle[:, : PARTS * PART].unflatten(1, (PARTS, PART)).flatten(0, 1) + self.spatial_positions
-        parts = self.spatial_norm(self.spatial_blocks(parts)).unflatten(0, (len(middle), PARTS)).flatten(1, 2)
+        parts = self.spatial_norm(self.spatial_blocks(parts)).unflatten(0, (-1, PARTS)).flatten(1, 2)
         return torch.cat((parts, middle[:, PARTS * PART :]), 1)
 
     def temporal(self, tokens: Tensor) -> Tensor:

@@ -148,7 +148,7 @@ class Decoder(nn.Module):
         side = torch.cat(
             [at.new_full((height * width, 1), 0.05 * 2**level) for level, (height, width) in enumerate(memory.sizes)]
         )
-        whole = torch.cat((at, side.expand(len(at), -1, 2)), -1)
+        whole = torch.cat((at, side.expand(at.shape[0], -1, 2)), -1)
         dropped = memory.padded | ~((whole > 0.01) & (whole < 0.99)).all(-1)
         tokens = self.enc_output_norm(self.enc_output(memory.tokens.masked_fill(dropped[..., None], 0.0)))
         logits = self.enc_class(tokens)

@@ -66,4 +66,4 @@ class DeformableAttention(nn.Module):
             places.transpose(1, 2).flatten(0, 1),
             weights.unflatten(-1, (levels, points)).transpose(1, 2).flatten(0, 1),
         )
-        return self.output_proj(gathered.unflatten(0, (len(query), heads)).transpose(1, 2).flatten(2))
+        return self.output_proj(gathered.unflatten(0, (-1, heads)).transpose(1, 2).flatten(2))

@@ -40,6 +40,10 @@ class Instances:
     first_keypoints: Tensor
 
 
+# What torch.export is to give back it has to know.
+torch.export.register_dataclass(Instances)
+
+
 class GroupPose(nn.Module):
     """Images (batch, 3, H, W) to ``Instances``."""
 
@@ -115,12 +119,12 @@ class GroupPose(nn.Module):
             raise InputError(f"features with {[each.shape[1] for each in features]} channels; expected {channels}")
         first = features[0] if images is None else images
         if padding_mask is None:
-            padding_mask = torch.zeros(len(first), *first.shape[2:], dtype=torch.bool, device=first.device)
-        shape = (len(first), *first.shape[2:]) if images is not None else None
+            padding_mask = torch.zeros(first.shape[0], *first.shape[2:], dtype=torch.bool, device=first.device)
+        shape = (first.shape[0], *first.shape[2:]) if images is not None else None
         if (
             padding_mask.dtype != torch.bool
             or padding_mask.ndim != 3
-            or len(padding_mask) != len(first)
+            or padding_mask.shape[0] != first.shape[0]
             or (shape is not None and padding_mask.shape != shape)
         ):
             raise InputError(

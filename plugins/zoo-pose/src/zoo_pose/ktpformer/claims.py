@@ -80,10 +80,10 @@ def check_locality() -> Measurement:
 
 def check_held_out_motions() -> Measurement:
     """The bundled network, the linear map and the residual network of single frames on held-out clips."""
-    found = lifter_training.evaluate(zoo.load("ktpformer/motions"), 9, "all")
+    found = lifter_training.evaluate(zoo.load("ktpformer/motions"), 5, "all")
     return lifter_training.beside_baselines(found)
 
 
 def picture(path: Path) -> None:
     """Keypoints of a held-out dance, the bundled network's poses, and the true ones, seen from beside the camera."""
-    lifter_training.held_out_picture(zoo.load("ktpformer/motions"), 9, "all", path)
+    lifter_training.held_out_picture(zoo.load("ktpformer/motions"), 5, "all", path)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
-_SMALL = {"dim": 32, "depth": 2, "num_heads": 4}
-
 PAPER = Paper(
     id="ktpformer",
     title="KTPFormer: Kinematics and Trajectory Prior Knowledge-Enhanced Transformer for 3D Human Pose Estimation",
@@ -47,7 +45,7 @@ PAPER = Paper(
                 "81": {"num_frames": 81},
                 "27": {"num_frames": 27},
                 "small": {"num_frames": 81, "dim": 256},
-                "motions": {"num_frames": 9, **_SMALL, "drop_path": 0.0},
+                "motions": {"num_frames": 5, "dim": 32, "depth": 1, "num_heads": 4, "drop_path": 0.0},
                 "tiny": {"num_frames": 9, "dim": 16, "depth": 2, "num_heads": 4, "drop_path": 0.0},
             },
             claims=(

@@ -12,7 +12,7 @@ from zoo_pose.ktpformer.network import KTPFormer
 
 # Of Human3.6M's joints: hands and feet weigh most.
 WEIGHTS = (1, 1, 2.5, 2.5, 1, 2.5, 2.5, 1, 1, 1, 1.5, 1.5, 4, 4, 1.5, 4, 4)
-STEPS = 700
+STEPS = 1200
 
 
 def loss(predicted: Tensor, truth: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def train(
         config.num_frames,
         "all",
         steps=STEPS,
-        batch_size=24,
+        batch_size=64,
         seed=seed,
         log=log,
         loss=loss,

@@ -43,7 +43,7 @@ class DecoderLayer(nn.Module):
         # Groups go into the batch: they never see one another.
         values = x.unflatten(1, (-1, self.group)).flatten(0, 1)
         asked = (x + positions).unflatten(1, (-1, self.group)).flatten(0, 1)
-        mixed = self.self_attn(asked, values).unflatten(0, (len(x), x.shape[1] // self.group)).flatten(1, 2)
+        mixed = self.self_attn(asked, values).unflatten(0, (x.shape[0], x.shape[1] // self.group)).flatten(1, 2)
         x = self.norms[0](x + self.drop(mixed))
         x = self.norms[1](self.cross_attn(x, positions, memory, sizes, references))
         return self.norms[2](x + self.ffn(x))

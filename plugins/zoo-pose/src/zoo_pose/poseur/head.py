@@ -38,6 +38,10 @@ class Pose:
     coarse_sigma: Tensor
 
 
+# What torch.export is to give back it has to know.
+torch.export.register_dataclass(Pose)
+
+
 class PoseurHead(nn.Module):
     """Maps of ``dim`` channels, the finest first, to a ``Pose``."""
 
