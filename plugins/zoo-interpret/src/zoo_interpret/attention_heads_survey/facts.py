@@ -53,7 +53,7 @@ PAPER = Paper(
             build="scores:HeadScorer",
             config="config:HeadScoresConfig",
             example="scores:example",
-            presets={"default": {}, "tiny": {"repeat_length": 10, "prompts": 2, "copy_tokens": 0}},
+            presets={"tiny": {"repeat_length": 10, "prompts": 2, "copy_tokens": 0}},
             claims=(
                 Claim(
                     "scores find planted heads",

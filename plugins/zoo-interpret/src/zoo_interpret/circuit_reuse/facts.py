@@ -49,7 +49,6 @@ PAPER = Paper(
             config="config:CircuitReuseConfig",
             example="method:example",
             presets={
-                "default": {},
                 "gpt2-medium": {"steered": ["12.3", "13.4", "13.13", "19.1"]},
                 "tiny": {"steered": ["0.1", "1.2"]},
             },

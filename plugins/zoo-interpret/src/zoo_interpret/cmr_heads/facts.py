@@ -40,7 +40,6 @@ PAPER = Paper(
             config="config:CmrHeadsConfig",
             example="heads:example",
             presets={
-                "default": {},
                 "paper": {
                     "items": 100,
                     "runs": 1000,
