@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
+import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
+from zoo_pose import lifter_training
 from zoo_pose.convformer_pose.attention import DynamicConv
 from zoo_pose.convformer_pose.config import ConvFormerConfig
 from zoo_pose.convformer_pose.network import JOINTS, ConvFormer
@@ -51,3 +55,14 @@ def check_one_kernel() -> Measurement:
         layer.eta.copy_(torch.tensor([-torch.inf, 0.0, -torch.inf]))
         one = float((layer(x) - layer.convs[1](x)).abs().max())
     return Measurement(f"largest difference {one:g}; with equal weights {equal:.2f}", one < 1e-6 < equal)
+
+
+def check_held_out_motions() -> Measurement:
+    """The bundled network, the linear map and the residual network of single frames on held-out clips."""
+    found = lifter_training.evaluate(zoo.load("convformer-pose/motions"), 9, "centre")
+    return lifter_training.beside_baselines(found)
+
+
+def picture(path: Path) -> None:
+    """Keypoints of a held-out dance, the bundled network's poses, and the true ones, seen from beside the camera."""
+    lifter_training.held_out_picture(zoo.load("convformer-pose/motions"), 9, "centre", path)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
+import zoo
 from zoo import Measurement
+from zoo_pose import lifter_training
 from zoo_pose.hopfir.config import MOST_HOPS, HopAttentionConfig, HopFIRConfig, RefinementConfig
 from zoo_pose.hopfir.layers import JOINTS, LIMBS, TORSO, HopAttention, IntragroupRefinement, graph_conv, hop_matrices
 from zoo_pose.hopfir.network import HopGraphFormer
@@ -76,3 +80,14 @@ def check_plugs_in() -> Measurement:
         all(fits),
         "the gains in accuracy need Human3.6M",
     )
+
+
+def check_held_out_motions() -> Measurement:
+    """The bundled network, the linear map and the residual network of single frames on held-out clips."""
+    found = lifter_training.evaluate(zoo.load("hopfir/motions"), 1, "all")
+    return lifter_training.beside_baselines(found)
+
+
+def picture(path: Path) -> None:
+    """Keypoints of a held-out dance, the bundled network's poses, and the true ones, seen from beside the camera."""
+    lifter_training.held_out_picture(zoo.load("hopfir/motions"), 1, "all", path)

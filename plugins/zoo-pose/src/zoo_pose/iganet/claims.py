@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
+import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
 from zoo.nn.mlp import MLP
+from zoo_pose import lifter_training
 from zoo_pose.iganet.config import IGANetConfig
 from zoo_pose.iganet.layers import GCN, JOINTS, UMLP, IGABlock, adjacency
 
@@ -69,3 +73,14 @@ def check_umlp_is_small() -> Measurement:
     with torch.device("meta"):
         ours, usual = count_parameters(UMLP(512, 256, 0.0)), count_parameters(MLP(512, 1024))
     return Measurement(f"{ours:,} against {usual:,}", (ours, usual) == (328_704, 1_050_112))
+
+
+def check_held_out_motions() -> Measurement:
+    """The bundled network, the linear map and the residual network of single frames on held-out clips."""
+    found = lifter_training.evaluate(zoo.load("iganet/motions"), 1, "all")
+    return lifter_training.beside_baselines(found)
+
+
+def picture(path: Path) -> None:
+    """Keypoints of a held-out dance, the bundled network's poses, and the true ones, seen from beside the camera."""
+    lifter_training.held_out_picture(zoo.load("iganet/motions"), 1, "all", path)
