@@ -1,0 +1,1 @@
+"""What people and agents do, for the zoo: activities, sessions, accidents, teams."""

@@ -1,0 +1,3 @@
+from zoo.testing import suite
+
+TestPlugin = suite("activity", golden="tests/golden", cards="model_cards")
