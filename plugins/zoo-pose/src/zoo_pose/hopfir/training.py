@@ -10,7 +10,7 @@ from zoo_pose import lifter_training
 from zoo_pose.hopfir.config import HopFIRConfig
 from zoo_pose.hopfir.network import HopFIR
 
-STEPS = 1300
+STEPS = 700
 
 
 def train(

@@ -10,7 +10,7 @@ from zoo_pose import lifter_training
 from zoo_pose.iganet.config import IGANetConfig
 from zoo_pose.iganet.network import IGANet
 
-STEPS = 1300
+STEPS = 700
 
 
 def train(
