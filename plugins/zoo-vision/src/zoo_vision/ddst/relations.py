@@ -107,8 +107,8 @@ class RelationNetwork(nn.Module):
         side = self.config.image_size
         if images.ndim != 4 or tuple(images.shape[1:]) != (3, side, side):
             raise InputError(f"images {list(images.shape)}; expected (batch, 3, {side}, {side})")
-        if question.shape != (len(images), 3) or question.is_floating_point():
-            raise InputError(f"question {list(question.shape)}; expected integers ({len(images)}, 3)")
+        if question.shape != (images.shape[0], 3) or question.is_floating_point():
+            raise InputError(f"question {list(question.shape)}; expected integers ({images.shape[0]}, 3)")
         asked = torch.stack([word(question[:, index]) for index, word in enumerate(self.words)]).sum(0)
         maps = self.patches(images)
         x = maps.flatten(2).mT + self.places

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,7 @@ from zoo_vision.ddst.config import DDSTConfig
 from zoo_vision.ddst.layers import Closure, Continuity, Grouping, Proximity, Similarity
 
 
-@dataclass(frozen=True)
-class TowerOutput:
+class TowerOutput(NamedTuple):
     """Tokens (batch, N, dim), and to which group each belongs: (batch, N, num_groups), rows sum to 1."""
 
     tokens: Tensor
@@ -104,10 +103,10 @@ class Tower(nn.Module):
     def _asked(self, question: Tensor | None, x: Tensor) -> Tensor:
         width = self.config.question_dim
         if question is None:
-            return x.new_zeros(len(x), width)
-        if question.ndim not in (2, 3) or question.shape[0] != len(x) or question.shape[-1] != width:
+            return x.new_zeros(x.shape[0], width)
+        if question.ndim not in (2, 3) or question.shape[0] != x.shape[0] or question.shape[-1] != width:
             raise InputError(
-                f"question {list(question.shape)}; expected ({len(x)}, {width}) or ({len(x)}, length, {width})"
+                f"question {list(question.shape)}; expected ({x.shape[0]}, {width}) or ({x.shape[0]}, length, {width})"
             )
         return question.mean(1) if question.ndim == 3 else question
 

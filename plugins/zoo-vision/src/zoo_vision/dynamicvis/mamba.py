@@ -88,7 +88,7 @@ class ScanBlock(nn.Module):
         shuffle = self._shuffle(x) if "shuffle" in self.path else None
         if shuffle is not None:
             ways.append(normed[:, shuffle])
-        answers = list(self.mamba_layer(torch.cat(ways)).chunk(len(ways)))
+        answers = list(self.mamba_layer(torch.cat(ways)).unflatten(0, (len(ways), x.shape[0])).unbind())
         answers[1] = answers[1].flip(1)
         if shuffle is not None:
             answers[2] = answers[2][:, shuffle.argsort()]

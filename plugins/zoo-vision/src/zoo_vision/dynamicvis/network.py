@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +18,7 @@ _KERNELS, _STRIDES = (7, 3, 3, 3), (4, 2, 2, 2)
 _EPS = 1e-6
 
 
-@dataclass(frozen=True)
-class StageMaps:
+class StageMaps(NamedTuple):
     """Normed maps (batch, dims[s], H / stride, W / stride), strides 4, 8, 16 and 32, sides rounded up."""
 
     stage0: Tensor

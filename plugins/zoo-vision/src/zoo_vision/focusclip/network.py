@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +19,7 @@ from zoo_vision.focusclip.towers import TOWERS
 _PADDING = 0
 
 
-@dataclass(frozen=True)
-class Features:
+class Features(NamedTuple):
     """What is compared, not normalised: (batch, embed_dim) each; ``masked`` is None without a heat map."""
 
     image: Tensor
@@ -74,8 +73,8 @@ class FocusCLIP(nn.Module):
 
     def mask(self, images: Tensor, mask: Tensor) -> Tensor:
         """image (alpha + mask (1 - alpha)); what is dark in a normalised image has the mean colour."""
-        if mask.shape != (len(images), 1, *images.shape[2:]):
-            raise InputError(f"mask {list(mask.shape)}; expected {[len(images), 1, *images.shape[2:]]}")
+        if mask.shape != (images.shape[0], 1, *images.shape[2:]):
+            raise InputError(f"mask {list(mask.shape)}; expected {[images.shape[0], 1, *images.shape[2:]]}")
         return images * (self.alpha + mask * (1 - self.alpha))
 
     def encode_masked(self, images: Tensor, mask: Tensor) -> Tensor:

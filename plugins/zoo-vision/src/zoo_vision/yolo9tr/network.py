@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +24,7 @@ DETECT = 32
 _CANDIDATES = 3000
 
 
-@dataclass(frozen=True)
-class Predictions:
+class Predictions(NamedTuple):
     """Decoded answers (batch, 4 + num_classes, cells) of both heads.
 
     Rows are centre x, centre y, width, height in pixels, then class probabilities; cells are those of stride 8,
