@@ -1,4 +1,4 @@
-"""Checks of the paper's claims, and the picture of the card."""
+"""Checks of the paper's claims."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-import zoo
 from zoo import Measurement
 from zoo_seq2seq.decoding import START
 from zoo_seq2seq.gnmt.config import GNMTConfig
@@ -127,45 +126,6 @@ def check_quantised() -> Measurement:
     )
 
 
-def check_search_helps() -> Measurement:
-    """BLEU on held-out verses of the bundled translator: greedy, and with the paper's search."""
-    from zoo_seq2seq.gnmt.config import BeamSearchConfig
-    from zoo_seq2seq.search import SearchOptions
-    from zoo_seq2seq.translating import bible_vocabularies, translation_bleu
-
-    model, vocabularies = zoo.load("gnmt/bible"), bible_vocabularies()
-    found = {
-        "greedy": SearchOptions(beam_size=1),
-        "beam of 8, alpha = beta = 0": BeamSearchConfig(beam_size=8, alpha=0.0, beta=0.0).options(),
-        "alpha = beta = 0.2": BeamSearchConfig(beam_size=8).options(),
-    }
-    scores = {name: translation_bleu(model, vocabularies, options=options) for name, options in found.items()}
-    greedy, plain, both = scores.values()
-    return Measurement(
-        "BLEU " + ", ".join(f"{value:.2f} ({name})" for name, value in scores.items()),
-        both > plain and both > greedy,
-        "Greek to English, clauses of the New Testament; not the paper's data",
-    )
-
-
-def check_beats_no_attention() -> Measurement:
-    """BLEU on held-out verses of the bundled translator, and of the one that reads the last state alone."""
-    from zoo_seq2seq.gnmt.config import BeamSearchConfig
-    from zoo_seq2seq.translating import bible_vocabularies, translation_bleu
-
-    with_, without = (
-        translation_bleu(
-            zoo.load(f"gnmt/{preset}"), bible_vocabularies(), options=BeamSearchConfig(beam_size=8).options()
-        )
-        for preset in ("bible", "bible-no-attention")
-    )
-    return Measurement(
-        f"BLEU {with_:.1f} with attention, {without:.1f} without",
-        with_ > 1.2 * without,
-        "Greek to English, clauses of the New Testament; not the paper's data",
-    )
-
-
 def check_pieces_come_back() -> Measurement:
     """Decoding what was encoded, of sentences that were not trained on, by every way of learning pieces."""
     from zoo_seq2seq.wordpieces import MODELS, WordPieces
@@ -177,15 +137,3 @@ def check_pieces_come_back() -> Measurement:
         new = ["a  lazy\tquick box", "jugs of brown liquor", "five foxes jump"]
         found[model] = sum(pieces.decode(pieces.encode(text)) == " ".join(text.split()) for text in new)
     return Measurement(", ".join(f"{name} {count} of 3" for name, count in found.items()), set(found.values()) == {3})
-
-
-SHOWN = "Σὺ πιστεύεις εἰς τὸν υἱὸν τοῦ ἀνθρώπου"
-
-
-def picture(path: str) -> None:
-    """A Greek clause of a held-out verse, translated: what each English piece looked at."""
-    from zoo_seq2seq.gnmt.config import BeamSearchConfig
-    from zoo_seq2seq.translating import bible_vocabularies, draw_alignment, translate
-
-    options = BeamSearchConfig(beam_size=8).options()
-    draw_alignment(translate(zoo.load("gnmt/bible"), bible_vocabularies(), [SHOWN], options)[0], path)
