@@ -119,7 +119,8 @@ def check_common_things() -> Measurement:
         f"{found['mean_f']:.3f}; mean answer on the common thing {found['common']:.2f}, "
         f"on the other {found['other']:.2f}",
         found["s"] > found["mean_s"] and found["f"] > found["mean_f"] and found["common"] > found["other"],
-        "a small network; 32 groups of four scenes of held-out cut-outs, none of the paper's images",
+        "a small network, which finds what was pasted more than what is common; 32 groups of four scenes of held-out "
+        "cut-outs, none of the paper's images",
     )
 
 

@@ -109,7 +109,7 @@ PAPER = Paper(
                     check="claims:check_copies",
                 ),
                 Claim(
-                    "finds what a group has in common better than a fixed map, and not what it has not",
+                    "finds what a group has in common better than a fixed map",
                     figure="CoSal2015: S-measure 0.890",
                     check="claims:check_common_things",
                     slow=True,

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-import zoo
 from zoo import Measurement
 from zoo.nn.heads import merge_heads, split_heads
-from zoo_vision import images
-from zoo_vision.select_and_pack import cost, training
+from zoo_vision.select_and_pack import cost
 from zoo_vision.select_and_pack.attention import SelectPackAttention, SelectPackBlock
 from zoo_vision.select_and_pack.config import SelectPackConfig, SPTConfig
 from zoo_vision.select_and_pack.network import SPT, kept_share
@@ -186,30 +182,3 @@ def check_nothing_chosen() -> Measurement:
         f"difference from input, residual and MLP {off:.1e}; {other:.2g} in the image of which all is kept",
         off < 1e-6 < other,
     )
-
-
-def check_digits_on_photographs() -> Measurement:
-    """The bundled network on held-out digits and photographs."""
-    found = training.evaluate(zoo.load("select-and-pack/scenes"))
-    return Measurement(
-        f"{100 * found['accuracy']:.1f}% of 512 digits, the commonest {100 * found['commonest']:.1f}%; kept "
-        f"{100 * found['kept']:.1f}% of all tokens and {100 * found['kept_on_digit']:.1f}% of those on a digit",
-        found["accuracy"] > found["commonest"] + 0.2 and found["kept_on_digit"] > found["kept"],
-        "a small network; digits pasted on photographs",
-    )
-
-
-def picture(path: Path) -> None:
-    """Held-out digits on held-out photographs, and how likely the bundled network is to keep a token (bright)."""
-    model = zoo.load("select-and-pack/scenes")
-    scenes = next(training.batches("held-out", 1, 4, seed=5))
-    with torch.no_grad():
-        found = model.features(scenes.inputs)
-    assert found.logits is not None
-    shown, notes = {}, {}
-    for index in range(4):
-        shown[f"scene {index + 1}"] = scenes.pictures[index]
-        shown[f"selection {index + 1}"] = found.scores[0][index].sigmoid()
-        notes[f"scene {index + 1}"] = f"read as {int(found.logits[index].argmax())}"
-        notes[f"selection {index + 1}"] = f"{100 * float(found.kept[0][index].float().mean()):.0f}% kept"
-    images.save_row(shown, path, notes)
