@@ -42,8 +42,8 @@ PAPER = Paper(
                 "Sides that are no multiple of 32 are padded inside; padding is never kept, and maps are cut.",
                 "A norm for each of the four maps, as Swin has under a detector; stochastic depth as Swin's; the "
                 "classifier on the mean of the last map.",
-                "The preset `tiny`. No small weights are bundled: a first training on digits pasted on photographs did not "
-                "get beyond chance.",
+                "The preset `tiny`. No small weights are bundled: a first training on digits pasted on photographs "
+                "did not get beyond chance.",
             ),
             presets={
                 "spt-tiny": {},
