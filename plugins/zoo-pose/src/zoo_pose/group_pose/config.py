@@ -26,7 +26,7 @@ class GroupPoseConfig:
     norm_groups: int = zoo.field(32, "groups of the projections' group norm", minimum=1)
     skeleton: str = zoo.field("coco", "whose keypoints", choices=tuple(SKELETONS))
     num_queries: int = zoo.field(100, "instances", minimum=1)
-    num_classes: int = zoo.field(2, "classes; number 1 is a person", minimum=1)
+    num_classes: int = zoo.field(2, "classes; number 1 is a person", minimum=2)
     dim: int = zoo.field(256, "width of queries and memory", minimum=4)
     num_heads: int = zoo.field(8, "heads of every attention", minimum=1)
     num_levels: int = zoo.field(4, "maps of the memory; those beyond the trunk's halve the resolution", minimum=1)

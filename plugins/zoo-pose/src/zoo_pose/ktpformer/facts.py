@@ -22,7 +22,8 @@ PAPER = Paper(
     ),
     ours=(
         "Frames of several windows get the mean of what those say; a track's last window ends with it.",
-        "The preset `motions` and its training on captured motions that travel with a package; Human3.6M does not.",
+        "The preset `motions` and its training on captured motions that travel with a package; Human3.6M does not. No "
+        "weights of it are bundled: `zoo train ktpformer/motions` makes some.",
         "The published checkpoints (Google Drive, pickles) were not opened here. Save their `model_pos` as safetensors "
         "under its own names, then `zoo.load('ktpformer/243', weights=PATH)` renames them.",
     ),
