@@ -107,6 +107,7 @@ def test_later_notes_and_padding_behind_change_nothing(options):
     torch.testing.assert_close(padded.duration_logits[:, :7], whole.duration_logits)
 
 
+@torch.no_grad()
 def test_every_option_matters():
     inputs = example(network().config)
     plain = network()

@@ -46,12 +46,14 @@ PAPER = Paper(
                     figure="corr(all) > median over heads",
                     check="claims:check_aggregates_correlate_best",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "attention goes with encoder-output saliency at 52 to 75%, less with that of the input",
                     figure="0.52 to 0.75",
                     check="claims:check_half_explanation",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "Pearson correlation of a map with a positive affine image of itself is 1",
