@@ -179,6 +179,10 @@ def test_walking_by_a_prediction():
     careful = walk(WORLD, lambda video: forecast(0, 1.0), walks=20, steps=10, seed=0)
     assert 0 < straight < 1
     assert careful < straight
+    scores = Collisions(WorldConfig(num_cases=20, num_views=4)).closed_loop(lambda walk: forecast(0, 1.0))
+    assert scores == {"straight": straight, "steered": careful, "fewer": pytest.approx(1 - careful / straight)}
+    never = Collisions(WorldConfig(num_cases=3, num_boxes=0)).closed_loop(lambda walk: forecast(0, -1.0))
+    assert never == {"straight": 0, "steered": 0, "fewer": 0}
 
 
 def test_bad_input_is_refused():

@@ -172,6 +172,8 @@ def test_the_table_of_positions_is_left_alone_on_its_own_grid():
     trunk = zoo.load("virt/tiny").backbone
     assert trunk.positions(2, 2) is trunk.pos_embed
     assert trunk.positions(2, 3).shape == (1, 7, 16)
+    plain = zoo.load("virt/tiny", trunk_offset=0.0, trunk_grid=37).backbone
+    assert all(plain.positions(rows, 11).shape == (1, 1 + rows * 11, 16) for rows in range(1, 40))
 
 
 def test_grid_mask_blackens_squares():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo_activity.copilot_collision.config import WorldConfig
+from zoo_activity.copilot_collision.control import walk
 from zoo_activity.copilot_collision.network import CollisionForecast
 from zoo_activity.copilot_collision.objective import metrics
 from zoo_activity.copilot_collision.world import label, observe, random_scene
@@ -68,6 +69,16 @@ class Collisions:
         """Ask a system about every walk, and score."""
         with torch.no_grad():
             return self.score({case.name: system(case) for case in self.cases()})
+
+    def closed_loop(self, system: Callable[[Walk], CollisionForecast], *, steps: int = 10) -> dict[str, float]:
+        """Shares of walks that collide within so many frames, straight on and steered by a system (``control``).
+
+        ``fewer`` is 1 - steered / straight, 0 where nothing collides.
+        """
+        walks, seed = self.config.num_cases, self.config.seed
+        straight = walk(self.config, None, walks=walks, steps=steps, seed=seed)
+        steered = walk(self.config, lambda video: system(Walk("", video[0])), walks=walks, steps=steps, seed=seed)
+        return {"straight": straight, "steered": steered, "fewer": 1 - steered / straight if straight else 0.0}
 
 
 def always(config: WorldConfig) -> Callable[[Walk], CollisionForecast]:

@@ -42,6 +42,8 @@ def loss(
     humans: Tensor,
     objects: Tensor,
     labels: Tensor | None = None,
+    *,
+    forced: float = 1.0,
 ) -> Tensor:
     """Position error of forecast and teacher-forced steps + 0.5 L2 of objects + 1e-3 mean |z_t - z_(t-1)|.
 
@@ -49,10 +51,11 @@ def loss(
         forecast: of the first T of T + P steps.
         humans, objects: (B, T + P, H, J, 3), (B, T + P, O, object_dim).
         labels: (B, T + P - 1, H), 1 where a transient process runs; adds the switch's binary cross-entropy.
+        forced: weight of the teacher-forced steps.
     """
     length = forecast.next_humans.shape[1]
     total = position_error(forecast.humans, humans[:, length:]).mean()
-    total = total + position_error(forecast.next_humans, humans[:, 1 : length + 1]).mean()
+    total = total + forced * position_error(forecast.next_humans, humans[:, 1 : length + 1]).mean()
     if objects.shape[2]:
         off = forecast.objects - objects[:, length:]
         total = total + OBJECTS * off.square().sum(-1).clamp(min=1e-12).sqrt().mean()

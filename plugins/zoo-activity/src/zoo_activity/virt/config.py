@@ -52,7 +52,9 @@ class VIRTConfig:
     trunk_heads: int = zoo.field(6, "its attention heads", minimum=1)
     trunk_mlp_ratio: float = zoo.field(4.0, "its MLPs' width / trunk_dim", minimum=0.0)
     trunk_grid: int = zoo.field(37, "patches per side of its table of positions", minimum=1)
-    trunk_offset: float = zoo.field(0.1, "added to patches per side where the table is interpolated", minimum=0.0)
+    trunk_offset: float = zoo.field(
+        0.1, "added to patches per side where the table is interpolated", minimum=0.0, maximum=0.9
+    )
     patch_size: int = zoo.field(14, "side of a patch", unit="pixels", minimum=1)
     layer_scale: bool = zoo.field(True, "whether the trunk's branches have learnt scales")
 

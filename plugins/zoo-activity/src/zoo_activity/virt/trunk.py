@@ -105,9 +105,13 @@ class DINOv2(nn.Module):
         if rows == columns == grid:
             return self.pos_embed
         table = self.pos_embed[:, 1:].unflatten(1, (grid, grid)).permute(0, 3, 1, 2)
-        # The offset keeps the floor of grid * scale at the number of patches, and shifts the samples a little.
-        scale = tuple((count + self.config.trunk_offset) / grid for count in (rows, columns))
-        table = functional.interpolate(table, scale_factor=scale, mode="bicubic", align_corners=False)
+        offset = self.config.trunk_offset
+        if offset:
+            # It keeps the floor of grid * scale at the number of patches, and shifts the samples a little.
+            scale = tuple((count + offset) / grid for count in (rows, columns))
+            table = functional.interpolate(table, scale_factor=scale, mode="bicubic", align_corners=False)
+        else:
+            table = functional.interpolate(table, size=(rows, columns), mode="bicubic", align_corners=False)
         return torch.cat((self.pos_embed[:, :1], table.flatten(2).mT), 1)
 
     def forward(self, image: Tensor) -> Tensor:
