@@ -10,7 +10,7 @@ from PIL import Image
 
 import zoo
 from zoo.errors import ConfigError, InputError
-from zoo_vision.mccl import metrics
+from zoo_vision import saliency_metrics as metrics
 from zoo_vision.mccl.adversary import discriminator_loss, generator_term, masked_images
 from zoo_vision.mccl.losses import iou_loss, saliency_loss
 from zoo_vision.mccl.prediction import predict

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_vision import images, photographs
-from zoo_vision.mccl import metrics
+from zoo_vision import saliency_metrics as metrics
 from zoo_vision.mccl.config import MCCLConfig, MemoryConfig
 from zoo_vision.mccl.losses import saliency_loss
 from zoo_vision.mccl.memory import MemoryContrast

@@ -1,0 +1,124 @@
+"""Checks of the paper's claims, and the picture of the card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import zoo
+from zoo import Measurement
+from zoo_vision import images
+from zoo_vision.sketch2saliency import drawings, training
+from zoo_vision.sketch2saliency.config import Photo2SketchConfig
+from zoo_vision.sketch2saliency.decoder import Attention2D
+from zoo_vision.sketch2saliency.losses import sketch_loss
+from zoo_vision.sketch2saliency.network import Photo2Sketch, saliency_of
+
+_TINY = {"encoder_widths": [8, 16, 16], "encoder_depths": [1, 1, 1], "feature_channels": 16, "latent_dim": 10}
+
+
+def _small(scales: int = 1, **options: int) -> Photo2Sketch:
+    torch.manual_seed(0)
+    config = Photo2SketchConfig(**_TINY, hidden_dim=16, attention_dim=12, scales=scales, **options)  # type: ignore[arg-type]
+    return Photo2Sketch(config).eval()
+
+
+def check_distribution() -> Measurement:
+    """Sums of every step's attention, of random networks of one and of three scales, over 8 x 8 places."""
+    sums = []
+    for scales in (1, 3):
+        with torch.no_grad():
+            sums.append(_small(scales).draw(torch.randn(2, 3, 64, 64), 9)[1].sum((2, 3)))
+    worst = float((torch.stack(sums) - 1).abs().max())
+    return Measurement(f"sums within {worst:.1e} of 1", worst < 1e-5)
+
+
+def check_range() -> Measurement:
+    """Lowest and highest value of maps of free runs, before they are resized."""
+    with torch.no_grad():
+        maps = saliency_of(_small().draw(torch.randn(4, 3, 64, 96), 20)[1])
+    highest = maps.amax((1, 2))
+    return Measurement(
+        f"from {float(maps.min()):.3f} to exactly {float(highest.min()):g}, no label of saliency anywhere",
+        bool((highest == 1).all()) and float(maps.min()) >= 0,
+    )
+
+
+def check_convex() -> Measurement:
+    """The looked-at feature against the lowest and highest of its channel, with scores of any size."""
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    cell = Attention2D(16, 12, 8)
+    outside = 0
+    for scale in (1.0, 100.0):
+        features = torch.randn(8, 16, 5, 7, generator=generator)
+        with torch.no_grad():
+            weights = cell(cell.conv_f(features).flatten(2).mT * scale, torch.randn(8, 12, generator=generator))
+            context = (features.flatten(2) * weights[:, None]).sum(-1)
+        low, high = features.flatten(2).aminmax(dim=-1)
+        outside += int(((context < low - 1e-5) | (context > high + 1e-5)).sum())
+    return Measurement(f"{outside} of 256 numbers outside their channel's range", outside == 0)
+
+
+def _blobs(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Bright discs on noise: pictures (count, 3, 64, 64), outlines (count, 13, 5), and masks (count, 64, 64)."""
+    radius = 8 + 4 * torch.rand(count, generator=generator)
+    centre = 14 + 36 * torch.rand(count, 2, generator=generator)
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+    far = (columns - centre[:, :1, None]).square() + (rows - centre[:, 1:, None]).square()
+    masks = far < radius[:, None, None].square()
+    pictures = 0.3 * torch.randn(count, 3, 64, 64, generator=generator) + 2.0 * masks[:, None]
+    outlines = [
+        drawings.circle(4 * x, 4 * y, 4 * size) for (x, y), size in zip(centre.tolist(), radius.tolist(), strict=True)
+    ]
+    return pictures, torch.stack(outlines), masks
+
+
+def check_blobs() -> Measurement:
+    """Saliency of free runs inside and outside of a bright disc, after learning to draw its outline."""
+    model = _small(max_length=14).train()
+    generator = torch.Generator().manual_seed(1)
+    optimiser = torch.optim.Adam(model.parameters(), 4e-3)
+    for _ in range(500):
+        pictures, outlines, _ = _blobs(16, generator)
+        loss = sketch_loss(model(pictures, outlines).mixture, outlines)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    pictures, _, masks = _blobs(64, torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        maps = model.eval().saliency(pictures)[:, 0]
+    inside, outside = float(maps[masks].mean()), float(maps[~masks].mean())
+    return Measurement(
+        f"{inside:.2f} inside, {outside:.2f} outside, on 64 new pictures after 500 steps", inside > 2 * outside
+    )
+
+
+def check_scenes() -> Measurement:
+    """The bundled network and the mean mask, on 96 scenes of held-out pictures."""
+    found = training.evaluate(zoo.load("sketch2saliency/scenes"))
+    return Measurement(
+        f"max F {found['F']:.3f}, MAE {found['MAE']:.3f}; the mean mask {found['F of the mean mask']:.3f} and "
+        f"{found['MAE of the mean mask']:.3f}",
+        found["F"] > found["F of the mean mask"],
+        "a small network that learnt to draw outlines of cut-outs; the truth is where they were pasted",
+    )
+
+
+def picture(path: Path) -> None:
+    """Held-out cut-outs on held-out photographs, what the bundled network drew of them, and where it looked."""
+    model = zoo.load("sketch2saliency/scenes")
+    scenes = next(training.batches("held-out", 1, 2, seed=5))
+    with torch.no_grad():
+        points, attention = model.draw(scenes.images)
+    maps = model.resized(attention, training.SIDE, training.SIDE)
+    shown = {}
+    for index in range(2):
+        shown[f"scene {index + 1}"] = training.unnormalised(scenes.images[index])
+        drawn = drawings.rasterised(points[index], training.SIDE)
+        shown[f"sketch {index + 1}"] = images.stretched_tensor(drawn)[0]
+        shown[f"saliency {index + 1}"] = maps[index, 0]
+    images.save_row(shown, path)
