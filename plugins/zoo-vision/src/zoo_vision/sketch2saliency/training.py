@@ -19,7 +19,7 @@ from zoo_vision.sketch2saliency.config import Photo2SketchConfig
 from zoo_vision.sketch2saliency.losses import sketch_loss
 from zoo_vision.sketch2saliency.network import Photo2Sketch, Sketch2Saliency
 
-STEPS = 900
+STEPS = 600
 SIDE = 96
 _MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 _STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
@@ -58,14 +58,27 @@ def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[Sc
         yield Scenes(images, drawings.batched(outlines), masks)
 
 
+def initialise(model: Photo2Sketch) -> None:
+    """Weights to start from where no trained encoder is at hand.
+
+    Trained features are large and tell places apart from the start; random ones leave all scores near zero, every
+    place alike, and attention that never learns to choose.
+    """
+    for layer in model.image_encoder.feature.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    cell = model.sketch_decoder.attention_cell
+    with torch.no_grad():
+        cell.conv_f.weight.mul_(4)
+        cell.conv_att.weight.mul_(8)
+
+
 def train(
     config: Photo2SketchConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
 ) -> tuple[nn.Module, dict[str, float]]:
     """The paper's loss and its clipping, Adam at 2e-3, from random weights; some minutes on one core for ``scenes``."""
     model = Sketch2Saliency(config).train()
-    for layer in model.image_encoder.feature.modules():
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    initialise(model)
     optimiser = torch.optim.Adam(model.parameters(), 2e-3, betas=(0.5, 0.999))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for step, scenes in enumerate(batches("train", STEPS, 12, seed)):
