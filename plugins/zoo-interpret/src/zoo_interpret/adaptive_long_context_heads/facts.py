@@ -63,6 +63,7 @@ PAPER = Paper(
                     figure="on Llama, Mistral and Qwen; no figure stated",
                     check="claims:check_smollm2",
                     slow=True,
+                    real=True,
                 ),
             ),
         ),

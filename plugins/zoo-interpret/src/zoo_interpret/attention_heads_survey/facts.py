@@ -65,6 +65,7 @@ PAPER = Paper(
                     figure="found in the families listed; no numbers stated",
                     check="claims:check_smollm2",
                     slow=True,
+                    real=True,
                 ),
             ),
         ),

@@ -166,6 +166,7 @@ PAPER = Paper(
                     figure="some heads, p < 0.01",
                     check="claims:check_patterns_in_a_trained_encoder",
                     slow=True,
+                    real=True,
                 ),
             ),
         ),

@@ -48,6 +48,7 @@ PAPER = Paper(
                     figure="they disagree; no figure",
                     check="claims:check_disagreement_in_a_trained_encoder",
                     slow=True,
+                    real=True,
                 ),
             ),
         ),

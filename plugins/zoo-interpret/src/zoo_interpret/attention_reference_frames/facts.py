@@ -54,12 +54,14 @@ PAPER = Paper(
                     figure="30 to 40%",
                     check="claims:check_first_token_in_a_trained_decoder",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "encoders with absolute positions have bidirectional frames (here all-MiniLM-L6-v2)",
                     figure="qualitative",
                     check="claims:check_anchors_in_a_trained_encoder",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "standard RoPE decoders form centralised frames, NTK-scaled ones distributed frames",

@@ -61,6 +61,7 @@ PAPER = Paper(
                     figure="it grows",
                     check="claims:check_trained_model",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "accuracy out of distribution rises for large models",

@@ -78,12 +78,14 @@ PAPER = Paper(
                     figure="in GPT-2; no share stated",
                     check="claims:check_name_movers",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "heads that write the answer are reused between the two tasks",
                     figure="about 78% of in-circuit heads on GPT-2 medium, all roles",
                     check="claims:check_shared_movers",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "indirect-object and Colored Objects circuits overlap",

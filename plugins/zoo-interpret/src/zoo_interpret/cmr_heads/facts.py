@@ -93,12 +93,14 @@ PAPER = Paper(
                     figure="GPT-2 small: heads with distance < 0.5 mostly in middle layers",
                     check="claims:check_depth",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "ablating the 10% most CMR-like heads hurts in-context learning more than random heads",
                     figure="significant paired t-test on 1000 C4 texts",
                     check="claims:check_ablation",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "fitted b values rise with training while the loss falls",

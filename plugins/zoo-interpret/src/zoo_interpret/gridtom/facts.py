@@ -85,6 +85,7 @@ PAPER = Paper(
                     figure="they do; accuracies are in plots",
                     check="claims:check_beliefs_in_a_trained_model",
                     slow=True,
+                    real=True,
                 ),
             ),
         ),

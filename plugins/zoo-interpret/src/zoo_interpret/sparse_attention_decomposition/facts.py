@@ -50,6 +50,7 @@ PAPER = Paper(
                     figure="sparse on GPT-2; no figure stated",
                     check="claims:check_smollm2_terms",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "what a planted induction head finds was written by the previous-token head",
@@ -73,6 +74,7 @@ PAPER = Paper(
                     figure="for 9.6, 9.9, 10.0 of GPT-2; no figure stated",
                     check="claims:check_smollm2_edges",
                     slow=True,
+                    real=True,
                 ),
             ),
         ),

@@ -69,6 +69,7 @@ PAPER = Paper(
                     figure="fixed dimensions",
                     check="claims:check_massive_dimensions",
                     slow=True,
+                    real=True,
                 ),
                 Claim(
                     "parameters of LLaVA-1.5-7B, to which the method adds nothing",
