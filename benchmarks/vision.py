@@ -3,6 +3,9 @@
 Images per second of every preset that counts its cost at that size, in eval mode on the CPU, and of a plain ViT
 (patches of 16 pixels, 12 layers, heads of 32 features, fused attention) whose width brings it nearest to the same
 number of floating-point operations. Measured one after the other, so that both see the same machine.
+
+Then DynamicVis, which scans the tokens that matter, as images grow from 512 to 2048 pixels, beside a ViT that costs the
+same at 512.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from transformers import ViTConfig, ViTForImageClassification
 import zoo
 from benchmarks.measuring import table
 from zoo.counting import flops
-from zoo.evidence.measuring import quickest
+from zoo.evidence.measuring import PeakMemory, quickest
 
 SIDE, BATCH, REPEAT = 224, 4, 3
 WIDTHS = range(64, 1600, 32)
@@ -33,14 +36,14 @@ def classifiers() -> list[str]:
     return [name for name in names if list(zoo.info(name).flops.inputs.values()) == [[1, 3, SIDE, SIDE]]]
 
 
-def vit(width: int) -> nn.Module:
+def vit(width: int, side: int = SIDE) -> nn.Module:
     """A plain vision transformer."""
     config = ViTConfig(
         hidden_size=width,
         num_hidden_layers=12,
         num_attention_heads=width // 32,
         intermediate_size=4 * width,
-        image_size=SIDE,
+        image_size=side,
         patch_size=16,
         num_labels=1000,
     )
@@ -48,10 +51,15 @@ def vit(width: int) -> nn.Module:
 
 
 @cache
-def cost_of_vit(width: int) -> int:
+def cost_of_vit(width: int, side: int = SIDE) -> int:
     """Its floating-point operations for one image."""
     with torch.device("meta"):
-        return flops(vit(width), torch.empty(1, 3, SIDE, SIDE))
+        return flops(vit(width, side), torch.empty(1, 3, side, side))
+
+
+def nearest_width(total: int, side: int = SIDE) -> int:
+    """Width of the ViT that comes nearest to a number of floating-point operations."""
+    return min(WIDTHS, key=lambda width: abs(cost_of_vit(width, side) - total))
 
 
 def images_per_second(model: nn.Module) -> float:
@@ -60,12 +68,36 @@ def images_per_second(model: nn.Module) -> float:
     return BATCH / quickest(torch.no_grad()(partial(model, images)), REPEAT)
 
 
+def growth() -> None:
+    """Print seconds and peak memory of a forward pass over growing images."""
+    ours = zoo.load("dynamicvis/base", weights=None)
+    with torch.device("meta"):
+        small = flops(zoo.load("dynamicvis/base", weights=None, device="meta"), torch.empty(1, 3, 512, 512))
+    width = nearest_width(small, 512)
+    rows = []
+    for side in (512, 1024, 2048):
+        images = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
+        found = []
+        for model in (ours, vit(width, side)):
+            run = torch.no_grad()(partial(model, images))
+            seconds = quickest(run, 1)
+            with PeakMemory() as memory:
+                run()
+            found.append((seconds, memory.peak / 2**20))
+        (time, peak), (their_time, their_peak) = found
+        rows.append(
+            [side, f"{time:.2f} s", f"{their_time / time:.2f}x", f"{peak:.0f} MiB", f"{their_peak / peak:.2f}x"]
+        )
+    print(f"\nDynamicVis base, one image, beside a ViT {width} wide:\n")
+    print(table(["pixels a side", "DynamicVis", "the ViT takes", "its memory", "the ViT's memory"], rows))
+
+
 def main() -> None:
     rows = []
     for name in classifiers():
         info = zoo.info(name)
         total = info.flops.total
-        width = min(WIDTHS, key=lambda width: abs(cost_of_vit(width) - total))
+        width = nearest_width(total)
         ours = images_per_second(zoo.load(name, weights=None))
         theirs = images_per_second(vit(width))
         cost = f"{total / 2e9:.2f}"
@@ -75,6 +107,7 @@ def main() -> None:
     columns = ["preset", "million parameters", "G multiply-adds", "images a second", "ViT", "speed over the ViT's"]
     print(f"\nClassifiers at {SIDE} x {SIDE}, batches of {BATCH}, {torch.get_num_threads()} threads:\n")
     print(table(columns, rows))
+    growth()
 
 
 if __name__ == "__main__":
