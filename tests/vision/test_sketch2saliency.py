@@ -108,24 +108,24 @@ def test_equivariance_is_free_for_what_follows_the_picture():
 
 
 class TestDrawings:
-    def test_a_square_is_drawn_where_it_lies(self):
+    def test_a_square_is_drawn_in_the_middle(self):
         mask = np.zeros((64, 64), dtype=bool)
         mask[16:48, 8:40] = True
         pytest.importorskip("skimage")
         points = drawings.outline(mask)
         places = points[:, :2].cumsum(0) * drawings.SCALE
         assert len(points) == 5
-        assert places.amin(0).tolist() == pytest.approx([30, 62], abs=3)
-        assert places.amax(0).tolist() == pytest.approx([158, 190], abs=3)
+        assert (places.amax(0) - places.amin(0)).tolist() == pytest.approx([128, 128], abs=6)
+        assert points[0, :2].tolist() == [0, 0]
         assert points[-1, 2:].tolist() == [0, 1, 0]
         picture = np.asarray(drawings.rasterised(points, 64)) < 128
         assert picture.any()
-        assert not picture[20:44, 12:36].any()
+        assert not picture[20:44, 20:44].any()
         with pytest.raises(zoo.InputError, match="no outline"):
             drawings.outline(np.zeros((4, 4), dtype=bool))
 
     def test_a_sketch_ends_where_it_says(self):
-        first, second = drawings.circle(100, 100, 20, points=4), drawings.circle(50, 60, 10, points=7)
+        first, second = drawings.circle(20, points=4), drawings.circle(10, points=7)
         both = drawings.batched([first, second])
         assert both.shape == (2, 8, 5)
         assert torch.equal(drawings.cut(both[0]), first)
@@ -135,9 +135,10 @@ class TestDrawings:
     def test_lifted_pens_draw_nothing(self):
         lines = [np.array([[10.0, 10.0], [60.0, 10.0]]), np.array([[200.0, 200.0], [240.0, 200.0]])]
         picture = np.asarray(drawings.rasterised(drawings.sequence(lines), 256)) < 128
-        assert picture[10, 10:61].all()
-        assert picture[200, 200:241].all()
-        assert not picture[20:190].any()
+        # 230 x 190 pixels, in the middle of 256 x 256.
+        assert picture[33, 14:63].all()
+        assert picture[223, 204:242].all()
+        assert not picture[40:215].any()
 
 
 def test_official_names_are_read_whole_and_of_the_decoder_alone(model):

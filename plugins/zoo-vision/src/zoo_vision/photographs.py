@@ -12,7 +12,7 @@ All are split by picture: what a network was trained on never appears in what it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -234,6 +234,28 @@ def scene(
     visible = torch.from_numpy(masks)
     boxes = torch.stack([box_of(mask) for mask in visible]) if len(things) else torch.zeros(0, 4)
     return Scene(to_tensor(canvas), visible, boxes, tuple(thing.name for thing in things))
+
+
+def single_scenes(split: Split, side: int, count: int, batch_size: int, seed: int) -> Iterator[list[Scene]]:
+    """Batches of square scenes with one thing each, of photographs and cut-outs of one half of the split.
+
+    Args:
+        split: whose pictures.
+        side: of a scene, in pixels.
+        count: batches.
+        batch_size: scenes of each.
+        seed: decides all of them.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    grounds = [photograph(name, 2 * side) for name in photograph_names(split)]
+    things = cutout_list(split)
+    for _ in range(count):
+        scenes = []
+        for _ in range(batch_size):
+            ground = grounds[int(torch.randint(len(grounds), (), generator=generator))]
+            thing = things[int(torch.randint(len(things), (), generator=generator))]
+            scenes.append(scene(ground, (thing,), side, side, generator))
+        yield scenes
 
 
 def box_of(mask: Tensor) -> Tensor:

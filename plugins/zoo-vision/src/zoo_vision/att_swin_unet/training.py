@@ -23,15 +23,7 @@ SIDE = 64
 
 def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Scenes (batch, 3, 64, 64) in [0, 1] with one thing each, and masks (batch, 1, 64, 64) of it, bool."""
-    generator = torch.Generator().manual_seed(seed)
-    grounds = [photographs.photograph(name, 2 * SIDE) for name in photographs.photograph_names(split)]
-    things = photographs.cutout_list(split)
-    for _ in range(count):
-        scenes = []
-        for _ in range(batch_size):
-            ground = grounds[int(torch.randint(len(grounds), (), generator=generator))]
-            thing = things[int(torch.randint(len(things), (), generator=generator))]
-            scenes.append(photographs.scene(ground, (thing,), SIDE, SIDE, generator))
+    for scenes in photographs.single_scenes(split, SIDE, count, batch_size, seed):
         yield torch.stack([scene.image for scene in scenes]), torch.stack([scene.mask for scene in scenes])[:, None]
 
 

@@ -24,15 +24,7 @@ SIDE = 96
 
 def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Scenes (batch, 3, 96, 96) from 0 to 255 with one thing each, and their smoothed masks (batch, 1, 96, 96)."""
-    generator = torch.Generator().manual_seed(seed)
-    grounds = [photographs.photograph(name, 2 * SIDE) for name in photographs.photograph_names(split)]
-    things = photographs.cutout_list(split)
-    for _ in range(count):
-        scenes = []
-        for _ in range(batch_size):
-            ground = grounds[int(torch.randint(len(grounds), (), generator=generator))]
-            thing = things[int(torch.randint(len(things), (), generator=generator))]
-            scenes.append(photographs.scene(ground, (thing,), SIDE, SIDE, generator))
+    for scenes in photographs.single_scenes(split, SIDE, count, batch_size, seed):
         masks = torch.stack([scene.mask for scene in scenes])[:, None].float()
         truth = functional.avg_pool2d(masks, 9, stride=1, padding=4)
         yield torch.stack([scene.image for scene in scenes]) * 255, truth

@@ -76,9 +76,7 @@ def _blobs(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tens
     for _ in range(3):
         pictures = torch.where(discs()[1][:, None], pictures + 0.8, pictures)
     radius, masks = discs()
-    outlines = torch.stack([drawings.circle(0, 0, 4 * size) for size in radius.tolist()])
-    # The sketch begins at its own first point: where that lies is nothing that one could draw.
-    outlines[:, 0, :2] = 0
+    outlines = torch.stack([drawings.circle(4 * size) for size in radius.tolist()])
     return torch.where(masks[:, None], pictures + 2.0, pictures), outlines, masks
 
 

@@ -1,8 +1,8 @@
 """Point sequences: of outlines, up to their end, and as pictures.
 
-A sequence is (T, 5): offset (dx, dy) from the point before, in units of 54.4877 pixels of a 256-pixel picture whose
-corner is where the first offset starts; and the pen after the point: down, up or end. Down means that the line goes on
-to the next point.
+A sequence is (T, 5): offset (dx, dy) from the point before, in units of 54.4877 pixels of a 256-pixel picture, and the
+pen after the point: down, up or end. Down means that the line goes on to the next point. A sequence begins at its own
+first point, whose offset is zero: it says what a thing looks like, not where it lies.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ def sequence(lines: list[np.ndarray]) -> Tensor:
     if not points:
         raise InputError("a sketch without a point; expected at least one line")
     places = np.concatenate(points)
-    offsets = np.diff(places, axis=0, prepend=np.zeros((1, 2))) / SCALE
+    offsets = np.diff(places, axis=0, prepend=places[:1]) / SCALE
     pen = np.zeros((len(places), 3))
     pen[:, 0] = 1
     pen[np.cumsum([len(line) for line in points]) - 1] = (0, 1, 0)
     return torch.from_numpy(np.concatenate((offsets, pen), 1)).float()
 
 
-def circle(x: float, y: float, radius: float, points: int = 12) -> Tensor:
-    """The outline of a disc, from its top on and back to it: (points + 1, 5)."""
+def circle(radius: float, points: int = 12) -> Tensor:
+    """The outline of a disc of so many pixels, from its top on and back to it: (points + 1, 5)."""
     angles = np.linspace(-np.pi / 2, 1.5 * np.pi, points + 1)
-    return sequence([np.stack((x + radius * np.cos(angles), y + radius * np.sin(angles)), 1)])
+    return sequence([np.stack((radius * np.cos(angles), radius * np.sin(angles)), 1)])
 
 
 def outline(mask: np.ndarray, tolerance: float = 3.0, most: int = 32) -> Tensor:
@@ -85,11 +85,13 @@ def cut(points: Tensor) -> Tensor:
 
 
 def rasterised(points: Tensor, side: int) -> Image.Image:
-    """A sequence (T, 5), up to its end, as a picture (side, side): black lines on white."""
+    """A sequence (T, 5), up to its end, in the middle of a picture (side, side): black lines on white."""
     canvas = Image.new("L", (side, side), 255)
     pen = ImageDraw.Draw(canvas)
     kept = cut(points.detach().float().cpu())
-    places = (kept[:, :2].cumsum(0) * SCALE * side / SIDE).tolist()
+    offsets = kept[:, :2].cumsum(0) * SCALE * side / SIDE
+    middle = (offsets.amin(0) + offsets.amax(0)) / 2 if len(kept) else 0
+    places = (offsets - middle + side / 2).tolist()
     for (start, stop), state in zip(itertools.pairwise(places), kept[:-1, 2:], strict=True):
         if state[0] > 0:
             pen.line([*start, *stop], fill=0, width=max(1, side // 128))

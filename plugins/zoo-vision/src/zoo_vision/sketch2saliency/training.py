@@ -41,17 +41,7 @@ def unnormalised(image: Tensor) -> Tensor:
 
 def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[Scenes]:
     """Scenes with one thing each."""
-    generator = torch.Generator().manual_seed(seed)
-    grounds = [photographs.photograph(name, 2 * SIDE) for name in photographs.photograph_names(split)]
-    things = photographs.cutout_list(split)
-    for _ in range(count):
-        scenes: list[photographs.Scene] = []
-        while len(scenes) < batch_size:
-            ground = grounds[int(torch.randint(len(grounds), (), generator=generator))]
-            thing = things[int(torch.randint(len(things), (), generator=generator))]
-            made = photographs.scene(ground, (thing,), SIDE, SIDE, generator)
-            if made.mask.any():
-                scenes.append(made)
+    for scenes in photographs.single_scenes(split, SIDE, count, batch_size, seed):
         masks = torch.stack([scene.mask for scene in scenes])
         outlines = [drawings.outline(mask.numpy()) for mask in masks]
         images = torch.stack([(scene.image - _MEAN) / _STD for scene in scenes])
