@@ -1,15 +1,11 @@
-"""Checks of the paper's claims, and the picture of the card."""
+"""Checks of the paper's claims."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-import zoo
 from zoo import Measurement
-from zoo_vision import images
 from zoo_vision.sketch2saliency import drawings, training
 from zoo_vision.sketch2saliency.config import Photo2SketchConfig
 from zoo_vision.sketch2saliency.decoder import Attention2D
@@ -102,30 +98,3 @@ def check_blobs() -> Measurement:
         inside > 2 * outside,
         "three dim discs lie beside the bright one",
     )
-
-
-def check_scenes() -> Measurement:
-    """The bundled network and the mean mask, on 96 scenes of held-out pictures."""
-    found = training.evaluate(zoo.load("sketch2saliency/scenes"))
-    return Measurement(
-        f"max F {found['F']:.3f}, MAE {found['MAE']:.3f}; the mean mask {found['F of the mean mask']:.3f} and "
-        f"{found['MAE of the mean mask']:.3f}",
-        found["F"] > found["F of the mean mask"],
-        "a small network that learnt to draw outlines of cut-outs; the truth is where they were pasted",
-    )
-
-
-def picture(path: Path) -> None:
-    """Held-out cut-outs on held-out photographs, what the bundled network drew of them, and where it looked."""
-    model = zoo.load("sketch2saliency/scenes")
-    scenes = next(training.batches("held-out", 1, 2, seed=5))
-    with torch.no_grad():
-        points, attention = model.draw(scenes.images)
-    maps = model.resized(attention, training.SIDE, training.SIDE)
-    shown = {}
-    for index in range(2):
-        shown[f"scene {index + 1}"] = training.unnormalised(scenes.images[index])
-        drawn = drawings.rasterised(points[index], training.SIDE)
-        shown[f"sketch {index + 1}"] = images.stretched_tensor(drawn)[0]
-        shown[f"saliency {index + 1}"] = maps[index, 0]
-    images.save_row(shown, path)

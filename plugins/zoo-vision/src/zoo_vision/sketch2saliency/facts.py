@@ -51,7 +51,8 @@ PAPER = Paper(
         "No dense CRF cleans maps up, which the paper does as an option.",
         "Pictures whose sides are no multiple of the stride are padded by their last row and column.",
         "The presets `scenes` and `tiny`: sketches paired with photographs do not travel with packages, so `scenes` "
-        "learns to draw outlines of cut-outs.",
+        "learns to draw outlines of cut-outs pasted on photographs. After `zoo train` its attention rests on the "
+        "border: max F 0.201 on scenes of held-out pictures, where the mean mask has 0.263. No weights are bundled.",
     ),
     entries=(
         Entry(
@@ -65,7 +66,6 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
-            picture="claims:picture",
             train="training:train",
             convert="conversion:convert",
             presets={"base": {}, "multi-scale": _THREE, "scenes": _SCENES, "tiny": _PHOTO2SKETCH_TINY},
@@ -79,12 +79,6 @@ PAPER = Paper(
                     "a model trained to draw the outline of a bright blob attends to the blob",
                     figure="saliency inside more than twice that outside",
                     check="claims:check_blobs",
-                    slow=True,
-                ),
-                Claim(
-                    "finds what stands out better than a fixed map",
-                    figure="no figure that could be compared",
-                    check="claims:check_scenes",
                     slow=True,
                 ),
                 Claim(

@@ -34,11 +34,6 @@ class Scenes:
     masks: Tensor
 
 
-def unnormalised(image: Tensor) -> Tensor:
-    """(3, H, W) back in [0, 1]."""
-    return image * _STD + _MEAN
-
-
 def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[Scenes]:
     """Scenes with one thing each."""
     for scenes in photographs.single_scenes(split, SIDE, count, batch_size, seed):
