@@ -19,6 +19,7 @@ picture, and the state of the pen, of which one is 1. y says where the next poin
 mixture of K normal distributions of the offset (weights, two means, two deviations, a correlation). Training goes along
 the true points and minimises their negative log-likelihood; a free run takes the mean of the heaviest component.
 
-``decoder`` holds the cell and both runs, ``network`` the photographs, ``losses`` the likelihood and the loss of
-equivariance, ``drawings`` makes point sequences of outlines and pictures of sequences.
+Read in this order: ``config``, ``decoder`` (the cell and both runs), ``network`` (the photographs), ``losses`` (the
+likelihood and the loss of equivariance), ``drawings`` (point sequences of outlines, pictures of sequences),
+``training``, ``conversion``, ``claims``.
 """
