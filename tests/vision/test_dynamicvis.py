@@ -12,13 +12,13 @@ from torch.nn import functional
 
 import zoo
 from zoo.errors import ConfigError, InputError
+from zoo.nn.selective_scan import naive_scan, selective_scan
 from zoo_vision.dynamicvis.config import PATHS, DynamicVisConfig, MixerConfig
 from zoo_vision.dynamicvis.conversion import convert
 from zoo_vision.dynamicvis.loss import multiple_instance_loss, region_logits
 from zoo_vision.dynamicvis.mamba import Mamba, ScanBlock
 from zoo_vision.dynamicvis.mixer import DynamicRegionMixer
 from zoo_vision.dynamicvis.network import DynamicVis
-from zoo_vision.dynamicvis.scan import naive_scan, selective_scan
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,11 @@ reversed)). Its core is the selective scan of a state (2 C, 16) per token,
 
     h_t = exp(dt_t A) h_(t-1) + dt_t B_t u_t,    y_t = C_t h_t + D u_t,     dt, B, C linear in u
 
-which here takes about 3 sqrt(L) steps in place of L: ``scan`` says how. Four stages at a 4th, 8th, 16th and 32nd of the
-resolution have ratios 8, 4, 2 and 1, so that the scans of a 512 x 512 image read 2048, 1024, 512 and 256 tokens.
+which here takes about 3 sqrt(L) steps in place of L: ``zoo.nn.selective_scan`` says how. Four stages at a 4th, 8th,
+16th and 32nd of the resolution have ratios 8, 4, 2 and 1, so that the scans of a 512 x 512 image read 2048, 1024, 512
+and 256 tokens.
 
-Read in this order: ``config``, ``scan``, ``mamba`` (Mamba's mixer and the paths over it), ``mixer`` (selection),
+Read in this order: ``config``, ``mamba`` (Mamba's mixer and the paths over it), ``mixer`` (selection),
 ``network`` (backbone and classifier), ``loss`` (multiple-instance loss of the pre-training), ``claims``, ``conversion``
 (published names, recordings), ``training`` (handwritten digits).
 """

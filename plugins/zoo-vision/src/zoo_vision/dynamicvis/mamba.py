@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.selective_scan import selective_scan
 from zoo_vision.dynamicvis.config import MixerConfig
-from zoo_vision.dynamicvis.scan import selective_scan
 
 _SLOWEST, _FASTEST = 1e-3, 0.1
 

@@ -19,8 +19,10 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def selective_scan(u: Tensor, dt: Tensor, decay: Tensor, write: Tensor, read: Tensor, skip: Tensor) -> Tensor:
-    """Scan.
+def resumed_scan(
+    u: Tensor, dt: Tensor, decay: Tensor, write: Tensor, read: Tensor, skip: Tensor, state: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Scan on from a state.
 
     Args:
         u: (batch, L, D) the input.
@@ -29,15 +31,17 @@ def selective_scan(u: Tensor, dt: Tensor, decay: Tensor, write: Tensor, read: Te
         write: (batch, L, S), B.
         read: (batch, L, S), C.
         skip: (D,), D.
+        state: (batch, D, S) what an earlier part of the sequence left; None starts from 0.
 
     Returns:
-        (batch, L, D), in at least float32.
+        (batch, L, D) and the state left, in at least float32.
     """
     wide = torch.promote_types(u.dtype, torch.float32)
     u, dt, decay, write, read = (tensor.to(wide) for tensor in (u, dt, decay, write, read))
     batch, length, channels = u.shape
+    first = u.new_zeros(batch, channels, decay.shape[1]) if state is None else state.to(wide)
     if length == 0:
-        return u
+        return u, first
     size = max(1, round(math.sqrt(length / 2)))
     chunks = -(-length // size)
     # With dt = 0 the state stays: padding changes nothing.
@@ -47,23 +51,27 @@ def selective_scan(u: Tensor, dt: Tensor, decay: Tensor, write: Tensor, read: Te
     ]
     steps = list(zip(*(tensor.unbind(2) for tensor in cut), strict=True))
 
-    def advance(state: Tensor, step: tuple[Tensor, ...]) -> Tensor:
+    def advance(held: Tensor, step: tuple[Tensor, ...]) -> Tensor:
         pace, fed, into, _ = step
-        return torch.exp(pace[..., None] * decay) * state + fed[..., None] * into[:, :, None]
+        return torch.exp(pace[..., None] * decay) * held + fed[..., None] * into[:, :, None]
 
-    state = u.new_zeros(batch, chunks, channels, decay.shape[1])
-    left = state
+    left = u.new_zeros(batch, chunks, channels, decay.shape[1])
     for step in steps:
         left = advance(left, step)
     kept = torch.exp(cut[0].sum(2)[..., None] * decay)
-    entering = [state[:, 0]]
-    for chunk in range(chunks - 1):
+    entering = [first]
+    for chunk in range(chunks):
         entering.append(kept[:, chunk] * entering[-1] + left[:, chunk])
-    state, answers = torch.stack(entering, 1), []
+    held, answers = torch.stack(entering[:-1], 1), []
     for step in steps:
-        state = advance(state, step)
-        answers.append((state * step[3][:, :, None]).sum(-1))
-    return torch.stack(answers, 2).flatten(1, 2)[:, :length] + skip.to(wide) * u
+        held = advance(held, step)
+        answers.append((held * step[3][:, :, None]).sum(-1))
+    return torch.stack(answers, 2).flatten(1, 2)[:, :length] + skip.to(wide) * u, entering[-1]
+
+
+def selective_scan(u: Tensor, dt: Tensor, decay: Tensor, write: Tensor, read: Tensor, skip: Tensor) -> Tensor:
+    """Scan a whole sequence: the answers (batch, L, D) of ``resumed_scan``, which explains the arguments."""
+    return resumed_scan(u, dt, decay, write, read, skip)[0]
 
 
 def naive_scan(u: Tensor, dt: Tensor, decay: Tensor, write: Tensor, read: Tensor, skip: Tensor) -> Tensor:
