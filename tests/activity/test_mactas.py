@@ -225,6 +225,17 @@ def test_a_few_updates_with_every_mixer(mixer):
     assert actions.shape == (3, 2)
 
 
+def test_the_optimiser_is_the_named_one():
+    task, found = CuesConfig(num_agents=2, num_cues=3), {}
+    for optimiser in ("adam", "rmsprop"):
+        torch.manual_seed(0)
+        team = Mactas(MactasConfig(num_agents=2, obs_dim=3, num_actions=3, state_dim=6, dim=8, num_heads=2))
+        found[optimiser] = learn(team, Cues(task), Recipe(updates=1, optimiser=optimiser)).agent.q.weight
+    assert not torch.equal(found["adam"], found["rmsprop"])
+    with pytest.raises(InputError, match="optimiser"):
+        learn(team, Cues(task), Recipe(updates=1, optimiser="sgd"))
+
+
 class _Space:
     def __init__(self, **facts):
         self.__dict__.update(facts)
@@ -234,6 +245,7 @@ class _Parallel:
     """Two agents with unlike observations and actions, of whom one leaves after a step."""
 
     possible_agents = ("a", "b")
+    out_of_time = False
 
     def observation_space(self, name):
         return _Space(shape=(2, 2) if name == "a" else (3,))
@@ -243,12 +255,14 @@ class _Parallel:
 
     def reset(self, seed=None):
         self.agents, self.given = ["a", "b"], []
-        return {"a": np.ones((2, 2)), "b": np.full(3, 2.0)}, {}
+        return {"a": np.ones((2, 2)), "b": np.full(3, 2.0)}, {"b": {"action_mask": [0, 1, 0]}}
 
     def step(self, actions):
         self.given.append(actions)
         self.agents = ["b"] if len(self.given) == 1 else []
-        return {"b": np.full(3, 3.0)}, {"a": 1.0, "b": 2.0}, {}, {}, {}
+        over = {"b": not self.agents}
+        ended, cut = ({}, over) if self.out_of_time else (over, {})
+        return {"b": np.full(3, 3.0)}, {"a": 1.0, "b": 2.0}, ended, cut, {}
 
 
 def test_a_parallel_environment_is_played():
@@ -257,9 +271,20 @@ def test_a_parallel_environment_is_played():
     episode = play(team, environment, 0, lambda values, available: values.argmax(-1))
     assert episode["reward"].flatten().tolist() == [1.5, 1.5]
     assert episode["alive"].tolist() == [[True, True], [False, True], [False, False]]
-    assert episode["available"][0].tolist() == [[True, True, False], [True, True, True]]
+    assert episode["available"][0].tolist() == [[True, True, False], [False, True, False]]
+    assert episode["available"][1].tolist() == [[True, True, False], [True, True, True]]
+    assert environment.parallel.given[0]["b"] == 1
     assert episode["observations"][0].tolist() == [[1, 1, 1, 1], [2, 2, 2, 0]]
     assert set(environment.parallel.given[1]) == {"b"}
+
+
+@pytest.mark.parametrize("out_of_time", [False, True])
+def test_running_out_of_time_is_no_end(out_of_time):
+    environment = Parallel(_Parallel())
+    environment.parallel.out_of_time = out_of_time
+    team = Mactas(MactasConfig(num_agents=2, obs_dim=4, num_actions=3, state_dim=8, dim=8, num_heads=2))
+    episode = play(team, environment, 0, lambda values, available: values.argmax(-1))
+    assert episode["done"].flatten().tolist() == [0, not out_of_time]
 
 
 def test_pettingzoo_is_optional(monkeypatch):

@@ -18,7 +18,12 @@ Step = dict[str, Array]
 
 
 class Environment(Protocol):
-    """A cooperative environment: one reward for the team."""
+    """A cooperative environment: one reward for the team.
+
+    ``broken_off`` says of an episode that is over that it only ran out of time: its last state keeps its value.
+    """
+
+    broken_off: bool
 
     def reset(self, seed: int) -> Step:
         """Begin an episode."""
@@ -37,6 +42,7 @@ class Cues:
 
     def __init__(self, config: CuesConfig) -> None:
         self.config = config
+        self.broken_off = False
         self.random = np.random.default_rng(0)
         self.cues = np.zeros(config.num_agents, dtype=np.int64)
         self.time = 0
@@ -74,11 +80,13 @@ class Parallel:
 
     Args:
         parallel: the environment. Its observations are flattened and padded with zeros to the longest, actions that an
-            agent lacks are not available, and where it has no ``state()``, the state is all observations.
+            agent lacks, or that its ``action_mask`` (in its infos) forbids, are not available, and where it has no
+            ``state()``, the state is all observations.
     """
 
     def __init__(self, parallel: Any) -> None:
         self.parallel = parallel
+        self.broken_off = False
         self.names = list(parallel.possible_agents)
         self.sizes = {name: int(np.prod(parallel.observation_space(name).shape)) for name in self.names}
         self.actions = {}
@@ -90,22 +98,25 @@ class Parallel:
 
     def reset(self, seed: int) -> Step:
         """Begin an episode."""
-        observations, _ = self.parallel.reset(seed=seed)
-        return self._seen(observations)
+        observations, infos = self.parallel.reset(seed=seed)
+        return self._seen(observations, infos)
 
     def step(self, actions: Array) -> tuple[Step, float, bool]:
         """Act (n,); what dead agents choose is left out."""
         living = set(self.parallel.agents)
         given = {name: int(action) for name, action in zip(self.names, actions, strict=True) if name in living}
-        observations, rewards, _, _, _ = self.parallel.step(given)
+        observations, rewards, ended, cut, infos = self.parallel.step(given)
+        over = not self.parallel.agents
+        self.broken_off = over and any(cut.values()) and not any(ended.values())
         reward = float(np.mean(list(rewards.values()))) if rewards else 0.0
-        return self._seen(observations), reward, not self.parallel.agents
+        return self._seen(observations, infos), reward, over
 
-    def _seen(self, observations: Mapping[str, Any]) -> Step:
+    def _seen(self, observations: Mapping[str, Any], infos: Mapping[str, Any]) -> Step:
         rows = np.zeros((len(self.names), max(self.sizes.values())), dtype=np.float32)
         available = np.zeros((len(self.names), max(self.actions.values())), dtype=bool)
         for index, name in enumerate(self.names):
-            available[index, : self.actions[name]] = True
+            mask = infos.get(name, {}).get("action_mask") if name in self.parallel.agents else None
+            available[index, : self.actions[name]] = True if mask is None else np.asarray(mask, dtype=bool)
             if name in observations:
                 rows[index, : self.sizes[name]] = np.asarray(observations[name], dtype=np.float32).reshape(-1)
         try:

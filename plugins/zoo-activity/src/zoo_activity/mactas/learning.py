@@ -15,6 +15,8 @@ from zoo_activity.mactas.environments import Environment, Step
 from zoo_activity.mactas.network import Mactas
 from zoo_activity.mactas.replay import Replay
 
+OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "rmsprop": torch.optim.RMSprop}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -25,7 +27,8 @@ class Recipe:
         episodes_per_update: played before each.
         batch, capacity: episodes of an update and of the replay.
         gamma: discount of a step.
-        rate: Adam's.
+        rate: the optimiser's.
+        optimiser: "adam" or "rmsprop".
         clip: largest norm of a gradient.
         target_every: updates between copies to the target network.
         exploration: "epsilon" (uniform over available actions), "epsilon_boltzmann" (by softmax(values / tau)), or
@@ -40,6 +43,7 @@ class Recipe:
     capacity: int = 5000
     gamma: float = 0.99
     rate: float = 5e-4
+    optimiser: str = "adam"
     clip: float = 10.0
     target_every: int = 200
     exploration: str = "epsilon_boltzmann"
@@ -93,7 +97,7 @@ def play(
         seen.append(step)
         actions.append(chosen[0])
         rewards.append([reward])
-        ends.append([float(done)])
+        ends.append([float(done and not environment.broken_off)])
         last = chosen[:, None]
         lasts.append(chosen[0])
     episode = {name: torch.stack([torch.from_numpy(step[name]) for step in seen]) for name in seen[0]}
@@ -135,7 +139,9 @@ def learn(
     recipe = recipe or Recipe()
     random = torch.Generator().manual_seed(seed)
     replay, target = Replay(recipe.capacity), copy.deepcopy(team)
-    optimiser = torch.optim.Adam(team.parameters(), recipe.rate)
+    if recipe.optimiser not in OPTIMISERS:
+        raise InputError(f"optimiser={recipe.optimiser!r} is not one of {', '.join(OPTIMISERS)}")
+    optimiser = OPTIMISERS[recipe.optimiser](team.parameters(), lr=recipe.rate)
     steps = episodes = 0
     for update in range(recipe.updates):
         for _ in range(recipe.episodes_per_update):
