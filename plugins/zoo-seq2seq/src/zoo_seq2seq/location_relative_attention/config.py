@@ -145,4 +145,4 @@ class TacotronConfig:
 class TacotronGMMConfig(TacotronConfig):
     """The same, with GMM attention (V2b) by default."""
 
-    attention: str = zoo.field("gmm", "what aligns; see tacotron-dca", choices=ATTENTIONS)
+    attention: str = zoo.field("gmm", "what aligns; see location-relative-attention", choices=ATTENTIONS)

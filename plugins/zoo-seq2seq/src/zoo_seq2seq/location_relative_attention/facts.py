@@ -48,7 +48,8 @@ PAPER = Paper(
     ),
     entries=(
         Entry(
-            id="tacotron-dca",
+            id="location-relative-attention",
+            aliases=("tacotron-dca",),
             kind="model",
             summary="text to mel spectrogram, aligned by dynamic convolutions over the last alignment",
             tags=("speech", "encoder-decoder", "recurrent", "distinctive", "single-level", "soft", "monotonic"),
@@ -107,7 +108,8 @@ PAPER = Paper(
             ),
         ),
         Entry(
-            id="tacotron-gmm",
+            id="location-relative-attention-gmm",
+            aliases=("tacotron-gmm",),
             kind="model",
             summary="the same text-to-speech network, aligned by a mixture of Gaussians that moves on",
             tags=("speech", "encoder-decoder", "recurrent", "distinctive", "single-level", "soft", "monotonic"),
@@ -137,7 +139,8 @@ PAPER = Paper(
             ),
         ),
         Entry(
-            id="dynamic-convolution-attention",
+            id="location-relative-attention-dca-layer",
+            aliases=("dynamic-convolution-attention", "dca"),
             kind="model",
             summary="DCA alone: queries make filters that move weights along a text, of which only the length counts",
             tags=("speech", "recurrent", "distinctive", "single-level", "soft", "monotonic", "convolution"),
@@ -145,7 +148,6 @@ PAPER = Paper(
             config="config:DCAConfig",
             example="convolution:example",
             convert="conversion:convert_dca",
-            aliases=("dca",),
             differences=("Of the biases within the tanh there is one (of T), as the re-implementation has it.",),
             ours=("Sums are within float32 under mixed precision; kernels have an odd number of taps.",),
             presets={
@@ -179,7 +181,8 @@ PAPER = Paper(
             ),
         ),
         Entry(
-            id="gmm-attention",
+            id="location-relative-attention-gmm-layer",
+            aliases=("gmm-attention",),
             kind="model",
             summary="GMM attention alone (V0, V1, V2): queries move Gaussians along a text and set their widths",
             tags=("speech", "recurrent", "distinctive", "single-level", "soft", "monotonic"),
