@@ -13,7 +13,7 @@ PAPER = Paper(
     fidelity="reconstruction",
     ours=(
         "No code was published; task and outputs are known, the factorisations of attention are from memory of the "
-        "paper, and which of them is its final model is not certain: `attention=cross_view_spatial` is the default.",
+        "paper.",
         "Ten joints, five frames, the heatmap's decoder and the weight 1 of its loss are choices.",
         "The world of boxes, its cameras and the controller are this zoo's; the paper has 8.6 million frames.",
         "Nothing is trained here.",
@@ -29,6 +29,10 @@ PAPER = Paper(
             example="network:example",
             paper_input="network:paper_input",
             aliases=("copilot",),
+            ours=(
+                "Which factorisation is the paper's final model is not certain: `attention=cross_view_spatial` is the "
+                "default.",
+            ),
             presets={
                 "base": {},
                 "small": {"dim": 384, "num_heads": 6},

@@ -13,7 +13,6 @@ PAPER = Paper(
     fidelity="reconstruction",
     ours=(
         "No code was published: depth, heads and widths are choices, sized like PyMARL's agents.",
-        "Whether memory keeps the state before or after communication is not known: `state=pre` is the default.",
         "Only a command's worth of training is here: the task of cues. No weights are bundled; StarCraft is not here.",
     ),
     entries=(
@@ -26,6 +25,8 @@ PAPER = Paper(
             config="config:MactasConfig",
             example="network:example",
             ours=(
+                "Whether memory keeps the state before or after communication is not known: `state=pre` is the "
+                "default.",
                 "Exploration beyond epsilon-greedy: the paper's own is not known; `epsilon_boltzmann` draws by "
                 "softmax(values / tau) with probability epsilon, `joint_epsilon` tosses one coin for the team.",
                 "Without a mixer every agent learns from the team's reward.",

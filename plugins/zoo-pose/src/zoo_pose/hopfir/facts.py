@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper, Weights
 
+_ATTEND = (
+    "Whether a hop's head attends across joints (`attend=joints`) or across a joint's hops (`attend=hops`) is a "
+    "choice; with `attend=hops` each head's value is scaled by its hop's weight, and the heads are concatenated.",
+)
+
 PAPER = Paper(
     id="hopfir",
     title="HopFIR: Hop-wise GraphFormer with Intragroup Joint Refinement for 3D Human Pose Estimation",
@@ -12,9 +17,7 @@ PAPER = Paper(
     code=__package__,
     fidelity="reconstruction",
     ours=(
-        "No code was published and the mechanism was specified from public text: four hops, the widths, and whether a "
-        "hop's head attends across joints (`attend=joints`) or across a joint's hops (`attend=hops`) are choices.",
-        "With `attend=hops` each head's value is scaled by its hop's weight, and the heads are concatenated.",
+        "No code was published and the mechanism was specified from public text: four hops and the widths are choices.",
         "Batch norm and ReLU stand behind the graph convolution, inside its residual branch.",
         "The preset `motions` and its training on captured motions that travel with a package; Human3.6M does not.",
     ),
@@ -23,6 +26,7 @@ PAPER = Paper(
             id="hopfir",
             kind="model",
             summary="lifts the keypoints of one pose to 3D by attention to groups of joints k limbs away",
+            ours=_ATTEND,
             tags=("pose", "lifting", "graph", "transformer", "self", "multi-scale"),
             build="network:HopFIR",
             config="config:HopFIRConfig",
@@ -84,6 +88,7 @@ PAPER = Paper(
             id="hopfir-attention",
             kind="model",
             summary="hop-wise attention alone, over the tokens of 17 joints: a layer for other networks of poses",
+            ours=_ATTEND,
             tags=("pose", "graph", "self", "multi-scale"),
             build="layers:HopAttention",
             config="config:HopAttentionConfig",

@@ -111,7 +111,7 @@ PAPER = Paper(
                 "self",
                 "single-level",
                 "soft",
-                "single-representation",
+                "single",
                 "convolution",
                 "linear-time",
             ),
