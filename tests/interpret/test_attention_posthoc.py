@@ -9,7 +9,8 @@ import torch
 
 import zoo
 from zoo.bridges.transformers.tiny import tiny_model, tiny_tokenizer
-from zoo_interpret.attention_posthoc.classifier import MultiHeadClassifier, random_documents, sinusoids
+from zoo.nn.positions import sinusoidal_positions
+from zoo_interpret.attention_posthoc.classifier import MultiHeadClassifier, random_documents
 from zoo_interpret.attention_posthoc.closed_forms import autograd_gradient, gradient, lime_positions
 from zoo_interpret.attention_posthoc.config import ClassifierConfig, PosthocConfig
 from zoo_interpret.attention_posthoc.lime import kernel, lime, presence, ridge_regression
@@ -33,7 +34,7 @@ def test_the_formula_is_the_gradient_for_every_config(options):
 
 
 def test_positions_are_sines_and_cosines_of_falling_frequency():
-    table = sinusoids(5, 4)
+    table = sinusoidal_positions(5, 4)
     assert table[0].tolist() == [0.0, 1.0, 0.0, 1.0]
     torch.testing.assert_close(table[3], torch.tensor([np.sin(3), np.cos(3), np.sin(0.03), np.cos(0.03)]).float())
 

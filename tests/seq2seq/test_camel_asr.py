@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import zoo
-from zoo_seq2seq.camel_asr.attention import RelativeAttention, sinusoids
+from zoo.nn.positions import sinusoids
+from zoo_seq2seq.camel_asr.attention import RelativeAttention
 from zoo_seq2seq.camel_asr.config import CamelConfig, ExpertsConfig
 from zoo_seq2seq.camel_asr.decoders import LanguageBias
 from zoo_seq2seq.camel_asr.experts import LanguageExperts

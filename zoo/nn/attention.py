@@ -1,7 +1,8 @@
 """Standard multi-head attention: the baseline that every drop-in layer is compared with.
 
 softmax(Q K^T / sqrt(d)) V per head, evaluated by torch's fused kernel, with grouped key/value heads, rotary
-positions and a key/value cache as options. Parameter names are Llama's.
+positions and a key/value cache as options. Parameter names are Llama's; ``SelfAttention`` is the form of vision
+transformers, with one projection for queries, keys and values.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import ConfigError
+from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import expand_mask
 from zoo.nn.rotary import apply_rotary, rotary_tables
 
@@ -201,3 +203,24 @@ class MultiHeadAttention(ProjectedAttention):
     def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
         """Fused softmax attention."""
         return dense_attention(query, key, value, attn_mask, causal=self.causal)
+
+
+class SelfAttention(nn.Module):
+    """softmax(q k' / sqrt(head_dim)) v over (batch, tokens, dim), with one projection for query, key and value.
+
+    Args:
+        dim: width.
+        num_heads: of equal slices of it.
+        qkv_bias: whether query, key and value have biases; the output's always is there.
+    """
+
+    def __init__(self, dim: int, num_heads: int, qkv_bias: bool = True) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """(batch, tokens, dim) to the same shape; ``attn_mask`` as in ``zoo.nn.masks``."""
+        query, key, value = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, -1))
+        return self.proj(merge_heads(dense_attention(query, key, value, attn_mask)))

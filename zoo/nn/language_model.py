@@ -9,7 +9,6 @@ tokens of deviation 0.02 under sinusoids of 0.7 could hardly be told apart, and 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from zoo.nn.attention import KeyValueCache, MultiHeadAttention
 from zoo.nn.drop_in import HostConfig, layers_by_name
 from zoo.nn.heads import require_equal_groups
 from zoo.nn.mlp import SwiGLU
+from zoo.nn.positions import sinusoidal_positions
 
 # Of a sine over its period.
 SINUSOID_STD = 0.5**0.5
@@ -50,12 +50,6 @@ class LanguageModelConfig(HostConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_equal_groups(self.num_heads, self.num_kv_heads)
-
-
-def sinusoidal_positions(length: int, dim: int) -> Tensor:
-    """(length, dim): sines and cosines of geometrically spaced frequencies (Vaswani et al., section 3.5)."""
-    angles = torch.arange(length)[:, None] * torch.exp(torch.arange(0, dim, 2) * (-math.log(10_000.0) / dim))
-    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :dim]
 
 
 def places(attn_mask: Tensor | None, batch: int, start: int, stop: int) -> slice | Tensor:

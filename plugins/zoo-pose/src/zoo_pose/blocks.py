@@ -1,34 +1,12 @@
-"""The pre-norm transformer block of lifters and of video pose: one projection for query, key and value."""
+"""The pre-norm transformer block of lifters and of video pose."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
-from zoo.nn.attention import dense_attention
+from zoo.nn.attention import SelfAttention
 from zoo.nn.drop_path import DropPath
-from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.mlp import MLP
-
-
-class SelfAttention(nn.Module):
-    """softmax(q k' / sqrt(head_dim)) v over (batch, tokens, dim), then a projection.
-
-    Args:
-        dim: width.
-        num_heads: of equal slices of it.
-        qkv_bias: whether query, key and value have biases; the output's always is there.
-    """
-
-    def __init__(self, dim: int, num_heads: int, qkv_bias: bool = True) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-        """(batch, tokens, dim) to the same shape; ``attn_mask`` as in ``zoo.nn.masks``."""
-        query, key, value = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, -1))
-        return self.proj(merge_heads(dense_attention(query, key, value, attn_mask)))
 
 
 class Block(nn.Module):

@@ -19,6 +19,7 @@ from zoo.errors import InputError
 from zoo.nn.masks import masked_softmax
 from zoo_seq2seq import recurrent
 from zoo_seq2seq.exposed import Exposed
+from zoo_seq2seq.outputs import MappedOutput
 from zoo_seq2seq.padding import put_back, real_first, require_ids
 
 
@@ -34,7 +35,7 @@ class AttentionClassifierConfig:
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifierOutput:
+class ClassifierOutput(MappedOutput):
     """What the classifier gives back; also a mapping of its fields.
 
     Args:
@@ -46,14 +47,6 @@ class ClassifierOutput:
     logits: Tensor
     attention: Tensor
     scores: Tensor
-
-    def keys(self) -> list[str]:
-        """Names of the fields."""
-        return ["logits", "attention", "scores"]
-
-    def __getitem__(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, name)
-        return found
 
 
 class TanhAttention(nn.Module):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from zoo_seq2seq.outputs import MappedOutput
 from zoo_seq2seq.padding import lengths_of
 
 PAD, UNKNOWN, START, END = 0, 1, 2, 3
@@ -65,7 +66,7 @@ class Decoder(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class TranslationOutput:
+class TranslationOutput(MappedOutput):
     """What the networks give back; also a mapping of its fields.
 
     Args:
@@ -75,14 +76,6 @@ class TranslationOutput:
 
     logits: Tensor
     attention: Tensor
-
-    def keys(self) -> list[str]:
-        """Names of the fields."""
-        return [each.name for each in fields(self)]
-
-    def __getitem__(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, name)
-        return found
 
 
 def select(state: T, index: Tensor) -> T:

@@ -5,25 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.nn.attention import dense_attention
-from zoo.nn.heads import merge_heads, split_heads
+from zoo.nn.attention import SelfAttention
 from zoo.nn.mlp import MLP
 from zoo_activity.copilot_collision.config import CopilotConfig
-
-
-class Attention(nn.Module):
-    """Multi-head attention within groups: (groups, tokens, dim) to the same shape."""
-
-    def __init__(self, dim: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        query, key, value = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, -1))
-        return self.proj(merge_heads(dense_attention(query, key, value)))
 
 
 def temporal_groups(x: Tensor, attention: str) -> Tensor:
@@ -68,10 +52,10 @@ class Block(nn.Module):
         dim, self.attention = config.dim, config.attention
         if self.attention != "joint":
             self.temporal_norm = nn.LayerNorm(dim, eps=config.eps)
-            self.temporal_attn = Attention(dim, config.num_heads)
+            self.temporal_attn = SelfAttention(dim, config.num_heads)
             self.temporal_fc = nn.Linear(dim, dim)
         self.norm1 = nn.LayerNorm(dim, eps=config.eps)
-        self.attn = Attention(dim, config.num_heads)
+        self.attn = SelfAttention(dim, config.num_heads)
         self.norm2 = nn.LayerNorm(dim, eps=config.eps)
         self.mlp = MLP(dim, int(dim * config.mlp_ratio))
         self.reset_parameters()

@@ -6,27 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.nn.attention import dense_attention
-from zoo.nn.heads import merge_heads, split_heads
+from zoo.nn.attention import SelfAttention
 from zoo.nn.mlp import MLP
 from zoo_activity.virt.config import VIRTConfig
 
 EPS = 1e-6
-
-
-class Attention(nn.Module):
-    """Multi-head attention with one projection to queries, keys and values."""
-
-    def __init__(self, dim: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, tokens, dim) to the same shape."""
-        query, key, value = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, -1))
-        return self.proj(merge_heads(dense_attention(query, key, value)))
 
 
 class LayerScale(nn.Module):
@@ -53,7 +37,7 @@ class Block(nn.Module):
         super().__init__()
         dim = config.trunk_dim
         self.norm1 = nn.LayerNorm(dim, eps=EPS)
-        self.attn = Attention(dim, config.trunk_heads)
+        self.attn = SelfAttention(dim, config.trunk_heads)
         self.ls1 = LayerScale(dim) if config.layer_scale else nn.Identity()
         self.norm2 = nn.LayerNorm(dim, eps=EPS)
         self.mlp = MLP(dim, int(dim * config.trunk_mlp_ratio))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.nn.positions import sinusoidal_positions
 from zoo_interpret.attention_posthoc.config import ClassifierConfig
-
-
-def sinusoids(length: int, dim: int) -> Tensor:
-    """Positions (length, dim): sin(t n^(-2i/d)) at even, its cosine at odd features, n = 10000."""
-    frequencies = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
-    angles = torch.arange(length)[:, None] * frequencies
-    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)
 
 
 class PositionedEmbedding(nn.Embedding):
@@ -27,7 +20,7 @@ class PositionedEmbedding(nn.Embedding):
 
     def __init__(self, config: ClassifierConfig) -> None:
         super().__init__(config.vocab_size, config.dim)
-        table = sinusoids(config.max_length, config.dim)
+        table = sinusoidal_positions(config.max_length, config.dim)
         self.register_buffer("pe", table if config.positional else torch.zeros_like(table), persistent=False)
 
     def forward(self, input: Tensor) -> Tensor:

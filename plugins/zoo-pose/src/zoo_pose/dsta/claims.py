@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zoo import Measurement
 from zoo.evidence.measuring import growth_exponent
-from zoo_pose.blocks import SelfAttention
+from zoo.nn.attention import SelfAttention
 from zoo_pose.dsta.config import DSTAConfig
 from zoo_pose.dsta.network import DSTA, JOINTS, PART, PARTS
 

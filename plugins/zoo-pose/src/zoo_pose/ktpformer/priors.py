@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.attention import SelfAttention
 from zoo.nn.drop_path import DropPath
 from zoo.nn.mlp import MLP
-from zoo_pose.blocks import SelfAttention
 from zoo_pose.graphs import ModulatedGraphConv, chain, normalised_adjacency
 from zoo_pose.skeletons import HUMAN36M
 

@@ -10,13 +10,7 @@ from torch import Tensor, nn
 from zoo.nn.attention import scores
 from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import masked_softmax
-
-
-def sinusoids(positions: Tensor, dim: int) -> Tensor:
-    """(length, dim) of positions (length,): sines and cosines by turns."""
-    rates = torch.exp(torch.arange(0, dim, 2, device=positions.device) * (-math.log(10_000) / dim))
-    angles = positions[:, None] * rates
-    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :dim]
+from zoo.nn.positions import sinusoids
 
 
 class RelativeAttention(nn.Module):

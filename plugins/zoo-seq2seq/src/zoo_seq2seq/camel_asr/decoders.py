@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from zoo_seq2seq.camel_asr.attention import sinusoids
+from zoo.nn.positions import sinusoids
 from zoo_seq2seq.transformer_decoder import DecoderAttention, DecoderLayer
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo.nn.masks import padding_mask
 from zoo_seq2seq.camel_asr.config import ExpertsConfig
+from zoo_seq2seq.outputs import MappedOutput
 from zoo_seq2seq.transformer_decoder import DecoderAttention
 
 
 @dataclass(frozen=True, eq=False)
-class ExpertsOutput:
+class ExpertsOutput(MappedOutput):
     """What the experts give; also a mapping of its fields.
 
     Args:
@@ -25,14 +26,6 @@ class ExpertsOutput:
     states: Tensor
     english: Tensor
     mandarin: Tensor
-
-    def keys(self) -> list[str]:
-        """Names of the fields."""
-        return [each.name for each in fields(self)]
-
-    def __getitem__(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, name)
-        return found
 
 
 class Expert(nn.Module):

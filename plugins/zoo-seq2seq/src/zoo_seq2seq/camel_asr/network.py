@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,11 +16,12 @@ from zoo_seq2seq.camel_asr.decoders import Decoder, LanguageBias
 from zoo_seq2seq.camel_asr.experts import LanguageExperts
 from zoo_seq2seq.decoding import START, Memory, Step
 from zoo_seq2seq.log_mel import log_mel, utterance_normalised
+from zoo_seq2seq.outputs import MappedOutput
 from zoo_seq2seq.padding import require_ids
 
 
 @dataclass(frozen=True, eq=False)
-class CamelOutput:
+class CamelOutput(MappedOutput):
     """What the network gives; also a mapping of its fields.
 
     Args:
@@ -36,14 +37,6 @@ class CamelOutput:
     english_logits: Tensor
     mandarin_logits: Tensor
     ctc_lengths: Tensor
-
-    def keys(self) -> list[str]:
-        """Names of the fields."""
-        return [each.name for each in fields(self)]
-
-    def __getitem__(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, name)
-        return found
 
 
 @dataclass(frozen=True, eq=False)

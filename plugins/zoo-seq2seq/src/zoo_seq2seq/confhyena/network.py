@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,12 +13,13 @@ from zoo_seq2seq.confhyena.config import ConfHyenaConfig
 from zoo_seq2seq.confhyena.encoder import ConfHyenaEncoder
 from zoo_seq2seq.decoding import Memory, Step
 from zoo_seq2seq.log_mel import log_mel, utterance_normalised
+from zoo_seq2seq.outputs import MappedOutput
 from zoo_seq2seq.padding import require_ids
 from zoo_seq2seq.transformer_decoder import TransformerDecoder
 
 
 @dataclass(frozen=True, eq=False)
-class SpeechOutput:
+class SpeechOutput(MappedOutput):
     """What the network gives; also a mapping of its fields.
 
     Args:
@@ -30,14 +31,6 @@ class SpeechOutput:
     logits: Tensor
     ctc_logits: Tensor
     ctc_lengths: Tensor
-
-    def keys(self) -> list[str]:
-        """Names of the fields."""
-        return [each.name for each in fields(self)]
-
-    def __getitem__(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, name)
-        return found
 
 
 @dataclass(frozen=True, eq=False)

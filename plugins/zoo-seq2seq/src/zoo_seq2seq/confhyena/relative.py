@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from zoo.nn.attention import scores
 from zoo.nn.heads import split_heads
 from zoo.nn.masks import masked_softmax
+from zoo.nn.positions import sinusoids
 
 
 def shifted(x: Tensor, lengths: Tensor) -> Tensor:
@@ -25,13 +26,6 @@ def shifted(x: Tensor, lengths: Tensor) -> Tensor:
     inside = (places < own) & (places[:, None] < own) & (columns >= 0)
     index = (rows * length + columns).masked_fill(~inside, 0).flatten(1)[:, None].expand(-1, x.shape[1], -1)
     return x.flatten(2).gather(-1, index).view_as(x).masked_fill(~inside[:, None], 0.0)
-
-
-def sinusoid(length: int, dim: int, device: torch.device) -> Tensor:
-    """Positions 0.. (length, dim), sines and cosines by turns."""
-    rates = torch.exp(torch.arange(0, dim, 2, device=device) * (-math.log(10_000) / dim))
-    angles = torch.arange(length, device=device)[:, None] * rates
-    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :dim]
 
 
 class RelativeAttention(nn.Module):
@@ -57,7 +51,7 @@ class RelativeAttention(nn.Module):
         query, key, value = (
             split_heads(layer(x), self.num_heads) for layer in (self.query_proj, self.key_proj, self.value_proj)
         )
-        positions = sinusoid(x.shape[1], self.dim, x.device).to(x.dtype)
+        positions = sinusoids(torch.arange(x.shape[1], device=x.device), self.dim).to(x.dtype)
         places = split_heads(self.pos_proj(positions)[None], self.num_heads)
         by_content = scores(query + self.u_bias[:, None], key)
         by_place = shifted(scores(query + self.v_bias[:, None], places), mask.sum(1))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo_seq2seq.outputs import MappedOutput
 from zoo_seq2seq.padding import require_ids
 from zoo_seq2seq.ripo_transformer.attention import RipoAttention
 from zoo_seq2seq.ripo_transformer.config import RipoConfig
@@ -20,7 +21,7 @@ INDEX_BASE, BAR = 10_000.0, 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class MelodyOutput:
+class MelodyOutput(MappedOutput):
     """What the network gives; also a mapping of its fields.
 
     Args:
@@ -30,14 +31,6 @@ class MelodyOutput:
 
     pitch_logits: Tensor
     duration_logits: Tensor
-
-    def keys(self) -> list[str]:
-        """Names of the fields."""
-        return [each.name for each in fields(self)]
-
-    def __getitem__(self, name: str) -> Tensor:
-        found: Tensor = getattr(self, name)
-        return found
 
 
 class RipoLayer(nn.Module):

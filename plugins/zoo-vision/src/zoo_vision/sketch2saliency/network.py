@@ -11,11 +11,10 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo_vision import images as pictures
+from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
 from zoo_vision.sketch2saliency import drawings
 from zoo_vision.sketch2saliency.config import Photo2SketchConfig
 from zoo_vision.sketch2saliency.decoder import Drawing, SketchDecoder
-
-_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class ImageEncoder(nn.Module):
@@ -141,7 +140,7 @@ def drawing_input(config: Photo2SketchConfig) -> dict[str, Tensor]:
 def preprocess(config: Photo2SketchConfig) -> Callable[[Any], dict[str, Tensor]]:
     """A path, PIL image or array, stretched to the config's size and normalised."""
     side = config.image_size
-    return lambda source: {"images": pictures.stretched_tensor(source, side, side, _MEAN, _STD)}
+    return lambda source: {"images": pictures.stretched_tensor(source, side, side, IMAGENET_MEAN, IMAGENET_STD)}
 
 
 def predict(model: Photo2Sketch, config: Photo2SketchConfig, source: Any) -> dict[str, Any]:

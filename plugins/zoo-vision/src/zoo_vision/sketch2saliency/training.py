@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_vision import photographs, saliency_metrics
+from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
 from zoo_vision.photographs import Split
 from zoo_vision.sketch2saliency import drawings
 from zoo_vision.sketch2saliency.config import Photo2SketchConfig
@@ -21,8 +22,8 @@ from zoo_vision.sketch2saliency.network import Photo2Sketch, Sketch2Saliency
 
 STEPS = 600
 SIDE = 96
-_MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
-_STD = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+_MEAN = torch.tensor(IMAGENET_MEAN)[:, None, None]
+_STD = torch.tensor(IMAGENET_STD)[:, None, None]
 
 
 @dataclass(frozen=True, eq=False)
