@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 PLUGINS := $(sort $(wildcard plugins/zoo-*))
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test slow lint cards bench clean
+.PHONY: demo test slow lint cards bench site clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
@@ -28,6 +28,10 @@ cards: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
 
+# The site, from the catalogue, the cards and the guides: open site/index.html.
+site: $(INSTALLED)
+	$(BIN)/python -m docs.pages
+
 # The virtual environment, with the core and every plugin installed editable; made again when what they need changes.
 $(INSTALLED): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,4 +40,4 @@ $(INSTALLED): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGI
 	touch $@
 
 clean:
-	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output
+	rm -rf $(VENV) build site .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-output

@@ -1,0 +1,28 @@
+"""How Sphinx builds the site; ``docs.pages`` lays out the sources that it reads."""
+
+from __future__ import annotations
+
+import os
+
+project = "Attention zoo"
+author = "the authors of the attention zoo"
+html_title = "Attention zoo"
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline", "attrs_block"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+
+# The one place that says where the repository can be read: links to code lead there. Empty, they lead to the files of
+# the clone in which the site was built (``site/`` lies in it).
+repository = os.environ.get("ZOO_REPOSITORY", "")
+
+html_theme = "furo"
+html_static_path = ["assets"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sourcelink = False
+html_show_sphinx = False
+# A summary of each hit would be fetched, which pages opened from a file system may not do.
+html_show_search_summary = False
