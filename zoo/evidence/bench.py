@@ -228,10 +228,10 @@ def _measure(what: str, job: dict[str, Any]) -> float:
     x = torch.randn(1, length, dim, device=job["device"])
     with torch.no_grad():
         layer(x[:, :64])  # what torch loads and starts at first use is not the layer's
-        return _seconds(lambda: layer(x), x.is_cuda) if what == "seconds" else _bytes(lambda: layer(x), x.is_cuda)
+        return _seconds(lambda: layer(x), x.is_cuda) if what == "seconds" else bytes_added(lambda: layer(x), x.is_cuda)
 
 
-def _stay_in_memory() -> None:
+def stay_in_memory() -> None:
     """Let what needs more memory than is free fail by itself, before the system ends it or another process."""
     import resource
 
@@ -256,7 +256,8 @@ def _seconds(run: Callable[[], object], cuda: bool) -> float:
     return min(seconds)
 
 
-def _bytes(run: Callable[[], object], cuda: bool) -> int:
+def bytes_added(run: Callable[[], object], cuda: bool) -> int:
+    """Bytes of memory that a call adds to what was there before, at its peak."""
     import torch
 
     if cuda:
@@ -285,5 +286,5 @@ def _high_water(reset: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    _stay_in_memory()
+    stay_in_memory()
     print(_measure(sys.argv[1], json.loads(sys.argv[2])))

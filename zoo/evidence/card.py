@@ -15,7 +15,7 @@ from pathlib import Path
 from zoo import about, catalogue, configuration
 from zoo.building import count_parameters
 from zoo.errors import UnknownName
-from zoo.evidence import figures, programs
+from zoo.evidence import bench_record, cost_pictures, figures, programs
 from zoo.evidence.hub_licenses import HUB_LICENSES
 from zoo.facts import Claim, Entry, Measurement, Paper, Weights
 from zoo.targets import resolve
@@ -50,7 +50,7 @@ def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False)
     """
     path = folder / offer.plugin / f"{offer.entry.id}.md"
     text = render(offer, figures.read(offer, folder), folder.parent, programs.read(offer, folder))
-    if check and offer.entry.picture and not picture_path(offer, folder).is_file():
+    if check and _caption(offer, folder.parent) and not picture_path(offer, folder).is_file():
         return picture_path(offer, folder)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return None
@@ -72,17 +72,20 @@ def picture_path(offer: catalogue.Offer, folder: Path = FOLDER) -> Path:
 
 
 def draw(offer: catalogue.Offer, folder: Path = FOLDER) -> Path | None:
-    """Draw the picture of an entry that has one, from real input.
+    """Draw the picture of an entry that has one: its own, from real input, or what the record says that it costs.
 
     Returns:
         Its path.
     """
-    if offer.entry.picture is None:
-        return None
     path = picture_path(offer, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    resolve(offer.entry.picture)(path)
-    return path
+    if offer.entry.picture is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        resolve(offer.entry.picture)(path)
+        return path
+    if (costs := bench_record.of(offer, folder.parent)) is not None:
+        cost_pictures.layer_picture(offer.entry.id, costs, path)
+        return path
+    return None
 
 
 def render(
@@ -96,7 +99,7 @@ def render(
     parts = [
         front_matter(paper, entry, paper.license),
         f"# {entry.id}\n\n{sentence(entry.summary)}",
-        _picture(entry),
+        _picture(offer, root),
         _loading(offer, root),
         _traits(entry),
         fidelity(paper),
@@ -166,12 +169,18 @@ def _traits(entry: Entry) -> str:
     )
 
 
-def _picture(entry: Entry) -> str:
-    if entry.picture is None:
-        return ""
-    caption = (resolve(entry.picture).__doc__ or "").strip().partition("\n\n")[0]
-    caption = " ".join(caption.split())
-    return f"![{caption}](pictures/{entry.id}.png)\n\n{caption}"
+def _picture(offer: catalogue.Offer, root: Path) -> str:
+    caption = _caption(offer, root)
+    return f"![{caption}](pictures/{offer.entry.id}.png)\n\n{caption}" if caption else ""
+
+
+def _caption(offer: catalogue.Offer, root: Path) -> str:
+    """What the picture of an entry shows; empty where it has none."""
+    if offer.entry.picture is not None:
+        caption = (resolve(offer.entry.picture).__doc__ or "").strip().partition("\n\n")[0]
+        return " ".join(caption.split())
+    costs = bench_record.of(offer, root)
+    return cost_pictures.layer_caption(costs, bench_record.read(root).settings) if costs is not None else ""
 
 
 def fidelity(paper: Paper) -> str:

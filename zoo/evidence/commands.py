@@ -121,6 +121,8 @@ def _lengths(ctx: click.Context, param: click.Parameter, text: str) -> list[int]
 @click.option("--limit", default=20.0, show_default=True, help="Seconds a pass may take, in proportion to the last.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write a PNG plot.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print one row of ratios per layer, in Markdown.")
+@click.option("--record", is_flag=True, help="Measure into docs/bench.json, for cards and the site.")
+@click.option("--note", default="", help="With --record: what else there is to know about these runs.")
 @json_option
 def bench_command(
     names: tuple[str, ...],
@@ -132,11 +134,25 @@ def bench_command(
     limit: float,
     out: Path | None,
     as_markdown: bool,
+    record: bool,
+    note: str,
     as_json: bool,
 ) -> None:
-    """Time and peak memory of drop-in layers (all, or NAMES) against scaled_dot_product_attention."""
-    from zoo.evidence import bench
+    """Time and peak memory of drop-in layers (all, or NAMES) against scaled_dot_product_attention.
 
+    With --record every layer runs in turn with standard attention, a pass of each, and the figures go to
+    docs/bench.json below the working directory, with the machine; those of other layers stay.
+    """
+    from zoo.evidence import bench, bench_record
+
+    if record:
+        if out is not None or as_markdown or as_json:
+            raise click.UsageError("--record writes docs/bench.json and goes with none of --out, --markdown and --json")
+        bench_record.measure(
+            names, lengths, dim=dim, heads=heads, device=device, limit=limit, note=note, log=click.echo
+        )
+        click.echo(f"wrote {bench_record.FILE}; draw the cards' pictures by: zoo card NAME --pictures")
+        return
     results = bench.run(names, lengths, dim=dim, heads=heads, device=device, limit=limit)
     if as_json:
         echo_json([asdict(result) for result in results])
