@@ -20,7 +20,9 @@ repository = os.environ.get("ZOO_REPOSITORY", "")
 
 html_theme = "furo"
 html_static_path = ["assets"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "gallery.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
+exclude_patterns = ["_extra"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

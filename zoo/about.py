@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib.util
+import inspect
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue, configuration
 from zoo.errors import PluginError
 from zoo.facts import MODULE_KINDS, Claim, Weights
+from zoo.targets import resolve
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -199,6 +202,29 @@ def file_below(target: str, root: Path) -> str:
         return path.resolve().relative_to(root.resolve()).as_posix()
     depth = target.partition(":")[0].count(".") + (path.name == "__init__.py")
     return "/".join(path.parts[-depth - 1 :])
+
+
+def docstring_of(target: str) -> str:
+    """The docstring of a module, or of what "module:name" names in one, dedented; empty without one.
+
+    It is read from the source: nothing is imported but the packages above the module. What the module itself does not
+    define (an imported name) is resolved.
+
+    Raises:
+        PluginError: there is no such module or name.
+    """
+    name = target.partition(":")[2]
+    node: ast.AST | None = _parsed(file_of(target))
+    for part in filter(None, name.split(".")):
+        node = next((each for each in getattr(node, "body", ()) if getattr(each, "name", None) == part), None)
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+        return ast.get_docstring(node) or ""
+    return inspect.cleandoc(resolve(target).__doc__ or "")
+
+
+@cache
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
 
 
 def info(name: str, config: Mapping[str, Any] | DictConfig | str | Path | None = None, **overrides: Any) -> Info:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from docs.pages.layout import EXTRA
+
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 SITE = ROOT / "site"
@@ -22,7 +24,7 @@ WRITERS = ("gallery", "paper_pages", "comparison", "api")
 def gather(target: Path) -> None:
     """Lay out the sources anew in ``target``: prose, then what the writers add."""
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    (target / EXTRA).mkdir(parents=True)
     for path in {*DOCS.rglob("*.md"), *DOCS.glob("*.png"), *DOCS.glob("*.json")} - LEFT_OUT:
         copy = target / path.relative_to(DOCS)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +52,7 @@ def build(folder: Path = SITE, source: Path = SOURCE) -> Path:
         buildername="html",
         freshenv=True,
         status=None,
+        confoverrides={"html_extra_path": [str(source / EXTRA)]},
     )
     app.build()
     if app.statuscode:

@@ -13,16 +13,15 @@ from functools import cache
 from pathlib import Path
 
 from zoo import about, catalogue, configuration
-from zoo.building import count_parameters
 from zoo.errors import UnknownName
-from zoo.evidence import bench_record, cost_pictures, figures, programs
+from zoo.evidence import bench_record, cost_pictures, figures, programs, sizes
 from zoo.evidence.hub_licenses import HUB_LICENSES
-from zoo.facts import Claim, Entry, Measurement, Paper, Weights
+from zoo.facts import Entry, Measurement, Paper, Weights
 from zoo.targets import resolve
 
 FOLDER = Path("model_cards")
 
-_FIDELITY = {
+FIDELITIES = {
     "reference": "specified from and replayed against the authors' code",
     "paper": "from the paper's text and equations",
     "reconstruction": "essential details were not public; what is ours is listed below",
@@ -43,15 +42,19 @@ def offers(names: Sequence[str]) -> list[catalogue.Offer]:
 
 
 def write(offer: catalogue.Offer, folder: Path = FOLDER, *, check: bool = False) -> Path | None:
-    """Render a card into its file; with ``check`` only compare.
+    """Render a card into its file, and record the sizes of the presets; with ``check`` only compare.
 
     Returns:
         The path where the card was missing or differed, else None.
     """
     path = folder / offer.plugin / f"{offer.entry.id}.md"
     text = render(offer, figures.read(offer, folder), folder.parent, programs.read(offer, folder))
-    if check and _caption(offer, folder.parent) and not picture_path(offer, folder).is_file():
+    if check and caption(offer, folder.parent) and not picture_path(offer, folder).is_file():
         return picture_path(offer, folder)
+    if check and {preset: size.parameters for preset, size in sizes.read(offer, folder).items()} != _counts(offer):
+        return sizes.path_of(offer, folder)
+    if not check:
+        sizes.record(offer, folder)
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return None
     if not check:
@@ -108,9 +111,9 @@ def render(
         _config(entry),
         _presets(offer),
         _weights(entry),
-        _claims(entry.claims, measured),
+        _claims(entry, measured),
         programs.section(tried or {}),
-        f"## How it works\n\n{_docstring(entry)}",
+        f"## How it works\n\n```text\n{docstring(entry)}\n```",
         citation(paper),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -146,12 +149,21 @@ def _license(spdx: str | None) -> list[str]:
     ]
 
 
+def preset_shown(entry: Entry) -> str | None:
+    """The preset that a card loads: the first with weights, else the first, else none."""
+    with_weights = next((weights.preset or tag for tag, weights in entry.weights.items() if weights.default), None)
+    return with_weights or next(iter(entry.presets), None)
+
+
+def line(entry: Entry) -> str:
+    """What loads an entry, as its card and its tile in the gallery show it."""
+    preset = preset_shown(entry)
+    return f'zoo.load("{entry.id}/{preset}")' if preset else f'zoo.load("{entry.id}")'
+
+
 def _loading(offer: catalogue.Offer, root: Path) -> str:
     entry = offer.entry
-    preset = next(iter(entry.presets), None)
-    with_weights = next((weights.preset or tag for tag, weights in entry.weights.items() if weights.default), None)
-    name = f"{entry.id}/{with_weights or preset}" if (with_weights or preset) else entry.id
-    lines = ["```python", "import zoo", "", f'loaded = zoo.load("{name}")']
+    lines = ["```python", "import zoo", "", f"loaded = {line(entry)}"]
     if entry.functional is not None:
         lines += ["", f'zoo.register_transformers()  # attn_implementation="zoo-{entry.id}"']
     also = f" Also called {', '.join(f'`{alias}`' for alias in entry.aliases)}." if entry.aliases else ""
@@ -170,15 +182,15 @@ def _traits(entry: Entry) -> str:
 
 
 def _picture(offer: catalogue.Offer, root: Path) -> str:
-    caption = _caption(offer, root)
-    return f"![{caption}](pictures/{offer.entry.id}.png)\n\n{caption}" if caption else ""
+    seen = caption(offer, root)
+    return f"![{seen}](pictures/{offer.entry.id}.png)\n\n{seen}" if seen else ""
 
 
-def _caption(offer: catalogue.Offer, root: Path) -> str:
-    """What the picture of an entry shows; empty where it has none."""
+def caption(offer: catalogue.Offer, root: Path) -> str:
+    """What the picture of an entry shows: the first paragraph of the docstring of what draws it, or what the record of
+    costs below ``root`` says; empty where it has none."""
     if offer.entry.picture is not None:
-        caption = (resolve(offer.entry.picture).__doc__ or "").strip().partition("\n\n")[0]
-        return " ".join(caption.split())
+        return " ".join(about.docstring_of(offer.entry.picture).partition("\n\n")[0].split())
     costs = bench_record.of(offer, root)
     return cost_pictures.layer_caption(costs, bench_record.read(root).settings) if costs is not None else ""
 
@@ -189,7 +201,7 @@ def fidelity(paper: Paper) -> str:
     commit = f" at `{paper.commit}`" if paper.repo and paper.commit else ""
     licence = f", licence {paper.license}" if paper.repo and paper.license else ""
     code = f"{source}{commit}{licence}." if source else ""
-    return f"**Fidelity: {paper.fidelity}** ({_FIDELITY[paper.fidelity]}).{code}"
+    return f"**Fidelity: {paper.fidelity}** ({FIDELITIES[paper.fidelity]}).{code}"
 
 
 def bullets(title: str, items: Sequence[str]) -> str:
@@ -209,19 +221,20 @@ def _config(entry: Entry) -> str:
 
 def _presets(offer: catalogue.Offer) -> str:
     rows = []
-    for preset in (None, *offer.entry.presets):
-        count = _count(offer.qualified, preset)
+    for preset, count in _counts(offer).items():
         shown = "-" if count is None else f"{count:,}"
-        changes = ", ".join(f"{key}={value}" for key, value in offer.entry.presets.get(preset or "", {}).items())
-        rows.append(f"| `{preset or 'default'}` | {shown} | {changes} |")
+        changes = ", ".join(f"{key}={value}" for key, value in offer.entry.presets.get(preset, {}).items())
+        rows.append(f"| `{preset}` | {shown} | {changes} |")
     return "## Presets\n\n| preset | parameters | changes |\n|---|---|---|\n" + "\n".join(rows)
 
 
+def _counts(offer: catalogue.Offer) -> dict[str, int | None]:
+    return {preset: _count(offer.qualified, preset) for preset in sizes.presets(offer)}
+
+
 @cache
-def _count(qualified: str, preset: str | None) -> int | None:
-    target = catalogue.current().find(qualified)
-    entry = target.offer.entry
-    return count_parameters(entry, configuration.merge(entry, preset).instance)
+def _count(qualified: str, preset: str) -> int | None:
+    return sizes.parameters(catalogue.current().find(qualified).offer, preset)
 
 
 def _weights(entry: Entry) -> str:
@@ -251,13 +264,13 @@ def _weights_line(tag: str, weights: Weights) -> str:
     return f"- `{tag}`: " + "; ".join(facts)
 
 
-def _claims(claims: Sequence[Claim], measured: Mapping[str, Measurement]) -> str:
-    if not claims:
+def _claims(entry: Entry, measured: Mapping[str, Measurement]) -> str:
+    if not entry.claims:
         return ""
     rows = []
-    for claim in claims:
-        found = measured.get(claim.key or "")
-        if claim.check is None:
+    for outcome in figures.outcomes(entry, measured):
+        claim, found = outcome.claim, outcome.measurement
+        if outcome.status == "not measurable":
             figure, verdict = "-", f"not measured: needs {claim.needs}"
         elif found is None:
             figure, verdict = "-", "run `zoo verify --real`" if claim.real else "run `zoo verify`"
@@ -272,18 +285,10 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _docstring(entry: Entry) -> str:
-    import inspect
-    import sys
-
-    resolve(entry.build)
-    module = sys.modules[entry.build.partition(":")[0]]
-    package = sys.modules.get(module.__name__.rpartition(".")[0])
-    text = module.__doc__ or ""
-    # In a paper that is a package the package's text explains the mechanism.
-    if package is not None and package.__name__.count(".") >= 1 and package.__doc__:
-        text = package.__doc__
-    return f"```text\n{inspect.cleandoc(text)}\n```"
+def docstring(entry: Entry) -> str:
+    """The text that explains an entry's mechanism: its module's, or of a paper that is a package, the package's."""
+    package, _, _ = entry.build.partition(":")[0].rpartition(".")
+    return (about.docstring_of(package) if "." in package else "") or about.docstring_of(entry.build.partition(":")[0])
 
 
 def citation(paper: Paper) -> str:

@@ -6,11 +6,14 @@ measurement. ``zoo verify --record`` writes it, cards and the tests of a plugin 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from zoo.catalogue import Offer
 from zoo.evidence import records
-from zoo.facts import Claim, Measurement
+from zoo.facts import Claim, Entry, Measurement
 
 KIND = "measured"
 
@@ -33,3 +36,30 @@ def record(offer: Offer, claim: Claim, measurement: Measurement, cards: Path) ->
     """Keep a measured figure; those of the paper's other claims stay."""
     assert claim.key is not None
     records.write(offer, KIND, cards, claim.key, measurement)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A claim, and what became of it here.
+
+    Args:
+        claim: what the paper promises.
+        measurement: what was recorded; None where nothing was.
+    """
+
+    claim: Claim
+    measurement: Measurement | None
+
+    @property
+    def status(self) -> Literal["holds", "not reproduced", "not measurable", "not recorded"]:
+        """ "not measurable": it needs what is not to be had here; "not recorded": its check was not run yet."""
+        if self.claim.check is None:
+            return "not measurable"
+        if self.measurement is None:
+            return "not recorded"
+        return "holds" if self.measurement.holds else "not reproduced"
+
+
+def outcomes(entry: Entry, measured: Mapping[str, Measurement]) -> list[Outcome]:
+    """The claims of an entry with their recorded figures, as ``read`` returns them."""
+    return [Outcome(claim, measured.get(claim.key or "")) for claim in entry.claims]

@@ -47,6 +47,18 @@ def write(offer: Offer, kind: str, cards: Path, key: str, result: Any) -> None:
     path = path_of(offer, kind, cards)
     known = _load(path)
     known.setdefault(offer.entry.id, {})[key] = asdict(result)
+    _save(path, known)
+
+
+def replace(offer: Offer, kind: str, cards: Path, results: Mapping[str, Any]) -> None:
+    """Keep these results of an entry in place of those it had; those of the paper's other entries stay."""
+    path = path_of(offer, kind, cards)
+    entries = {entry.id for entry in offer.paper.entries}
+    known = {entry: found for entry, found in _load(path).items() if entry in entries}
+    _save(path, known | {offer.entry.id: {key: asdict(result) for key, result in results.items()}})
+
+
+def _save(path: Path, known: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 

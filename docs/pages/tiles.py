@@ -1,0 +1,109 @@
+"""The facts of an entry that its tile in the gallery shows, and that a page of its paper shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from zoo.catalogue import Offer
+from zoo.evidence import card, figures, sizes
+from zoo.evidence.figures import Outcome
+from zoo.evidence.papers import offers_below
+from zoo.evidence.sizes import Size
+
+ROOT = Path(__file__).parent.parent.parent
+CARDS = ROOT / card.FOLDER
+
+# What a kind is, in the words of the README.
+KINDS = {
+    "attention": "a drop-in attention layer",
+    "model": "a whole network",
+    "method": "a training technique or an intervention",
+    "probe": "an analysis of a model",
+    "benchmark": "a task, a metric, a protocol",
+    "taxonomy": "a survey's classification",
+}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An entry as the site shows it.
+
+    Args:
+        offer: the entry, its paper, its plugin.
+        outcomes: its claims with what was measured.
+        sizes: preset -> parameters and operations.
+    """
+
+    offer: Offer
+    outcomes: Sequence[Outcome]
+    sizes: dict[str, Size]
+
+    @property
+    def id(self) -> str:
+        """The entry's name."""
+        return self.offer.entry.id
+
+    @property
+    def page(self) -> str:
+        """Where it is explained: its place on the page of its paper, from the top of the site."""
+        return f"papers/{self.offer.paper.id}.html#{self.id}"
+
+    @property
+    def picture(self) -> Path | None:
+        """Its picture, where one was drawn."""
+        path = card.picture_path(self.offer, CARDS)
+        return path if self.offer.entry.picture and path.is_file() else None
+
+    @cached_property
+    def caption(self) -> str:
+        """What is seen on the picture."""
+        return card.caption(self.offer.entry)
+
+    @property
+    def held(self) -> int:
+        """Claims that were measured and hold."""
+        return sum(outcome.status == "holds" for outcome in self.outcomes)
+
+    @property
+    def measured(self) -> int:
+        """Claims that were measured."""
+        return sum(outcome.measurement is not None for outcome in self.outcomes)
+
+    @property
+    def not_measurable(self) -> int:
+        """Claims that nothing here can measure."""
+        return sum(outcome.status == "not measurable" for outcome in self.outcomes)
+
+    @property
+    def parameters(self) -> str:
+        """How many, from the smallest to the largest preset: "3,072 to 41.9 M"; empty for what has none."""
+        counts = sorted({size.parameters for size in self.sizes.values() if size.parameters is not None})
+        shown = list(dict.fromkeys(rounded(count) for count in (counts[:1] + counts[-1:])))
+        return " to ".join(shown)
+
+
+def rounded(count: int) -> str:
+    """A count to read at a glance: "3,072", "49.9 M", "8.03 B"."""
+    for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6)):
+        # What would be rounded to a thousand of a unit is one of the next.
+        if count >= size * 0.9995:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:,}" if count < 100_000 else f"{count / 1000:.3g} k"
+
+
+def sizes_of(offer: Offer) -> dict[str, Size]:
+    """What was recorded of the entry's presets; counted now for presets of which nothing was."""
+    known = sizes.read(offer, CARDS)
+    return {preset: known.get(preset) or sizes.count(offer, preset) for preset in sizes.presets(offer)}
+
+
+def tiles() -> list[Tile]:
+    """Every entry of the plugins of this repository, by name."""
+    found = [
+        Tile(offer, figures.outcomes(offer.entry, figures.read(offer, CARDS)), sizes_of(offer))
+        for offer in offers_below(ROOT)
+    ]
+    return sorted(found, key=lambda tile: tile.id)
