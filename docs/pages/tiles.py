@@ -34,7 +34,7 @@ class Tile:
     Args:
         offer: the entry, its paper, its plugin.
         outcomes: its claims with what was measured.
-        sizes: preset -> parameters and operations.
+        sizes: preset -> parameters and operations, as ``zoo card`` recorded them.
     """
 
     offer: Offer
@@ -94,16 +94,10 @@ def rounded(count: int) -> str:
     return f"{count:,}" if count < 100_000 else f"{count / 1000:.3g} k"
 
 
-def sizes_of(offer: Offer) -> dict[str, Size]:
-    """What was recorded of the entry's presets; counted now for presets of which nothing was."""
-    known = sizes.read(offer, CARDS)
-    return {preset: known.get(preset) or sizes.count(offer, preset) for preset in sizes.presets(offer)}
-
-
 def tiles() -> list[Tile]:
     """Every entry of the plugins of this repository, by name."""
     found = [
-        Tile(offer, figures.outcomes(offer.entry, figures.read(offer, CARDS)), sizes_of(offer))
+        Tile(offer, figures.outcomes(offer.entry, figures.read(offer, CARDS)), sizes.read(offer, CARDS))
         for offer in offers_below(ROOT)
     ]
     return sorted(found, key=lambda tile: tile.id)
