@@ -55,12 +55,12 @@ class Tile:
     def picture(self) -> Path | None:
         """Its picture, where one was drawn."""
         path = card.picture_path(self.offer, CARDS)
-        return path if self.offer.entry.picture and path.is_file() else None
+        return path if self.caption and path.is_file() else None
 
     @cached_property
     def caption(self) -> str:
-        """What is seen on the picture."""
-        return card.caption(self.offer.entry)
+        """What is seen on the picture; empty where it has none."""
+        return card.caption(self.offer, ROOT)
 
     @property
     def held(self) -> int:
