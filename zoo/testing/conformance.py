@@ -44,6 +44,7 @@ def check_facts_resolve(offer: Offer) -> None:
     entry = offer.entry
     targets = [entry.build, entry.config, entry.example, entry.functional, entry.preprocess, entry.predict, entry.train]
     targets += [claim.check for claim in entry.claims] + [weights.convert for weights in entry.weights.values()]
+    targets += [weights.read for weights in entry.weights.values()]
     targets += [entry.convert, entry.paper_input, offer.paper.replay]
     for target in targets:
         assert target is None or callable(resolve(target)), f"{target} is not callable"

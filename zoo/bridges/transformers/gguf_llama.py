@@ -7,6 +7,7 @@ side; and digits are tokens of their own ("smollm" pre-tokenisation), which its 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,27 +39,75 @@ def load(folder: Path, attn_implementation: str) -> tuple[nn.Module, Any]:
     Raises:
         WeightsError: there is none, or it holds another architecture.
     """
+    reader = _reader(_only_file(folder))
+    fields = _fields(reader)
+    return _model(reader, fields, attn_implementation), _tokenizer(fields)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of the only GGUF file in a folder."""
+    return _tokenizer(_fields(_reader(_only_file(folder))))
+
+
+def read_state(paths: Sequence[Path]) -> dict[str, Tensor]:
+    """The tensors of a GGUF file of a Llama, unpacked to float32, under GGUF's names and in its order of rows.
+
+    Raises:
+        WeightsError: it holds another architecture, or is no GGUF file.
+        MissingDependency: the package gguf is not installed.
+    """
+    (path,) = paths
+    reader = _reader(path)
+    _fields(reader)
+    return _unpacked(reader)
+
+
+def llama_state(state: Mapping[str, Tensor], num_heads: int, num_kv_heads: int) -> dict[str, Tensor]:
+    """Tensors of a GGUF file under transformers' names and in its order of rows; its own names are left alone."""
+    heads = {".attn_q.": num_heads, ".attn_k.": num_kv_heads}
+    turned = {
+        name: next((_unpaired(value, count) for part, count in heads.items() if part in name), value)
+        for name, value in state.items()
+    }
+    return renamed(turned, NAMES)
+
+
+def _only_file(folder: Path) -> Path:
     files = sorted(folder.glob("*.gguf"))
     if len(files) != 1:
         raise WeightsError(f"{folder} holds {len(files)} GGUF files; expected one")
-    reader = require("gguf", needed_by="a GGUF file").GGUFReader(files[0])
+    return files[0]
+
+
+def _reader(path: Path) -> Any:
+    try:
+        return require("gguf", needed_by="a GGUF file").GGUFReader(path)
+    except (ValueError, OSError, IndexError) as error:
+        raise WeightsError(f"{path} is no GGUF file: {error}") from error
+
+
+def _fields(reader: Any) -> dict[str, Any]:
+    """The file's settings by name."""
     fields = {name: field.contents() for name, field in reader.fields.items()}
-    if fields["general.architecture"] != "llama":
-        raise WeightsError(f"{files[0]} holds a {fields['general.architecture']!r}; expected a llama")
-    return _model(reader, fields, attn_implementation), _tokenizer(fields)
+    if fields.get("general.architecture") != "llama":
+        raise WeightsError(f"the GGUF file holds a {fields.get('general.architecture')!r}; expected a llama")
+    return fields
+
+
+def _unpacked(reader: Any) -> dict[str, Tensor]:
+    from gguf.quants import dequantize
+
+    return {
+        tensor.name: torch.from_numpy(np.array(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32))
+        for tensor in reader.tensors
+    }
 
 
 def _model(reader: Any, fields: dict[str, Any], attn_implementation: str) -> nn.Module:
     import transformers
-    from gguf.quants import dequantize
 
     heads, kv_heads = fields["llama.attention.head_count"], fields["llama.attention.head_count_kv"]
-    state = {}
-    for tensor in reader.tensors:
-        value = torch.from_numpy(np.array(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32))
-        if ".attn_q." in tensor.name or ".attn_k." in tensor.name:
-            value = _unpaired(value, heads if ".attn_q." in tensor.name else kv_heads)
-        state[tensor.name] = value
+    state = _unpacked(reader)
     config = transformers.LlamaConfig(
         vocab_size=fields["llama.vocab_size"],
         hidden_size=fields["llama.embedding_length"],
@@ -75,7 +124,7 @@ def _model(reader: Any, fields: dict[str, Any], attn_implementation: str) -> nn.
         pad_token_id=fields["tokenizer.ggml.padding_token_id"],
     )
     model: nn.Module = transformers.LlamaForCausalLM._from_config(config, attn_implementation=attn_implementation)
-    return zoo.fill(model, renamed(state, NAMES))
+    return zoo.fill(model, llama_state(state, heads, kv_heads))
 
 
 def _unpaired(weight: Tensor, heads: int) -> Tensor:

