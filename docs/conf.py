@@ -20,11 +20,12 @@ repository = os.environ.get("ZOO_REPOSITORY", "")
 
 html_theme = "furo"
 html_static_path = ["assets"]
-html_css_files = ["site.css", "gallery.css"]
+html_css_files = ["site.css", "gallery.css", "paper.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 exclude_patterns = ["_extra"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_copyright = False
 # A summary of each hit would be fetched, which pages opened from a file system may not do.
 html_show_search_summary = False

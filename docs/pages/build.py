@@ -9,9 +9,8 @@ from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from docs.pages.layout import EXTRA
+from docs.pages.layout import EXTRA, ROOT, settle_repository_links
 
-ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 SITE = ROOT / "site"
 SOURCE = ROOT / "build" / "site-source"
@@ -57,4 +56,5 @@ def build(folder: Path = SITE, source: Path = SOURCE) -> Path:
     app.build()
     if app.statuscode:
         raise SystemExit(f"Sphinx ended with status {app.statuscode}")
+    settle_repository_links(folder)
     return folder / "index.html"

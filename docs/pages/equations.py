@@ -59,7 +59,8 @@ def _part(part: str, link: Link) -> str:
         items = re.split(r"(?m)^(?=(?:[*-]|\d+\.) )", part)
         shown = "".join(f"<li>{prose(_ITEM.sub('', item, count=1), link)}</li>" for item in items if item.strip())
         return f"<ul>{shown}</ul>" if part[0] in "*-" else f"<ol>{shown}</ol>"
-    return f"<p>{prose(part, link)}</p>"
+    kind = ' class="source"' if part.startswith("Source: ") else ""
+    return f"<p{kind}>{prose(part, link)}</p>"
 
 
 def prose(text: str, link: Link = lambda name: None) -> str:

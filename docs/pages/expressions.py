@@ -339,8 +339,13 @@ def _segments(pieces: Sequence[Piece], display: bool) -> Iterator[str]:
         if formula[place]:
             while end < len(pieces) and formula[end]:
                 end += 1
-            yield f"<math{' displaystyle=' + chr(34) + 'true' + chr(34) if display else ''}>"
-            yield f"{_row(pieces[place:end])}</math>"
+            style = ' displaystyle="true"' if display else ""
+            set_apart = f"<math{style}>{_row(pieces[place:end])}</math>"
+            if end < len(pieces) and pieces[end].kind == "mark" and not pieces[end].spaced:
+                # No line begins with a comma.
+                set_apart = f'<span class="together">{set_apart}{escape(pieces[end].text, quote=False)}</span>'
+                end += 1
+            yield set_apart
         elif piece.kind == "group":
             yield from (piece.text, *_segments(piece.inner, display), _CLOSING[piece.text])
         elif piece.kind == "code":

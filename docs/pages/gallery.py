@@ -7,14 +7,14 @@ into view, and as wide as two pixels of a dense screen for each of a tile's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
 from docs.pages.layout import EXTRA, raw
-from docs.pages.tiles import KINDS, Tile, tiles
+from docs.pages.tiles import KINDS, Tile, claims_text, tiles
 from zoo.evidence.card import FIDELITIES, line, sentence
 
 WIDTH = 480
@@ -44,7 +44,7 @@ def thumbnail(tile: Tile, target: Path) -> str | None:
     return f'<img src="{name}" width="{width}" height="{height}" loading="lazy" alt="{escape(tile.caption)}">'
 
 
-def page(everything: list[Tile], thumbnails: dict[str, str | None]) -> str:
+def page(everything: Sequence[Tile], thumbnails: dict[str, str | None]) -> str:
     """The HTML below the title."""
     shown = "\n".join(tile_html(tile, thumbnails[tile.id]) for tile in everything)
     plugins = len({tile.offer.plugin for tile in everything})
@@ -63,7 +63,7 @@ by a command, and each figure is measured by one. <a href="#meaning">What the wo
 """
 
 
-def filters_html(everything: list[Tile]) -> str:
+def filters_html(everything: Sequence[Tile]) -> str:
     """Search and selects, which the script shows."""
     facets: dict[str, Iterable[object]] = {
         "kind": [tile.offer.entry.kind for tile in everything],
@@ -127,21 +127,6 @@ def claims_html(tile: Tile) -> str:
     return f'<p class="claims"><span class="bar" aria-hidden="true">{bar}</span>{claims_text(tile)}</p>'
 
 
-def claims_text(tile: Tile) -> str:
-    """For instance "8 of 9 measured claims hold, 2 not measurable here"."""
-    parts = []
-    if tile.measured:
-        noun = "claim" if tile.measured == 1 else "claims"
-        verb = "holds" if tile.measured == 1 else "hold"
-        parts.append(f"{tile.held} of {tile.measured} measured {noun} {verb}")
-    if waiting := len(tile.outcomes) - tile.measured - tile.not_measurable:
-        parts.append(f"{waiting} not measured yet")
-    if tile.not_measurable:
-        noun = "" if tile.measured else "claim " if tile.not_measurable == 1 else "claims "
-        parts.append(f"{tile.not_measurable} {noun}not measurable here")
-    return ", ".join(parts)
-
-
 def meaning_html() -> str:
     """The words that tiles use."""
     kinds = "".join(f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in KINDS.items())
@@ -153,7 +138,7 @@ def meaning_html() -> str:
     )
     return f"""<section class="meaning" id="meaning"><h2>What the words mean</h2>
 <div class="columns">
-<div><h3>Kind</h3><dl>{kinds}</dl></div>
-<div><h3>Fidelity</h3><dl>{fidelities}</dl></div>
-<div><h3>Claims</h3><dl>{claims}</dl></div>
+<div><h3>Kind</h3><dl class="simple">{kinds}</dl></div>
+<div><h3>Fidelity</h3><dl class="simple">{fidelities}</dl></div>
+<div><h3>Claims</h3><dl class="simple">{claims}</dl></div>
 </div></section>"""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
+from docutils.nodes import make_id
+
+from docs.pages.layout import ROOT
 from zoo.catalogue import Offer
 from zoo.evidence import card, figures, sizes
 from zoo.evidence.figures import Outcome
 from zoo.evidence.papers import offers_below
 from zoo.evidence.sizes import Size
 
-ROOT = Path(__file__).parent.parent.parent
 CARDS = ROOT / card.FOLDER
 
 # What a kind is, in the words of the README.
@@ -49,7 +51,8 @@ class Tile:
     @property
     def page(self) -> str:
         """Where it is explained: its place on the page of its paper, from the top of the site."""
-        return f"papers/{self.offer.paper.id}.html#{self.id}"
+        page = f"papers/{self.offer.paper.id}.html"
+        return page if self.offer.entry is self.offer.paper.entries[0] else f"{page}#{make_id(self.id)}"
 
     @property
     def picture(self) -> Path | None:
@@ -85,19 +88,35 @@ class Tile:
         return " to ".join(shown)
 
 
-def rounded(count: int) -> str:
+def rounded(count: int, billion: str = "B") -> str:
     """A count to read at a glance: "3,072", "49.9 M", "8.03 B"."""
-    for unit, size in (("T", 10**12), ("B", 10**9), ("M", 10**6)):
+    for unit, size in (("T", 10**12), (billion, 10**9), ("M", 10**6)):
         # What would be rounded to a thousand of a unit is one of the next.
         if count >= size * 0.9995:
             return f"{count / size:.3g} {unit}"
     return f"{count:,}" if count < 100_000 else f"{count / 1000:.3g} k"
 
 
-def tiles() -> list[Tile]:
+def claims_text(tile: Tile) -> str:
+    """For instance "8 of 9 measured claims hold, 2 not measurable here"."""
+    parts = []
+    if tile.measured:
+        noun = "claim" if tile.measured == 1 else "claims"
+        verb = "holds" if tile.measured == 1 else "hold"
+        parts.append(f"{tile.held} of {tile.measured} measured {noun} {verb}")
+    if waiting := len(tile.outcomes) - tile.measured - tile.not_measurable:
+        parts.append(f"{waiting} not measured yet")
+    if tile.not_measurable:
+        noun = "" if tile.measured else "claim " if tile.not_measurable == 1 else "claims "
+        parts.append(f"{tile.not_measurable} {noun}not measurable here")
+    return ", ".join(parts)
+
+
+@cache
+def tiles() -> tuple[Tile, ...]:
     """Every entry of the plugins of this repository, by name."""
     found = [
         Tile(offer, figures.outcomes(offer.entry, figures.read(offer, CARDS)), sizes.read(offer, CARDS))
         for offer in offers_below(ROOT)
     ]
-    return sorted(found, key=lambda tile: tile.id)
+    return tuple(sorted(found, key=lambda tile: tile.id))
