@@ -19,6 +19,7 @@ Link = Callable[[str], str | None]
 
 _ARXIV = re.compile(r"\barXiv (\d{4}\.\d{4,5})\b")
 _CODE = re.compile(r"``(.+?)``|`(.+?)`")
+_STRONG = re.compile(r"\*\*(\S.*?)\*\*")
 _CELL = re.compile(r"\S+(?: \S+)*")
 _GAP = '<span class="gap"></span> '
 _ITEM = re.compile(r"(?:[*-]|\d+\.) +")
@@ -64,7 +65,7 @@ def _part(part: str, link: Link) -> str:
 
 
 def prose(text: str, link: Link = lambda name: None) -> str:
-    """A paragraph: names in backticks as code, numbers of arXiv as links."""
+    """A paragraph: names in backticks as code, what is starred strong, numbers of arXiv as links."""
 
     def code(found: re.Match[str]) -> str:
         name = found.group(1) or found.group(2)
@@ -72,7 +73,8 @@ def prose(text: str, link: Link = lambda name: None) -> str:
         return f'<a href="{address}"><code>{name}</code></a>' if address else f"<code>{name}</code>"
 
     joined = escape(" ".join(text.split()), quote=False)
-    return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv \1</a>', _CODE.sub(code, joined))
+    coded = _STRONG.sub(r"<strong>\1</strong>", _CODE.sub(code, joined))
+    return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv \1</a>', coded)
 
 
 def block_html(block: str, link: Link = lambda name: None) -> str:
