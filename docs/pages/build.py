@@ -24,7 +24,8 @@ def gather(target: Path) -> None:
     """Lay out the sources anew in ``target``: prose, then what the writers add."""
     shutil.rmtree(target, ignore_errors=True)
     (target / EXTRA).mkdir(parents=True)
-    for path in {*DOCS.rglob("*.md"), *DOCS.glob("*.png"), *DOCS.glob("*.json")} - LEFT_OUT:
+    found = {*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb"), *DOCS.glob("*.png"), *DOCS.glob("*.json")}
+    for path in found - LEFT_OUT:
         copy = target / path.relative_to(DOCS)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
