@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo.nn.positions import sinusoids
@@ -15,11 +16,13 @@ from zoo_seq2seq.camel_asr.config import CamelConfig, ExpertsConfig
 from zoo_seq2seq.camel_asr.decoders import LanguageBias
 from zoo_seq2seq.camel_asr.experts import LanguageExperts
 from zoo_seq2seq.camel_asr.experts import example as experts_example
-from zoo_seq2seq.camel_asr.losses import following, language_labels, losses, previous
-from zoo_seq2seq.camel_asr.network import Camel, example, languages_of, preprocess
+from zoo_seq2seq.camel_asr.losses import language_labels, losses
+from zoo_seq2seq.camel_asr.network import Camel, example, languages_of, paper_input, preprocess
 from zoo_seq2seq.camel_asr.rescoring import ctc_prefix_beam, transcribe
-from zoo_seq2seq.camel_asr.task import TOKENS, WORDS, edit_distance, utterances
+from zoo_seq2seq.camel_asr.task import TOKENS, WORDS, utterances
+from zoo_seq2seq.edits import edit_distance, error_rate
 from zoo_seq2seq.search import SearchOptions, beam_search
+from zoo_seq2seq.teaching import following, previous
 
 TINY = {
     "vocab_size": 20,
@@ -269,6 +272,17 @@ def test_the_task():
     assert 0.4 < float(mandarin.float().mean()) < 0.6
     assert edit_distance([1, 2, 3], [1, 3, 4]) == 2
     assert edit_distance([], [1]) == 1
+    assert error_rate([([1, 2, 3], [1, 3, 4]), ([], [1])]) == 3 / 4
+
+
+def test_operations_are_counted_as_a_call_does_them():
+    model = network()
+    inputs = paper_input(model.config)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(**inputs)
+    counted = zoo.info("camel-asr/tiny", num_mels=10).flops
+    assert counted.problem == ""
+    assert counted.total == counter.get_total_flops() > 1e6
 
 
 def test_errors():

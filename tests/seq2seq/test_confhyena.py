@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo.evidence.measuring import count_parameters
@@ -13,7 +14,7 @@ from zoo_seq2seq import log_mel as features_of
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig, HyenaConfig
 from zoo_seq2seq.confhyena.encoder import compressed
 from zoo_seq2seq.confhyena.hyena import HyenaOperator, long_convolution
-from zoo_seq2seq.confhyena.network import ConfHyena, example
+from zoo_seq2seq.confhyena.network import ConfHyena, example, paper_input
 from zoo_seq2seq.confhyena.relative import shifted
 from zoo_seq2seq.search import SearchOptions, beam_search
 from zoo_seq2seq.transformer_decoder import sinusoids
@@ -164,6 +165,16 @@ def test_search_is_forced_decoding():
     assert math.isclose(float(found.log_probabilities[1, 0]), expected, abs_tol=1e-4)
 
 
+@pytest.mark.parametrize("compress", [False, True])
+def test_operations_are_counted_as_if_all_frames_were_kept(compress):
+    model = network(compress=False, max_length=400)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(**paper_input(model.config))
+    counted = zoo.info("confhyena/tiny", compress=compress, max_length=400).flops
+    assert counted.problem == ""
+    assert counted.total == counter.get_total_flops() > 1e6
+
+
 def test_positions_are_fairseqs():
     found = sinusoids(torch.tensor([[5, 7, 1]]), 8)[0]
     rates = torch.exp(torch.arange(4) * (-math.log(10_000) / 3))
@@ -197,7 +208,7 @@ def test_log_mel_is_librosas():
     expected = librosa.feature.melspectrogram(
         y=wave.numpy(), sr=16_000, n_fft=400, hop_length=160, center=False, n_mels=80, htk=True, norm=None, fmin=20.0
     )
-    found = features_of.log_mel(wave, fft_size=400)
+    found = features_of.log_mel(wave, features_of.Analysis(fft_size=400))
     torch.testing.assert_close(found, torch.from_numpy(expected).clamp(min=1e-10).log().T, atol=1e-3, rtol=1e-3)
 
 

@@ -2,7 +2,7 @@
 
 ::
 
-    features = log_mel(waveform, num_mels=80)              # (frames, 80): 25 ms windows every 10 ms
+    features = log_mel(waveform, Analysis(num_mels=80))    # (frames, 80): 25 ms windows every 10 ms
     features = utterance_normalised(features)              # mean 0 and deviation 1 of every filter
 
 Power spectrum of the windowed frames, triangular filters that are evenly spaced on the mel scale, natural logarithm.
@@ -11,6 +11,7 @@ Power spectrum of the windowed frames, triangular filters that are evenly spaced
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -59,37 +60,79 @@ def mel_filters(
     return (filters * 2 / (right - left) if equal_area else filters).float()
 
 
-def log_mel(
-    waveform: Tensor,
-    *,
-    num_mels: int = 80,
-    sample_rate: int = 16_000,
-    window: float = 0.025,
-    hop: float = 0.01,
-    fft_size: int = 512,
-    lowest: float = 20.0,
-    scale: str = "htk",
-    equal_area: bool = False,
-    floor: float = 1e-10,
-) -> Tensor:
+@dataclass(frozen=True)
+class Analysis:
+    """How frames of log-mel energies are made of sound.
+
+    Args:
+        num_mels: filters.
+        sample_rate: samples per second.
+        window, hop: seconds; the window is Hann's.
+        fft_size: points of the transform, the window's samples at least.
+        lowest: Hz, where the first filter begins; the last ends at half the sample rate.
+        scale, equal_area: of the filters, see ``mel_filters``.
+        floor: smallest energy.
+    """
+
+    num_mels: int = 80
+    sample_rate: int = 16_000
+    window: float = 0.025
+    hop: float = 0.01
+    fft_size: int = 512
+    lowest: float = 20.0
+    scale: str = "htk"
+    equal_area: bool = False
+    floor: float = 1e-10
+
+    @property
+    def window_length(self) -> int:
+        """Samples of a window."""
+        return round(self.window * self.sample_rate)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one window to the next."""
+        return round(self.hop * self.sample_rate)
+
+    def filters(self) -> Tensor:
+        """(num_mels, fft_size // 2 + 1)."""
+        return mel_filters(
+            self.num_mels,
+            self.fft_size,
+            self.sample_rate,
+            lowest=self.lowest,
+            scale=self.scale,
+            equal_area=self.equal_area,
+        )
+
+    def spectra(self, waveform: Tensor) -> Tensor:
+        """Complex spectra (..., frames, fft_size // 2 + 1) of waveforms (..., samples).
+
+        Raises:
+            InputError: a waveform shorter than a window, or of whole numbers.
+        """
+        length = self.window_length
+        if not waveform.is_floating_point() or waveform.shape[-1] < length:
+            raise InputError(
+                f"a waveform of type {waveform.dtype} with {waveform.shape[-1]} samples; "
+                f"expected floats, at least {length}"
+            )
+        window = torch.hann_window(length, device=waveform.device)
+        return torch.fft.rfft(waveform.unfold(-1, length, self.hop_length) * window, self.fft_size)
+
+
+def log_mel(waveform: Tensor, analysis: Analysis | None = None) -> Tensor:
     """Log-mel energies (..., frames, num_mels) of waveforms (..., samples); frames lie within the waveform.
 
     Args:
-        window, hop: seconds; the window is Hann's.
-        floor: smallest energy.
+        analysis: how; 80 filters, windows of 25 ms every 10 ms at 16 kHz by default.
 
     Raises:
         InputError: a waveform shorter than a window, or of whole numbers.
     """
-    length, step = round(window * sample_rate), round(hop * sample_rate)
-    if not waveform.is_floating_point() or waveform.shape[-1] < length:
-        raise InputError(
-            f"a waveform of type {waveform.dtype} with {waveform.shape[-1]} samples; expected floats, at least {length}"
-        )
-    frames = waveform.unfold(-1, length, step) * torch.hann_window(length, device=waveform.device)
-    power = torch.fft.rfft(frames, fft_size).abs().square()
-    filters = mel_filters(num_mels, fft_size, sample_rate, lowest=lowest, scale=scale, equal_area=equal_area)
-    return (power @ filters.to(power).T).clamp(min=floor).log()
+    analysis = analysis or Analysis()
+    power = analysis.spectra(waveform).abs().square()
+    return (power @ analysis.filters().to(power).T).clamp(min=analysis.floor).log()
 
 
 def utterance_normalised(features: Tensor) -> Tensor:

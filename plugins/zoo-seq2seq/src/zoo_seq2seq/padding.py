@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zoo.bridges.sight import readable
 from zoo.errors import InputError
 from zoo.nn.masks import padding_mask
 
@@ -59,7 +60,7 @@ def require_ids(ids: Tensor, vocab_size: int, name: str) -> None:
     """Raise InputError where ids are not (batch, length) whole numbers below ``vocab_size``."""
     if ids.ndim != 2 or ids.is_floating_point() or ids.dtype == torch.bool:
         raise InputError(f"{name} of shape {tuple(ids.shape)} and type {ids.dtype}; expected whole (batch, length)")
-    if ids.is_meta or torch.compiler.is_compiling() or not ids.numel():
+    if not readable(ids) or not ids.numel():
         return
     if int(ids.min()) < 0 or int(ids.max()) >= vocab_size:
         raise InputError(f"{name} holds {int(ids.min())} to {int(ids.max())}; the vocabulary has 0 to {vocab_size - 1}")

@@ -61,6 +61,24 @@ def proceed(rnn: nn.RNNBase, x: Tensor, state: Any) -> tuple[Tensor, Any]:
     return _exactly(rnn, x, state)
 
 
+def cell_over_steps(cell: nn.LSTMCell, x: Tensor, state: Pair) -> Tensor:
+    """An LSTM cell over all steps (batch, steps, features) at once: its hidden states (batch, steps, hidden).
+
+    Args:
+        state: hidden and cell before the first step, (batch, hidden).
+    """
+    if torch.compiler.is_compiling() or not x.numel() or torch.is_autocast_enabled(x.device.type):
+        steps = []
+        for each in x.unbind(1):
+            state = cell(each, state)
+            steps.append(state[0])
+        return torch.stack(steps, 1)
+    weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+    start = (state[0][None], state[1][None])
+    outputs: Tensor = torch.lstm(x, start, weights, True, 1, 0.0, cell.training, False, True)[0]
+    return outputs
+
+
 def _exactly(rnn: nn.RNNBase, x: Any, state: Any = None) -> tuple[Any, Any]:
     """One call. On CPUs there are no recurrent kernels for float16, so mixed precision passes them by."""
     tensor = x if isinstance(x, Tensor) else x.data

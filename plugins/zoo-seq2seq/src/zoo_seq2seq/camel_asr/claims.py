@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from zoo import Measurement
 from zoo_seq2seq.camel_asr.config import FIRST, MIXES, CamelConfig, ExpertsConfig
 from zoo_seq2seq.camel_asr.experts import LanguageExperts, example
-from zoo_seq2seq.camel_asr.losses import losses, previous
+from zoo_seq2seq.camel_asr.losses import losses
 from zoo_seq2seq.camel_asr.network import Camel, CamelEncoder
 from zoo_seq2seq.camel_asr.task import error_rate, forced_error_rate, learn
+from zoo_seq2seq.teaching import previous
 
 _TINY = CamelConfig(20, 8, 3, 10, 16, 1, 1, 2, 32, 32, adapter_dim=8, decoder_layers=1, decoder_hidden_dim=32)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import zoo
 from zoo.nn.heads import require_equal_slices
+from zoo_seq2seq.log_mel import Analysis
 
 MIXES = ("linear", "weighted")
 FIRST = 4
@@ -36,6 +37,8 @@ class CamelConfig:
         3, "L: classes of the language decoder; marks, English, Mandarin, further ones", minimum=3
     )
     num_mels: int = zoo.field(80, "filters of the features", minimum=7)
+    sample_rate: int = zoo.field(16_000, "of waveforms that features are made of", unit="Hz", minimum=1000)
+    energy_floor: float = zoo.field(1e-10, "energy below which a filter hears silence", minimum=1e-30)
     dim: int = zoo.field(256, "d: width", unit="features", minimum=1)
     num_layers: int = zoo.field(9, "plain encoder layers", minimum=0)
     num_moe_layers: int = zoo.field(3, "encoder layers with experts, behind the plain ones", minimum=1)
@@ -67,6 +70,10 @@ class CamelConfig:
         for name in ("cgmlp_kernel", "merge_kernel"):
             if getattr(self, name) % 2 == 0:
                 raise zoo.ConfigError(f"{name}={getattr(self, name)} must be odd, to have a centre", field=name)
+
+    def analysis(self) -> Analysis:
+        """How features are made of waveforms."""
+        return Analysis(num_mels=self.num_mels, sample_rate=self.sample_rate, floor=self.energy_floor)
 
     def experts(self) -> ExpertsConfig:
         """The config of its experts."""

@@ -11,7 +11,8 @@ from torch.nn import functional
 from zoo.errors import InputError
 from zoo_seq2seq.camel_asr.config import CamelConfig
 from zoo_seq2seq.camel_asr.network import CamelOutput, languages_of
-from zoo_seq2seq.decoding import END, PAD, START, UNKNOWN
+from zoo_seq2seq.decoding import PAD, UNKNOWN
+from zoo_seq2seq.teaching import ctc_loss, following, previous
 
 ENGLISH, MANDARIN = 1, 2
 
@@ -28,27 +29,10 @@ class Losses:
     languages: Tensor
 
 
-def previous(labels: Tensor) -> Tensor:
-    """Tokens (B, U + 1) to feed: the start mark and labels (B, U), padded behind with 0."""
-    return functional.pad(labels, (1, 0), value=START)
-
-
-def following(labels: Tensor) -> Tensor:
-    """Tokens (B, U + 1) to predict from these: labels, the end mark, padding."""
-    found = functional.pad(labels, (0, 1), value=PAD)
-    return found.scatter(1, (labels != PAD).sum(1, keepdim=True), END)
-
-
 def language_labels(labels: Tensor, language: int, config: CamelConfig) -> Tensor:
     """Labels (B, U) in which every token of the other language is the unknown one; marks and padding stay."""
     foreign = languages_of(labels, config) == ENGLISH + MANDARIN - language
     return labels.masked_fill(foreign, UNKNOWN)
-
-
-def ctc_loss(logits: Tensor, lengths: Tensor, labels: Tensor) -> Tensor:
-    """Mean CTC loss of logits (B, T', V) and labels (B, U); an utterance with too few frames counts 0."""
-    log_p = logits.float().log_softmax(-1).transpose(0, 1)
-    return functional.ctc_loss(log_p, labels, lengths, (labels != PAD).sum(1), blank=PAD, zero_infinity=True)
 
 
 def losses(output: CamelOutput, labels: Tensor, config: CamelConfig) -> Losses:

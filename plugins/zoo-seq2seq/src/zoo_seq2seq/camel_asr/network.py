@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.sight import readable
 from zoo.errors import InputError
 from zoo_seq2seq.camel_asr.branchformer import SHORTEST, EBranchformerLayer, Subsampling, subsampled
 from zoo_seq2seq.camel_asr.config import FIRST, CamelConfig
@@ -188,7 +189,7 @@ def _lengths(features: Tensor, lengths: Tensor | None, num_mels: int) -> Tensor:
         raise InputError(
             f"lengths of shape {tuple(lengths.shape)} and type {lengths.dtype}; expected whole ({len(features)},)"
         )
-    if lengths.is_meta or torch.compiler.is_compiling() or not lengths.numel():
+    if not readable(lengths) or not lengths.numel():
         return lengths
     if not SHORTEST <= int(lengths.min()) <= int(lengths.max()) <= features.shape[1]:
         raise InputError(f"lengths {lengths.tolist()}; expected {SHORTEST} to {features.shape[1]} frames")
@@ -196,10 +197,10 @@ def _lengths(features: Tensor, lengths: Tensor | None, num_mels: int) -> Tensor:
 
 
 def preprocess(config: CamelConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a waveform (samples,) at 16 kHz to the features of a batch of one, and a start token."""
+    """From a waveform (samples,) at the config's rate to the features of a batch of one, and a start token."""
 
     def prepared(waveform: Any) -> dict[str, Tensor]:
-        features = log_mel(torch.as_tensor(waveform), num_mels=config.num_mels)
+        features = log_mel(torch.as_tensor(waveform), config.analysis())
         return {"features": utterance_normalised(features)[None], "input_ids": torch.tensor([[START]])}
 
     return prepared

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
-from zoo_seq2seq.camel_asr.losses import following, previous
 from zoo_seq2seq.camel_asr.network import Camel
 from zoo_seq2seq.decoding import PAD
+from zoo_seq2seq.teaching import following, previous
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from zoo_seq2seq.camel_asr.config import FIRST, CamelConfig
-from zoo_seq2seq.camel_asr.losses import following, losses, previous
+from zoo_seq2seq.camel_asr.losses import losses
 from zoo_seq2seq.camel_asr.network import Camel
+from zoo_seq2seq.edits import error_rate as edits_per_token
 from zoo_seq2seq.search import greedy_search
+from zoo_seq2seq.teaching import following, previous
 
 WORDS, MELS, FRAMES, TOKENS, ACCENT, NOISE = 6, 8, 10, 6, 0.35, 0.7
 
@@ -70,8 +72,7 @@ def error_rate(model: Camel, count: int = 300) -> float:
     """Edits per token of new utterances, recognised greedily."""
     features, labels = utterances(count, torch.Generator().manual_seed(99))
     found = greedy_search(model, features, max_lengths=TOKENS + 3)
-    edits = sum(edit_distance(found.ids(row), label) for row, label in enumerate(labels.tolist()))
-    return edits / labels.numel()
+    return edits_per_token((found.ids(row), label) for row, label in enumerate(labels.tolist()))
 
 
 def forced_error_rate(model: Camel, count: int = 300) -> float:
@@ -80,13 +81,3 @@ def forced_error_rate(model: Camel, count: int = 300) -> float:
     with torch.no_grad():
         found = model(features, previous(labels)).logits.argmax(-1)
     return float((found != following(labels))[:, :-1].float().mean())
-
-
-def edit_distance(one: list[int], other: list[int]) -> int:
-    """Fewest insertions, deletions and substitutions that turn one into the other."""
-    row = list(range(len(other) + 1))
-    for index, token in enumerate(one, 1):
-        before, row[0] = row[0], index
-        for place, wanted in enumerate(other, 1):
-            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (token != wanted))
-    return row[-1]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import zoo
 from zoo.nn.heads import require_equal_slices
+from zoo_seq2seq.log_mel import Analysis
 
 
 @dataclass
@@ -31,6 +32,8 @@ class ConfHyenaConfig:
     vocab_size: int = zoo.field(8000, "V: target pieces", minimum=2)
     ctc_vocab_size: int = zoo.field(8000, "V_src: CTC's labels, the blank with them", minimum=1)
     num_mels: int = zoo.field(80, "filters of the features", minimum=1)
+    sample_rate: int = zoo.field(16_000, "of waveforms that features are made of", unit="Hz", minimum=1000)
+    energy_floor: float = zoo.field(1e-10, "energy below which a filter hears silence", minimum=1e-30)
     dim: int = zoo.field(512, "d: width", unit="features", minimum=2)
     num_layers: int = zoo.field(12, "encoder layers", minimum=1)
     num_heads: int = zoo.field(8, "heads, of the decoder too", minimum=1)
@@ -66,6 +69,10 @@ class ConfHyenaConfig:
             )
         if self.conv_kernel % 2 == 0 or any(kernel % 2 == 0 for kernel in self.subsample_kernels):
             raise zoo.ConfigError("kernels must be odd, to have a centre", field="conv_kernel")
+
+    def analysis(self) -> Analysis:
+        """How features are made of waveforms."""
+        return Analysis(num_mels=self.num_mels, sample_rate=self.sample_rate, floor=self.energy_floor)
 
     def hyena(self) -> HyenaConfig:
         """The config of its operators."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.bridges.sight import readable
 from zoo.errors import InputError
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig
 from zoo_seq2seq.confhyena.conformer import ConformerLayer
@@ -74,7 +75,8 @@ def compressed(x: Tensor, mask: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]
     new[:, 1:] = labels[:, 1:] != labels[:, :-1]
     runs = (new & mask).cumsum(1) - 1
     lengths = (new & mask).sum(1)
-    longest = int(lengths.max()) if lengths.numel() else 0
+    # How many labels there are is in the numbers; where there are none (operations are counted), all frames are kept.
+    longest = x.shape[1] if not readable(lengths) else int(lengths.max()) if lengths.numel() else 0
     index = runs.clamp(min=0)
     sums = x.new_zeros(x.shape[0], max(longest, 1), x.shape[2])
     sums = sums.scatter_add(1, index[..., None].expand_as(x), x.masked_fill(~mask[..., None], 0.0))
@@ -133,10 +135,6 @@ def _lengths(features: Tensor, lengths: Tensor | None) -> Tensor:
         return torch.full(features.shape[:1], features.shape[1], device=features.device)
     if lengths.shape != features.shape[:1]:
         raise InputError(f"lengths of shape {tuple(lengths.shape)} for {features.shape[0]} utterances")
-    if (
-        not lengths.is_meta
-        and lengths.numel()
-        and not 1 <= int(lengths.min()) <= int(lengths.max()) <= features.shape[1]
-    ):
+    if readable(lengths) and lengths.numel() and not 1 <= int(lengths.min()) <= int(lengths.max()) <= features.shape[1]:
         raise InputError(f"lengths {lengths.tolist()} of {features.shape[1]} frames; expected 1 to {features.shape[1]}")
     return lengths

@@ -96,10 +96,10 @@ def _without_padding(features: Tensor, lengths: Tensor | None) -> Tensor:
 
 
 def preprocess(config: ConfHyenaConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a waveform (samples,) at 16 kHz to the features of a batch of one, and a start token (2)."""
+    """From a waveform (samples,) at the config's rate to the features of a batch of one, and a start token (2)."""
 
     def prepared(waveform: Any) -> dict[str, Tensor]:
-        features = log_mel(torch.as_tensor(waveform), num_mels=config.num_mels)
+        features = log_mel(torch.as_tensor(waveform), config.analysis())
         return {"features": utterance_normalised(features)[None], "input_ids": torch.tensor([[2]])}
 
     return prepared

@@ -72,25 +72,29 @@ class DynamicConvolutionAttention(nn.Module):
 
     def log_prior(self, weights: Tensor) -> Tensor:
         """Log-probabilities (batch, source) of where the prior goes from weights (batch, source), floored."""
-        moved = functional.conv1d(
-            functional.pad(weights, (self.config.prior_length - 1, 0))[:, None],
-            self.prior.to(weights.dtype)[None, None],
-        )
-        wide = torch.promote_types(weights.dtype, torch.float32)
-        return moved[:, 0].to(wide).clamp(min=FLOOR).log()
+        length = self.config.prior_length
+        moved = (_windows(weights, length, length - 1) * self.prior.to(weights.dtype)).sum(-1)
+        return moved.to(torch.promote_types(weights.dtype, torch.float32)).clamp(min=FLOOR).log()
 
     def step(self, query: Tensor, last: Alignment) -> Alignment:
         """Weigh every token anew."""
         config, weights = self.config, last.weights
-        static = self.static(weights[:, None]).transpose(1, 2)
+        # By windows and matrices: kernels of convolutions are made anew for every length of text.
+        around = _windows(weights, config.static_kernel_size, config.static_kernel_size // 2)
+        static = functional.linear(around, self.static.weight[:, 0])
         filters = self.filters(self.query(query).tanh()).unflatten(-1, (config.dynamic_channels, -1))
-        reach = config.dynamic_kernel_size // 2
-        windows = functional.pad(weights, (reach, reach)).unfold(1, config.dynamic_kernel_size, 1)
-        dynamic = torch.einsum("btk,bck->btc", windows, filters)
+        if config.dynamic_kernel_size != config.static_kernel_size:
+            around = _windows(weights, config.dynamic_kernel_size, config.dynamic_kernel_size // 2)
+        dynamic = torch.einsum("btk,bck->btc", around, filters)
         hidden = (self.from_static(static) + self.from_dynamic(dynamic)).tanh()
         # A product with a vector may round by where in memory the vector lies; a sum does not.
         energies = (hidden * self.v.weight[0]).sum(-1) + self.log_prior(weights)
         return replace(last, weights=masked_softmax(energies, last.mask).to(query.dtype))
+
+
+def _windows(weights: Tensor, size: int, before: int) -> Tensor:
+    """(batch, source, size): around every token, ``before`` tokens before it and the rest from it on; 0 outside."""
+    return functional.pad(weights, (before, size - 1 - before)).unfold(1, size, 1)
 
 
 def beta_binomial(n: int, alpha: float, beta: float) -> list[float]:

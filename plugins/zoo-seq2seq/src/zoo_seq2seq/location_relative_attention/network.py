@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo_seq2seq import recurrent
 from zoo_seq2seq.location_relative_attention.alignment import Alignment, Attention
 from zoo_seq2seq.location_relative_attention.config import TacotronConfig
 from zoo_seq2seq.location_relative_attention.content import ContentAttention
@@ -91,20 +93,49 @@ class Decoder(nn.Module):
         Returns:
             Frames (batch, num_mels, reduction_factor) and the state after.
         """
-        read = torch.cat((last.context, self.prenet(frame)), -1)
-        query, cell = self.attention_rnn(read, (last.hidden[0], last.cell[0]))
-        query = self._zoneout(query, last.hidden[0])
-        alignment = self.attention.step(query, last.alignment)
-        context = torch.einsum("bt,btd->bd", alignment.weights, memory)
-        x = self.join(torch.cat((context, query), -1))
-        hidden, cells = [query], [cell]
+        joined, state = self.attend(self.prenet(frame), memory, last)
+        hidden, cells, x = [state.hidden[0]], [state.cell[0]], joined
         for rnn, h, c in zip(self.rnns, last.hidden[1:], last.cell[1:], strict=True):
             new, cell = rnn(x, (h, c))
             hidden.append(self._zoneout(new, h))
             cells.append(cell)
             x = x + hidden[-1]
-        frames = self.output(x).unflatten(-1, (self.config.num_mels, -1))
-        return frames, DecoderState(alignment, context, tuple(hidden), tuple(cells))
+        return self.frames(x), replace(state, hidden=tuple(hidden), cell=tuple(cells))
+
+    def attend(self, fed: Tensor, memory: Tensor, last: DecoderState) -> tuple[Tensor, DecoderState]:
+        """The part of a step that the next one's attention depends on.
+
+        Args:
+            fed: (batch, prenet_dim) the pre-net's output.
+            memory, last: see ``forward``.
+
+        Returns:
+            What the LSTMs above read (batch, decoder_rnn_dim), and the state, theirs as it was.
+        """
+        query, cell = self.attention_rnn(torch.cat((last.context, fed), -1), (last.hidden[0], last.cell[0]))
+        query = self._zoneout(query, last.hidden[0])
+        alignment = self.attention.step(query, last.alignment)
+        context = torch.einsum("bt,btd->bd", alignment.weights, memory)
+        state = DecoderState(alignment, context, (query, *last.hidden[1:]), (cell, *last.cell[1:]))
+        return self.join(torch.cat((context, query), -1)), state
+
+    def above(self, x: Tensor, last: DecoderState) -> Tensor:
+        """The LSTMs above the attention over all steps (batch, steps, decoder_rnn_dim), one after the other."""
+        for rnn, h, c in zip(self.rnns, last.hidden[1:], last.cell[1:], strict=True):
+            if self.training and self.config.zoneout:
+                steps = []
+                for each in x.unbind(1):
+                    new, c = rnn(each, (h, c))
+                    h = self._zoneout(new, h)
+                    steps.append(h)
+                x = x + torch.stack(steps, 1)
+            else:
+                x = x + recurrent.cell_over_steps(rnn, x, (h, c))
+        return x
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Features (..., decoder_rnn_dim) to frames (..., num_mels, reduction_factor)."""
+        return self.output(x).unflatten(-1, (self.config.num_mels, -1))
 
     def _zoneout(self, new: Tensor, old: Tensor) -> Tensor:
         if not self.training or not self.config.zoneout:
@@ -143,12 +174,16 @@ class Tacotron(nn.Module):
             )
         memory, mask, order = self._encode(input_ids, mask)
         state = self.decoder.first(memory, mask)
-        pieces, weights = [], []
-        for start in range(0, mels.shape[-1], config.reduction_factor):
-            frame = mels[..., start - 1] if start else torch.zeros_like(mels[..., 0])
-            frames, state = self.decoder(frame, memory, state)
-            pieces.append(frames)
+        # What is fed is known beforehand, and so the layers before and after the recurrence take all steps at once.
+        before = functional.pad(mels, (1, 0))[..., : mels.shape[-1] : config.reduction_factor]
+        first, features, weights = state, [], []
+        for fed in self.decoder.prenet(before.transpose(1, 2)).unbind(1):
+            x, state = self.decoder.attend(fed, memory, state)
+            features.append(x)
             weights.append(state.alignment.weights)
+        pieces: list[Tensor] = []
+        if features:
+            pieces = list(self.decoder.frames(self.decoder.above(torch.stack(features, 1), first)).unbind(1))
         return _output(pieces, weights, memory, order, config)
 
     @torch.no_grad()
