@@ -12,7 +12,7 @@ from zoo.errors import InputError
 from zoo_seq2seq.camel_asr.config import CamelConfig
 from zoo_seq2seq.camel_asr.network import CamelOutput, languages_of
 from zoo_seq2seq.decoding import PAD, UNKNOWN
-from zoo_seq2seq.teaching import ctc_loss, following, previous
+from zoo_seq2seq.teaching import ctc_loss, following
 
 ENGLISH, MANDARIN = 1, 2
 
