@@ -130,7 +130,7 @@ class Decoder(nn.Module):
                     steps.append(h)
                 x = x + torch.stack(steps, 1)
             else:
-                x = x + recurrent.cell_over_steps(rnn, x, (h, c))
+                x = x + recurrent.cell_over_steps(rnn, x, (h, c))  # type: ignore[arg-type]
         return x
 
     def frames(self, x: Tensor) -> Tensor:
