@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from zoo.errors import ConfigError
 from zoo.nn.resnet import ResNet
 
 RESNET50_CHANNELS = (256, 512, 1024, 2048)
@@ -15,6 +16,26 @@ RESNET50_CHANNELS = (256, 512, 1024, 2048)
 def resnet50() -> ResNet:
     """ResNet-50 without its classifier; ``maps`` gives strides 4, 8, 16 and 32. Torchvision's names and layout."""
     return ResNet((3, 4, 6, 3), num_classes=0)
+
+
+def small_resnet(channels: Sequence[int]) -> ResNet:
+    """A ResNet of one basic block per stage, whose maps of strides 4, 8, 16 and 32 have w, 2 w, 4 w and 8 w channels.
+
+    Args:
+        channels: of the last of these maps, all four or fewer.
+    """
+    return ResNet((1, 1, 1, 1), width=channels[-1] // 8, bottleneck=False, num_classes=0)
+
+
+def require_doubling(channels: Sequence[int], backbone: str) -> None:
+    """Raise ConfigError unless these can be the last maps of a small ResNet."""
+    wanted = [channels[-1] >> step for step in reversed(range(len(channels)))] if channels else []
+    if not channels or len(channels) > 4 or channels[-1] % 8 or list(channels) != wanted:
+        raise ConfigError(
+            f"channels={list(channels)} of {backbone}; expected one to four numbers, each twice the one before, the "
+            "last a multiple of 8",
+            field="channels",
+        )
 
 
 class StridedConvolutions(nn.Module):

@@ -87,11 +87,20 @@ def open_picture(source: Any) -> Image.Image:
         raise InputError(f"{source!r} cannot be read as a picture: {error}") from error
 
 
-def normalised(picture: Image.Image) -> Tensor:
-    """(3, H, W) float32 of an RGB picture, with ImageNet's mean and deviation."""
-    values = torch.from_numpy(np.array(picture, dtype=np.float32)).permute(2, 0, 1) / 255
+def pixels(picture: Image.Image) -> Tensor:
+    """(3, H, W) float32 in [0, 1] of an RGB picture."""
+    return torch.from_numpy(np.array(picture, dtype=np.float32)).permute(2, 0, 1) / 255
+
+
+def standardised(values: Tensor) -> Tensor:
+    """(..., 3, H, W) in [0, 1] with ImageNet's mean and deviation."""
     mean, std = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
     return (values - mean) / std
+
+
+def normalised(picture: Image.Image) -> Tensor:
+    """(3, H, W) float32 of an RGB picture, with ImageNet's mean and deviation."""
+    return standardised(pixels(picture))
 
 
 def read_boxes(boxes: Any, picture: Image.Image) -> Tensor:

@@ -75,67 +75,90 @@ def _hinge(angle: Tensor) -> Tensor:
     return rotation(torch.cat((half.cos(), torch.zeros_like(half), torch.zeros_like(half), half.sin()), -1))
 
 
-def forward_kinematics(frames: Tensor) -> Tensor:
-    """Joints (frames, 17, 3) of Human3.6M in metres, y up, from rows of 44 numbers (frames, 44).
+def part_turns(frames: Tensor) -> dict[str, Tensor]:
+    """Rotations (frames, 3, 3) of the body's parts in the world, by the joint each hangs on, from rows of 44 numbers.
 
-    A row is a duration in seconds, the root's place (3) and rotation (4), then rotations relative to the parent: chest,
-    neck, and for the right side and the left hip (4), knee (1 angle), ankle (4), shoulder (4), elbow (1 angle).
+    Upright, with arms and legs straight down, all are the identity: y up, x forward, z to the right.
+
+    Args:
+        frames: (frames, 44). A row is a duration in seconds, the root's place (3) and rotation (4), then rotations
+            relative to the parent: chest, neck, and for the right side and the left hip (4), knee (1 angle), ankle (4),
+            shoulder (4), elbow (1 angle).
     """
     if frames.ndim != 2 or frames.shape[1] != 44:
         raise InputError(f"motion {list(frames.shape)}; expected (frames, 44)")
-    root, turn = frames[:, 1:4], rotation(frames[:, 4:8])
+    root = rotation(frames[:, 4:8])
+    chest = root @ rotation(frames[:, 8:12])
+    found = {"root": root, "chest": chest, "neck": chest @ rotation(frames[:, 12:16])}
+    for side, start in (("right", 16), ("left", 30)):
+        hip = root @ rotation(frames[:, start : start + 4])
+        knee = hip @ _hinge(frames[:, start + 4 : start + 5])
+        shoulder = chest @ rotation(frames[:, start + 9 : start + 13])
+        found |= {
+            f"{side}_hip": hip,
+            f"{side}_knee": knee,
+            f"{side}_ankle": knee @ rotation(frames[:, start + 5 : start + 9]),
+            f"{side}_shoulder": shoulder,
+            f"{side}_elbow": shoulder @ _hinge(frames[:, start + 13 : start + 14]),
+        }
+    return found
+
+
+def forward_kinematics(frames: Tensor) -> Tensor:
+    """Joints (frames, 17, 3) of Human3.6M in metres, y up, from rows (frames, 44) as ``part_turns`` reads them."""
+    turns = part_turns(frames)
+    root = frames[:, 1:4]
     found = {"pelvis": root}
 
-    def place(start: Tensor, turned: Tensor, offset: tuple[float, float, float]) -> Tensor:
-        return start + turned @ frames.new_tensor(offset)
+    def place(start: Tensor, part: str, offset: tuple[float, float, float]) -> Tensor:
+        return start + turns[part] @ frames.new_tensor(offset)
 
-    found["spine"] = place(root, turn, (0.0, _CHEST, 0.0))
-    chest = turn @ rotation(frames[:, 8:12])
-    found["thorax"] = place(found["spine"], chest, (0.0, _NECK, 0.0))
-    neck = chest @ rotation(frames[:, 12:16])
-    found["nose"], found["head"] = (place(found["thorax"], neck, offset) for offset in (_NOSE, _HEAD))
-    for side, sign, start in (("right", 1.0, 16), ("left", -1.0, 30)):
-        hip = turn @ rotation(frames[:, start : start + 4])
-        knee = hip @ _hinge(frames[:, start + 4 : start + 5])
-        found[f"{side}_hip"] = place(root, turn, (0.0, 0.0, sign * _HIP))
-        found[f"{side}_knee"] = place(found[f"{side}_hip"], hip, (0.0, -_KNEE, 0.0))
-        found[f"{side}_ankle"] = place(found[f"{side}_knee"], knee, (0.0, -_ANKLE, 0.0))
-        shoulder = chest @ rotation(frames[:, start + 9 : start + 13])
-        elbow = shoulder @ _hinge(frames[:, start + 13 : start + 14])
+    found["spine"] = place(root, "root", (0.0, _CHEST, 0.0))
+    found["thorax"] = place(found["spine"], "chest", (0.0, _NECK, 0.0))
+    found["nose"], found["head"] = (place(found["thorax"], "neck", offset) for offset in (_NOSE, _HEAD))
+    for side, sign in (("right", 1.0), ("left", -1.0)):
+        found[f"{side}_hip"] = place(root, "root", (0.0, 0.0, sign * _HIP))
+        found[f"{side}_knee"] = place(found[f"{side}_hip"], f"{side}_hip", (0.0, -_KNEE, 0.0))
+        found[f"{side}_ankle"] = place(found[f"{side}_knee"], f"{side}_knee", (0.0, -_ANKLE, 0.0))
         x, y, z = _SHOULDER
-        found[f"{side}_shoulder"] = place(found["spine"], chest, (x, y, sign * z))
-        found[f"{side}_elbow"] = place(found[f"{side}_shoulder"], shoulder, (0.0, -_ELBOW, 0.0))
-        found[f"{side}_wrist"] = place(found[f"{side}_elbow"], elbow, (0.0, -_WRIST, 0.0))
+        found[f"{side}_shoulder"] = place(found["spine"], "chest", (x, y, sign * z))
+        found[f"{side}_elbow"] = place(found[f"{side}_shoulder"], f"{side}_shoulder", (0.0, -_ELBOW, 0.0))
+        found[f"{side}_wrist"] = place(found[f"{side}_elbow"], f"{side}_elbow", (0.0, -_WRIST, 0.0))
     return torch.stack([found[joint] for joint in HUMAN36M.joints], 1)
+
+
+@functools.cache
+def rows(name: str) -> Tensor:
+    """A clip as rows (frames, 44), see ``part_turns``, at ``RATE`` frames per second."""
+    if name not in clip_names():
+        raise InputError(f"there is no clip {name!r}; there are {', '.join(clip_names())}")
+    return _resampled(torch.tensor(json.loads((_folder() / f"humanoid3d_{name}.txt").read_text())["Frames"]))
 
 
 @functools.cache
 def clip(name: str) -> Tensor:
     """A clip as joints (frames, 17, 3) in metres, y up, at ``RATE`` frames per second."""
-    if name not in clip_names():
-        raise InputError(f"there is no clip {name!r}; there are {', '.join(clip_names())}")
-    rows = torch.tensor(json.loads((_folder() / f"humanoid3d_{name}.txt").read_text())["Frames"])
-    return forward_kinematics(_resampled(rows))
+    return forward_kinematics(rows(name))
 
 
 # Where the quaternions of a row begin.
 _TURNS = (4, 8, 12, 16, 21, 25, 30, 35, 39)
 
 
-def _resampled(rows: Tensor) -> Tensor:
+def _resampled(frames: Tensor) -> Tensor:
     """Rows of a motion at ``RATE`` frames per second: in between, places, angles and quaternions go straight."""
-    rows = rows.double()
+    frames = frames.double()
     for start in _TURNS:
-        turn = rows[:, start : start + 4]
+        turn = frames[:, start : start + 4]
         # A quaternion and its negative are one rotation: neighbours take the nearer way.
         sign = torch.where((turn[1:] * turn[:-1]).sum(1, keepdim=True) < 0, -1.0, 1.0)
-        rows[1:, start : start + 4] *= sign.cumprod(0)
-    seconds = rows[:-1, 0].cumsum(0)
+        frames[1:, start : start + 4] *= sign.cumprod(0)
+    seconds = frames[:-1, 0].cumsum(0)
     times = torch.cat((seconds.new_zeros(1), seconds))
     wanted = torch.arange(int(times[-1] * RATE) + 1, dtype=torch.float64) / RATE
     after = torch.searchsorted(times, wanted, right=True).clamp(max=len(times) - 1)
     share = (wanted - times[after - 1]) / (times[after] - times[after - 1])
-    return torch.lerp(rows[after - 1], rows[after], share[:, None]).float()
+    return torch.lerp(frames[after - 1], frames[after], share[:, None]).float()
 
 
 @dataclass(frozen=True)

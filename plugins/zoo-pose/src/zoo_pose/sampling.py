@@ -1,14 +1,17 @@
 """Sampling of feature maps at real coordinates, and of several maps at once, as deformable attention does.
 
-Written with torch's indexing alone, so that it has second derivatives, runs in every dtype and exports; coordinates are
-(x, y) in parts of the map, 0 to 1 from edge to edge. Pixel i's centre lies at (i + 0.5) / size, values between centres
-are bilinear, and beyond the map there are zeros: ``grid_sample`` with ``align_corners=False``.
+Coordinates are (x, y) in parts of the map, 0 to 1 from edge to edge. Pixel i's centre lies at (i + 0.5) / size, values
+between centres are bilinear, and beyond the map there are zeros: ``grid_sample`` with ``align_corners=False``. That
+kernel of torch's does the work where it can. It has no second derivatives, half precision on the CPU or export of every
+shape, so the same in torch's indexing stands behind it: second derivatives go through it, and so does what is compiled
+or of another dtype. ``benchmarks/deformable.py`` has the time and memory of both beside a loop over points.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,12 +30,74 @@ def sample_rows(rows: Tensor, size: tuple[int, int], points: Tensor) -> Tensor:
     Returns:
         (batch, count, channels), in the rows' dtype.
     """
+    if torch.compiler.is_compiling() or rows.dtype not in _FUSED or points.dtype != rows.dtype or rows.numel() == 0:
+        return _indexed(rows, size, points)
+    found: Tensor = _Fused.apply(rows, size, points)
+    return found
+
+
+_FUSED = (torch.float32, torch.float64)
+
+
+def _pixels(size: tuple[int, int], points: Tensor) -> tuple[Tensor, Tensor]:
+    """x and y in pixels from the first one's centre, at least single precision."""
     height, width = size
     # Half precision cannot tell neighbouring places of a large map apart.
     exact = points if points.dtype == torch.float64 else points.float()
     x, y = (exact[..., axis] * extent - 0.5 for axis, extent in ((0, width), (1, height)))
     # What lies further out is as much outside, and would not fit an integer.
-    x, y = x.clamp(-2, width + 1), y.clamp(-2, height + 1)
+    return x.clamp(-2, width + 1), y.clamp(-2, height + 1)
+
+
+class _Fused(torch.autograd.Function):
+    """``_indexed`` by torch's kernel, and its first derivatives too."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def _given(rows: Tensor, size: tuple[int, int], points: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps (batch, channels, height, width), and the grid (batch, count, 1, 2) from -1 to 1."""
+        extent = points.new_tensor((size[1], size[0]))
+        grid = (torch.stack(_pixels(size, points), -1) + 0.5) * (2 / extent) - 1
+        return rows.mT.unflatten(2, size), grid[:, :, None]
+
+    @staticmethod
+    def forward(rows: Tensor, size: tuple[int, int], points: Tensor) -> Tensor:
+        maps, grid = _Fused._given(rows, size, points)
+        return torch.grid_sampler_2d(maps, grid, 0, 0, False)[..., 0].mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0], inputs[2])
+        ctx.size = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
+        rows, points = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[2]
+        if torch.is_grad_enabled():
+            # Somebody wants to differentiate again: only what is written in operations can be.
+            found = _indexed(rows, ctx.size, points)
+            sources = [each for each, asked in zip((rows, points), wanted, strict=True) if asked]
+            parts = iter(torch.autograd.grad(found, sources, gradient, create_graph=True, allow_unused=True))
+            of_rows, of_points = (next(parts) if asked else None for asked in wanted)
+            return of_rows, None, of_points
+        maps, grid = _Fused._given(rows, ctx.size, points)
+        of_maps, of_grid = torch.ops.aten.grid_sampler_2d_backward(
+            gradient.mT[..., None], maps, grid, 0, 0, False, [wanted[0], wanted[1]]
+        )
+        # From -1 to 1 is twice as far as from 0 to 1. Where a point was brought nearer, nothing changes with it.
+        return (
+            of_maps.flatten(2).mT if wanted[0] else None,
+            None,
+            2 * of_grid[:, :, 0] if wanted[1] else None,
+        )
+
+
+def _indexed(rows: Tensor, size: tuple[int, int], points: Tensor) -> Tensor:
+    """``sample_rows`` in torch's indexing."""
+    height, width = size
+    x, y = _pixels(size, points)
     left, top = x.floor(), y.floor()
     total = rows.new_zeros(*points.shape[:2], rows.shape[2])
     for column, across in ((left, left + 1 - x), (left + 1, x - left)):

@@ -217,7 +217,7 @@ _HAND = (
 _HAND_EDGES = tuple(
     (4 * finger + joint if joint else 0, 4 * finger + joint + 1) for finger in range(5) for joint in range(4)
 )
-# From COCO-WholeBody's evaluation: feet, face, hand.
+# From COCO-WholeBody's evaluation (its myeval_wholebody.py, which is handed to xtcocotools): feet, face, hand.
 _FEET_SIGMAS = (.068, .066, .066, .092, .094, .094)  # fmt: skip
 _FACE_SIGMAS = (
     *(.042, .043, .044, .043, .040, .035, .031, .025, .020, .023, .029, .032, .037, .038, .043, .041, .045),

@@ -38,10 +38,20 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="pictures:preprocess",
             predict="pictures:predict",
+            train="training:train",
             convert="conversion:convert",
             presets={
                 "resnet50": {"num_frames": 3},
                 "resnet50-t5": {"num_frames": 5},
+                "rendered": {
+                    "backbone": "small-resnet",
+                    "backbone_channels": 80,
+                    "depth": 2,
+                    "flow_hidden": 16,
+                    "drop_path": 0.0,
+                    "height": 96,
+                    "width": 72,
+                },
                 "tiny": {
                     "backbone": "convolution",
                     "backbone_channels": 24,

@@ -63,9 +63,11 @@ class DSTA(nn.Module):
         super().__init__()
         self.config = config
         dim, frames = config.dim, config.num_frames
-        self.preact: nn.Module = (
-            backbones.resnet50() if config.backbone == "resnet50" else Stub(config.backbone_channels)
-        )
+        self.preact: nn.Module = Stub(config.backbone_channels)
+        if config.backbone == "resnet50":
+            self.preact = backbones.resnet50()
+        elif config.backbone == "small-resnet":
+            self.preact = backbones.small_resnet([config.backbone_channels])
         self.fc_coord = NormedLinear(config.backbone_channels, JOINTS * dim)
         self.spatial_positions = nn.Parameter(torch.zeros(PART, dim))
         self.temporal_positions = nn.Parameter(torch.zeros(1, frames, dim))
@@ -78,7 +80,7 @@ class DSTA(nn.Module):
         self.spatial_norm, self.temporal_norm = nn.LayerNorm(dim, eps=1e-6), nn.LayerNorm(dim, eps=1e-6)
         self.weighted_mean = nn.Conv2d(2, 1, 1)
         self.head_coord, self.head_sigma = (nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 2)) for _ in range(2))
-        self.flow = RealNVP()
+        self.flow = RealNVP(config.flow_hidden)
         self.register_buffer("slots", torch.tensor(SLOTS), persistent=False)
 
     def tokens(self, images: Tensor) -> Tensor:

@@ -12,8 +12,10 @@ import torch
 from PIL import Image, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
+import zoo
 from zoo.errors import InputError
-from zoo_pose import crops, drawing
+from zoo.evidence.plots import new_figure, saved
+from zoo_pose import crops, drawing, metrics, scenes
 from zoo_pose.dsta.config import DSTAConfig
 from zoo_pose.dsta.network import DSTA, clip_indices
 from zoo_pose.skeletons import POSETRACK
@@ -98,3 +100,30 @@ def predict(model: DSTA, config: DSTAConfig, source: Any) -> dict[str, Any]:
         ],
         "picture": drawing.skeleton_on(frames[index], keypoints, POSETRACK, boxes=people),
     }
+
+
+def picture(path: Path) -> None:
+    """Frames of a rendered runner, and the middle one's joints: found by the bundled weights, and true.
+
+    Motion and photograph are held out.
+    """
+    model = zoo.load("dsta/rendered")
+    scene = scenes.staged([("run", 22)], "opencv/home.jpg", 360, 330, seed=4, frames=model.config.num_frames)
+    frames = [scenes.picture_of(image) for image in scene.images[0]]
+    found = predict(model, model.config, {"frames": frames, "boxes": scene.boxes[0]})
+    truth = scene.keypoints[0][:, scenes.indices(POSETRACK)]
+    joints = torch.tensor([[[found["people"][0][joint][axis] for axis in "xy"] for joint in POSETRACK.joints]])
+    side = float((scene.boxes[0, 0, 2:] - scene.boxes[0, 0, :2]).max())
+    error = float(metrics.joint_errors(joints, truth).mean()) / side
+    middle = len(frames) // 2
+    titles = [f"frame {index - middle:+d}" if index != middle else "frame 0" for index in range(len(frames))]
+    shown = [*frames, found["picture"], drawing.skeleton_on(frames[middle], truth, POSETRACK, boxes=scene.boxes[0])]
+    figure = new_figure(figsize=(2.4 * len(shown), 2.9))
+    axes = figure.subplots(1, len(shown))
+    for axis, title, each in zip(
+        axes, [*titles, f"found, {100 * error:.1f}% of the box off", "true"], shown, strict=True
+    ):
+        axis.imshow(each)
+        axis.set_title(title, fontsize=9)
+        axis.set_axis_off()
+    saved(figure, path)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.heads import require_equal_slices
+from zoo_pose.backbones import require_doubling
 
 CHANNELS = {"resnet50": [512, 1024, 2048], "swin-t": [192, 384, 768], "swin-l": [384, 768, 1536]}
-BACKBONES = (*CHANNELS, "convolutions", "none")
+BACKBONES = (*CHANNELS, "small-resnet", "convolutions", "none")
 SKELETONS = {"coco": 17, "crowdpose": 14}
 
 
@@ -19,7 +20,8 @@ class GroupPoseConfig:
 
     backbone: str = zoo.field(
         "resnet50",
-        "trunk: ResNet-50 with frozen norms, transformers' Swin, strided convolutions (tests), none (give features)",
+        "trunk: ResNet-50 with frozen norms, transformers' Swin, a small ResNet, strided convolutions (tests), or none "
+        "(give features)",
         choices=BACKBONES,
     )
     channels: list[int] = zoo.field([512, 1024, 2048], "channels of the trunk's maps, the finest first", minimum=1)
@@ -60,6 +62,8 @@ class GroupPoseConfig:
                 f"channels={list(self.channels)}; expected {expected or 'one or more'} of {self.backbone}",
                 field="channels",
             )
+        if self.backbone == "small-resnet":
+            require_doubling(self.channels, self.backbone)
         if self.num_levels < len(self.channels):
             raise ConfigError(
                 f"num_levels={self.num_levels} for {len(self.channels)} maps of the trunk", field="num_levels"

@@ -114,7 +114,7 @@ class GroupPose(nn.Module):
                 raise InputError(f"give {'features' if self.backbone is None else 'images or features'}")
             if images.ndim != 4 or images.shape[1] != 3:
                 raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
-            features = self.backbone.maps(images)  # type: ignore[operator]
+            features = self.backbone.maps(images)[-len(channels) :]  # type: ignore[operator]
         if [each.shape[1] for each in features] != channels:
             raise InputError(f"features with {[each.shape[1] for each in features]} channels; expected {channels}")
         first = features[0] if images is None else images

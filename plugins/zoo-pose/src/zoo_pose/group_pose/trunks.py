@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.targets import require
-from zoo_pose.backbones import StridedConvolutions, resnet50
+from zoo_pose.backbones import StridedConvolutions, resnet50, small_resnet
 from zoo_pose.group_pose.config import GroupPoseConfig
 
 _SWIN = {
@@ -70,6 +70,8 @@ def trunk(config: GroupPoseConfig) -> nn.Module | None:
     """The trunk of a config; None where features are given."""
     if config.backbone == "resnet50":
         return FrozenResNet50()
+    if config.backbone == "small-resnet":
+        return small_resnet(config.channels)
     if config.backbone == "convolutions":
         return StridedConvolutions(config.channels, first=8)
     return Swin(config.backbone) if config.backbone in _SWIN else None

@@ -38,7 +38,7 @@ PAPER = Paper(
             presets={
                 "base": {},
                 "large": {"dim": 256, "num_blocks": 5},
-                "motions": {"dim": 48, "num_blocks": 2},
+                "motions": {"dim": 48, "num_blocks": 2, "dropout": 0.0},
                 "tiny": {"dim": 16, "num_blocks": 1},
             },
             weights={
@@ -90,6 +90,7 @@ PAPER = Paper(
             summary="hop-wise attention alone, over the tokens of 17 joints: a layer for other networks of poses",
             ours=_ATTEND,
             tags=("pose", "graph", "self", "multi-scale"),
+            picture="pictures:attention_picture",
             build="layers:HopAttention",
             config="config:HopAttentionConfig",
             example="layers:example",
@@ -107,6 +108,7 @@ PAPER = Paper(
             kind="model",
             summary="intragroup joint refinement alone: attention within limbs, and a path from a limb to its tip",
             tags=("pose", "graph", "self", "local"),
+            picture="pictures:refinement_picture",
             build="layers:IntragroupRefinement",
             config="config:RefinementConfig",
             example="layers:example",

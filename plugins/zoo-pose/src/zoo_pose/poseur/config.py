@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.heads import require_equal_slices
+from zoo_pose.backbones import require_doubling
 
-BACKBONES = ("resnet50", "convolutions", "none")
+BACKBONES = ("resnet50", "small-resnet", "convolutions", "none")
 NECKS = ("mapper", "deconvolution")
 ACTIVATIONS = ("relu", "gelu")
 _RESNET50 = [256, 512, 1024, 2048]
@@ -19,7 +20,9 @@ class PoseurConfig:
     """Config of Poseur."""
 
     backbone: str = zoo.field(
-        "resnet50", "trunk: ResNet-50, strided convolutions (tests), or none (give features)", choices=BACKBONES
+        "resnet50",
+        "trunk: ResNet-50, a small ResNet, strided convolutions (tests), or none (give features)",
+        choices=BACKBONES,
     )
     channels: list[int] = zoo.field(_RESNET50, "channels of the trunk's maps, the finest first", minimum=1)
     neck: str = zoo.field(
@@ -41,6 +44,7 @@ class PoseurConfig:
     normalised: bool = zoo.field(True, "whether counts of positions are brought to 0..2 pi")
     noise_groups: int = zoo.field(3, "further groups of queries in training, with some noisy references", minimum=0)
     noisy_per_group: int = zoo.field(4, "references of each of these groups, on average, that get noise", minimum=0)
+    flow_hidden: int = zoo.field(64, "width of the flows' networks, which training alone needs", minimum=1)
     dropout: float = zoo.field(0.1, "in the decoder", minimum=0.0, maximum=1.0)
     height: int = zoo.field(256, "of a crop", unit="pixels", minimum=1)
     width: int = zoo.field(192, "of a crop", unit="pixels", minimum=1)
@@ -56,6 +60,8 @@ class PoseurConfig:
             raise ConfigError(f"dim={self.dim} is no multiple of 4, which sines of two axes need", field="dim")
         if not self.channels or (self.backbone == "resnet50" and list(self.channels) != _RESNET50):
             raise ConfigError(f"channels={list(self.channels)}; expected {_RESNET50} of ResNet-50", field="channels")
+        if self.backbone == "small-resnet":
+            require_doubling(self.channels, self.backbone)
         if self.neck == "mapper" and self.dim % self.norm_groups:
             raise ConfigError(f"dim={self.dim} is no multiple of norm_groups={self.norm_groups}", field="norm_groups")
         if self.neck == "deconvolution" and len(self.channels) != 1:

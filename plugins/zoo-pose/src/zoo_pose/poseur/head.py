@@ -62,7 +62,7 @@ class PoseurHead(nn.Module):
 
         self.coord_branches, self.output_branches = branches(), branches()
         self.sigma_branches = branches(activated=False)
-        self.enc_flow, self.dec_flow = RealNVP(), RealNVP()
+        self.enc_flow, self.dec_flow = RealNVP(config.flow_hidden), RealNVP(config.flow_hidden)
         nn.init.normal_(self.level_embeds)
         nn.init.normal_(self.pos_embed)
 

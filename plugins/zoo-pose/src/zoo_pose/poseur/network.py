@@ -58,6 +58,8 @@ class Poseur(nn.Module):
         self.backbone: nn.Module | None = None
         if config.backbone == "resnet50":
             self.backbone = backbones.resnet50()
+        elif config.backbone == "small-resnet":
+            self.backbone = backbones.small_resnet(config.channels)
         elif config.backbone == "convolutions":
             self.backbone = backbones.StridedConvolutions(config.channels)
         self.neck: nn.Module = (
@@ -79,7 +81,7 @@ class Poseur(nn.Module):
                 )
             if images.ndim != 4 or images.shape[1] != 3:
                 raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
-            features = self.backbone.maps(images)  # type: ignore[operator]
+            features = self.backbone.maps(images)[-len(channels) :]  # type: ignore[operator]
         if [each.shape[1] for each in features] != channels:
             raise InputError(f"features with {[each.shape[1] for each in features]} channels; expected {channels}")
         if isinstance(self.neck, Deconvolutions):
@@ -132,6 +134,15 @@ def fused(first: Pose, second: Pose) -> tuple[Tensor, Tensor]:
     return (weight[..., None] * coords).sum(0) / weight.sum(0)[..., None], p.mean(0)
 
 
+def both_ways(model: Poseur, images: Tensor, skeleton: skeletons.Skeleton) -> tuple[Tensor, Tensor]:
+    """Coordinates (batch, joints, 2) and scores (batch, joints) of crops and of their mirror images, fused."""
+    with torch.no_grad():
+        plain, mirrored = model(images), model(images.flip(-1))
+    mirrored.coord = skeletons.flip(mirrored.coord, skeleton, 0.5)
+    mirrored.sigma = mirrored.sigma[:, list(skeleton.mirror)]
+    return fused(plain, mirrored)
+
+
 def read_source(source: Any) -> tuple[Any, Any]:
     """A picture and boxes: a picture alone, a pair, or a JSON file {"image": path, "boxes": [[x1, y1, x2, y2]]}."""
     if isinstance(source, tuple):
@@ -166,11 +177,7 @@ def predict(model: Poseur, config: PoseurConfig, source: Any) -> dict[str, Any]:
     parameter = next(model.parameters())
     images = crops.cut(crops.normalised(picture), regions, config.height, config.width).to(parameter)
     skeleton = skeleton_of(config)
-    with torch.no_grad():
-        plain, mirrored = model(images), model(images.flip(-1))
-    mirrored.coord = skeletons.flip(mirrored.coord, skeleton, 0.5)
-    mirrored.sigma = mirrored.sigma[:, list(skeleton.mirror)]
-    coord, score = fused(plain, mirrored)
+    coord, score = both_ways(model, images, skeleton)
     keypoints = regions.to_picture(coord.float().cpu())
     return {
         "people": [
