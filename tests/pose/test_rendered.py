@@ -159,8 +159,10 @@ class TestScenes:
         found = scenes.groups([made_up(0)], 20, "train", 64, 80, generator, most=3, varied=False)
         assert set(found.present.sum(1).tolist()) == {1, 2, 3}
         there = found.boxes[found.present]
-        assert (there >= -1e-3).all() and (there[:, 2] <= 80.001).all() and (there[:, 3] <= 64.001).all()
-        assert not found.inside[~found.present].any() and found.inside[found.present].all()
+        assert there.amin() >= -1e-3
+        assert (there[:, 2:].amax(0) <= torch.tensor((80.001, 64.001))).all()
+        assert torch.equal(found.inside.all(-1), found.present)
+        assert torch.equal(found.inside.any(-1), found.present)
         for image, points, present in zip(found.images, found.keypoints, found.present, strict=True):
             front = points[int(present.sum()) - 1]
             assert colour_at(image, front[JOINTS.index("left_wrist")]).max() > 0.8

@@ -55,6 +55,29 @@ def test_levels_are_sampled_by_the_definition_and_so_are_gradients(seed):
         torch.testing.assert_close(one, other)
 
 
+def test_second_derivatives_are_those_of_the_definition():
+    rows, sizes, points, weights = case(3)
+
+    def ours(*given):
+        return sampling.sample_levels(given[0], sizes, *given[1:]).sin()
+
+    leaves = tuple(tensor.requires_grad_() for tensor in (rows, points, weights))
+    assert torch.autograd.gradcheck(ours, leaves)
+    assert torch.autograd.gradgradcheck(ours, leaves)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_far_points_and_other_dtypes_give_what_indexing_gives(dtype):
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(1, 12, 3, generator=generator).to(dtype)
+    points = torch.tensor([[[1e30, 0.5], [-math.inf, math.inf], [0.4, 0.6], [1.05, -0.02]]]).to(dtype)
+    found = sampling.sample_rows(rows, (3, 4), points)
+    assert found.dtype == dtype
+    assert not found[0, :2].any()
+    assert found[0, 2:].all()
+    torch.testing.assert_close(found, sampling._indexed(rows, (3, 4), points))
+
+
 def test_one_map_is_sampled_as_torch_does():
     generator = torch.Generator().manual_seed(0)
     maps = torch.randn(2, 5, 6, 7, generator=generator)

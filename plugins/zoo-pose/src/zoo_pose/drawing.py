@@ -116,6 +116,13 @@ def lifted_figure(
     return saved(figure, path)
 
 
+def compact(path: str | Path, colours: int = 96) -> None:
+    """Write a picture file anew with few colours: photographs as PNG would be large."""
+    with Image.open(path) as picture:
+        reduced = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    reduced.save(path, optimize=True)
+
+
 def lifted(keypoints: Tensor, joints: Tensor, skeleton: Skeleton) -> Image.Image:
     """A picture of keypoints (frames, joints, 2) in pixels, and below them joints (frames, joints, 3) in metres."""
     written = io.BytesIO()

@@ -1,10 +1,9 @@
 """Rendered people in front of real photographs, with where their joints truly are: what small pose networks learn from.
 
 A ``Take`` is a person of random build and clothes (``bodies``) in some frames of a captured motion (``motions``), seen
-by a camera that stands still, drawn by ``rasteriser`` on nothing. Takes are put on photographs (``photographs``), turned,
-scaled and mirrored, as single crops, as clips, and several in one picture. Motions and photographs of the two splits
-differ. The people are rendered, not real: figures on them say what a network of this size learns, and are no figures of
-COCO or PoseTrack.
+by a camera that stands still, drawn by ``rasteriser`` on nothing. ``scenes`` puts takes on photographs. Motions of the
+two splits differ. The people are rendered, not real: figures on them say what a network of this size learns, and are no
+figures of COCO or PoseTrack.
 """
 
 from __future__ import annotations

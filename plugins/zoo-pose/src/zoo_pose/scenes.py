@@ -24,8 +24,8 @@ from zoo_pose.skeletons import COCO, Skeleton
 
 # ``JOINTS`` in a mirror: COCO's exchange, neck and top of the head stay.
 _MIRROR = (*COCO.mirror, len(COCO), len(COCO) + 1)
-TEST_TAKES = 100
-_TEST_FRAMES = (1, 4)
+EXAM_TAKES = 100
+_EXAM_FRAMES = (1, 4)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def staged(
         photograph: one of ``photographs.NAMES``, cut to the shape of the picture.
         height, width: pixels.
         seed: of builds, clothes, light and cameras.
-        frames: of a clip whose middle one is the picture; a person's frames are ``rendered.STEP`` of the motion's apart.
+        frames: of a clip whose middle one is the picture; frames are ``rendered.STEP`` of the motion's apart.
     """
     generator = torch.Generator().manual_seed(seed)
     whole = crops.pixels(photographs.photograph(photograph, 2 * max(height, width)))
@@ -266,12 +266,12 @@ def picture_of(image: Tensor) -> Image.Image:
 @functools.cache
 def exam_takes() -> tuple[Take, ...]:
     """The takes of every test: of held-out motions, always the same."""
-    return tuple(rendered.takes("held-out", TEST_TAKES, seed=11))
+    return tuple(rendered.takes("held-out", EXAM_TAKES, seed=11))
 
 
 def exam_single(height: int, width: int, frames: int = 1) -> Scenes:
     """Two frames of every test take, each in its exact crop on a held-out photograph."""
-    chosen = [(one, frame) for one in exam_takes() for frame in _TEST_FRAMES]
+    chosen = [(one, frame) for one in exam_takes() for frame in _EXAM_FRAMES]
     generator = torch.Generator().manual_seed(12)
     return single(chosen, "held-out", height, width, generator, frames=frames, varied=False)
 

@@ -43,14 +43,7 @@ PAPER = Paper(
                 "81": {"num_frames": 81},
                 "143": {"num_frames": 143},
                 "243": {"num_frames": 243},
-                "motions": {
-                    "num_frames": 9,
-                    "dim": 12,
-                    "num_heads": 4,
-                    "temporal_depth": 1,
-                    "mixing_dropout": 0.0,
-                    "drop_path": 0.0,
-                },
+                "motions": {"num_frames": 9, "dim": 12, "num_heads": 4, "temporal_depth": 1, "drop_path": 0.0},
                 "tiny": {
                     "num_frames": 9,
                     "dim": 8,

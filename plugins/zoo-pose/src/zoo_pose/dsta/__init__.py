@@ -18,5 +18,5 @@ set takes its slot (both ears take that of the head's top), and
 The loss is the residual log-likelihood of a flow that training alone needs.
 
 Modules: ``config``, ``network`` (trunk, branches, heads), ``pictures`` (crops of clips, drawings), ``conversion``
-(published names, recordings), ``claims``.
+(published names, recordings), ``claims``, ``training`` (rendered people).
 """

@@ -22,6 +22,9 @@ PAPER = Paper(
         "are taken here at any batch size.",
     ),
     ours=(
+        "The preset `rendered` and its training on clips of rendered people before photographs: a parametric "
+        "body of the package anny, moved by captured motions; PoseTrack does not travel with packages. No weights are "
+        "bundled.",
         "HRNet-W48, which the paper also uses and the released model file lacks, is not built.",
         "The published weights (Google Drive) were not opened here. Save their tensors as safetensors under their own "
         "names, then `zoo.load('dsta/resnet50', weights=PATH)` renames them.",
@@ -38,6 +41,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="pictures:preprocess",
             predict="pictures:predict",
+            picture="pictures:picture",
             train="training:train",
             convert="conversion:convert",
             presets={

@@ -20,5 +20,5 @@ residuals, and in what earlier layers' auxiliary heads read; ``inplace_positions
 
 Read in this order: ``config``, ``deformable`` (attention), ``encoder`` (memory and its encoder), ``decoder``
 (proposals, groups, refinement), ``trunks``, ``network`` (all together), ``pictures``, ``losses`` (matching),
-``conversion`` (published names, recordings), ``claims``.
+``conversion`` (published names, recordings), ``claims``, ``training`` (rendered people).
 """

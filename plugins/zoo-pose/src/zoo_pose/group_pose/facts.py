@@ -25,6 +25,9 @@ PAPER = Paper(
         "The code knows several points of a query by their last size, at some numbers of keypoints alone; here at any.",
     ),
     ours=(
+        "The preset `rendered` and its training on pictures of rendered people before photographs: a parametric "
+        "body of the package anny, moved by captured motions; COCO does not travel with packages. No weights are "
+        "bundled.",
         "A dropped proposal that is chosen nevertheless has all its keypoints at 1, as Deformable DETR's convention "
         "has it; a picture with fewer positions than instances lets its best ones serve more than once.",
         "What the authors detach between stages is detached in training; in eval mode gradients are whole.",
@@ -45,6 +48,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="pictures:preprocess",
             predict="pictures:predict",
+            picture="pictures:picture",
             train="training:train",
             convert="conversion:convert",
             presets={

@@ -17,5 +17,6 @@ block is
 The refinement attends within a limb's three joints or within the torso alone, and adds MLP([root, middle, tip]) of each
 limb to its tip. In front stands GraphConv(2 -> C) and ReLU, behind LayerNorm and Linear(C, 3).
 
-Modules: ``config``, ``layers`` (attention, refinement, graph convolutions), ``network``, ``claims``, ``training``.
+Modules: ``config``, ``layers`` (attention, refinement, graph convolutions), ``network``, ``claims``, ``training``,
+``pictures``.
 """

@@ -38,7 +38,7 @@ PAPER = Paper(
             presets={
                 "base": {},
                 "large": {"dim": 256, "num_blocks": 5},
-                "motions": {"dim": 48, "num_blocks": 2, "dropout": 0.0},
+                "motions": {"dim": 48, "num_blocks": 2},
                 "tiny": {"dim": 16, "num_blocks": 1},
             },
             weights={

@@ -46,15 +46,7 @@ PAPER = Paper(
                 "2": {"num_layers": 2},
                 "4": {"num_layers": 4},
                 "5": {"num_layers": 5},
-                "motions": {
-                    "dim": 64,
-                    "num_layers": 2,
-                    "attention_dropout": 0.0,
-                    "projection_dropout": 0.0,
-                    "exchange_dropout": 0.0,
-                    "mlp_dropout": 0.0,
-                    "drop_path": 0.0,
-                },
+                "motions": {"dim": 64, "num_layers": 2},
                 "tiny": {"dim": 32, "num_layers": 2},
             },
             weights={

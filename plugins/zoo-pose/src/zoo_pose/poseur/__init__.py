@@ -22,5 +22,6 @@ coord_l = ref_{l+1} + mlp'_l(x_l), sigma_l = sigmoid(of three linear maps). In t
 references join; groups do not see one another. The loss is the residual log-likelihood of every stage.
 
 Read in this order: ``config``, ``attention`` (deformable, after sampling), ``decoder``, ``head``, ``network`` (trunk,
-neck, pictures), ``conversion`` (published names, recordings), ``claims``.
+neck, pictures), ``conversion`` (published names, recordings), ``claims``, ``training`` (rendered people),
+``pictures``.
 """

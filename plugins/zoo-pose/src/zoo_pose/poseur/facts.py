@@ -29,8 +29,11 @@ PAPER = Paper(
         "The heatmap loss that the code has, and has off, is left out.",
     ),
     ours=(
-        "Trunks built here are ResNet-50 and small strided convolutions; the presets of MobileNetV2, HRNet, HRFormer "
-        "and ViT take that trunk's maps as `features`, and count neck and head.",
+        "The preset `rendered` and its training on rendered people before photographs: a parametric "
+        "body of the package anny, moved by captured motions; COCO does not travel with packages. No weights are "
+        "bundled.",
+        "Trunks built here are ResNet-50, a small ResNet and small strided convolutions; the presets of MobileNetV2, "
+        "HRNet, HRFormer and ViT take that trunk's maps as `features`, and count neck and head.",
         "The deconvolutions behind ViT have batch norm and ReLU, and give their maps the finest first; what the "
         "authors do there was not specified.",
         "The first guess is detached in training, as the authors do; in eval mode gradients go through it as well.",
@@ -50,6 +53,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="pictures:picture",
             train="training:train",
             convert="conversion:convert",
             presets={
