@@ -152,6 +152,7 @@ class TestMotions:
 
 def test_without_the_package_the_error_names_it(monkeypatch):
     monkeypatch.setattr(motions.importlib.util, "find_spec", lambda name: None)
+    motions.rows.cache_clear()
     motions.clip.cache_clear()
     with pytest.raises(MissingDependency, match="pybullet"):
         motions.clip("walk")
