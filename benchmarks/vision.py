@@ -6,10 +6,13 @@ number of floating-point operations. Measured one after the other, so that both 
 
 Then DynamicVis, which scans the tokens that matter, as images grow from 512 to 2048 pixels, beside a ViT that costs the
 same at 512.
+
+``python -m benchmarks.vision growth`` measures the second alone, in five minutes; ``classifiers`` the first.
 """
 
 from __future__ import annotations
 
+import sys
 from functools import cache, partial
 
 import torch
@@ -69,7 +72,7 @@ def images_per_second(model: nn.Module) -> float:
 
 
 def growth() -> None:
-    """Print seconds and peak memory of a forward pass over growing images."""
+    """Print seconds and peak memory of tensors of one forward pass over growing images."""
     ours = zoo.load("dynamicvis/base", weights=None)
     with torch.device("meta"):
         small = flops(zoo.load("dynamicvis/base", weights=None, device="meta"), torch.empty(1, 3, 512, 512))
@@ -79,20 +82,24 @@ def growth() -> None:
         images = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(0))
         found = []
         for model in (ours, vit(width, side)):
-            run = torch.no_grad()(partial(model, images))
-            seconds = quickest(run, 1)
             with PeakMemory() as memory:
-                run()
+                seconds = quickest(torch.no_grad()(partial(model, images)), 1)
             found.append((seconds, memory.peak / 2**20))
         (time, peak), (their_time, their_peak) = found
         rows.append(
-            [side, f"{time:.2f} s", f"{their_time / time:.2f}x", f"{peak:.0f} MiB", f"{their_peak / peak:.2f}x"]
+            [
+                *(f"{side:,}", f"{time:.1f} s", f"{peak:,.0f} MiB", f"{their_time:.1f} s", f"{their_peak:,.0f} MiB"),
+                *(f"{their_time / time:.2f}", f"{their_peak / peak:.2f}"),
+            ]
         )
-    print(f"\nDynamicVis base, one image, beside a ViT {width} wide:\n")
-    print(table(["pixels a side", "DynamicVis", "the ViT takes", "its memory", "the ViT's memory"], rows))
+        print(f"{side} pixels: {time:.1f} s, the ViT {their_time:.1f} s", flush=True)
+    print(f"\nDynamicVis base, one image, one pass, one thread, beside a ViT {width} wide:\n")
+    names = ["DynamicVis", "memory", "ViT", "its memory", "ViT's time over ours", "its memory over ours"]
+    print(table(["pixels a side", *names], rows))
 
 
-def main() -> None:
+def compare_classifiers() -> None:
+    """Print the speed of every classifier beside its ViT's."""
     rows = []
     for name in classifiers():
         info = zoo.info(name)
@@ -107,7 +114,12 @@ def main() -> None:
     columns = ["preset", "million parameters", "G multiply-adds", "images a second", "ViT", "speed over the ViT's"]
     print(f"\nClassifiers at {SIDE} x {SIDE}, batches of {BATCH}, {torch.get_num_threads()} threads:\n")
     print(table(columns, rows))
-    growth()
+
+
+def main() -> None:
+    parts = {"classifiers": compare_classifiers, "growth": growth}
+    for name in sys.argv[1:] or parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

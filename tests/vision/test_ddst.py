@@ -12,7 +12,7 @@ from zoo.errors import ConfigError, InputError
 from zoo_vision.ddst import scenes
 from zoo_vision.ddst.config import DDSTConfig
 from zoo_vision.ddst.layers import Closure, Continuity, Grouping, Proximity, closing, lines
-from zoo_vision.ddst.relations import centroids
+from zoo_vision.ddst.relations import centroids, predict
 
 _STEPS = ((1, 0), (1, 1), (1, -1), (-1, 0), (-1, -1), (-1, 1), (0, 1), (0, -1))
 
@@ -144,3 +144,15 @@ def test_scenes_ask_about_what_is_there_and_say_yes_half_of_the_time():
     for image, question in zip(images, questions, strict=True):
         if 0 in question[[0, 2]].tolist():
             assert ((image - red).abs().sum(0) < 1e-6).any()
+
+
+def test_every_pair_of_colours_is_answered_for_on_both_axes():
+    model = zoo.load("ddst-relations/tiny")
+    image = torch.rand(40, 30, 3, generator=torch.Generator().manual_seed(0)).numpy()
+    found = predict(model, model.config, image)["relations"]
+    assert len(found) == 12
+    assert len({row["relation"] for row in found}) == 12
+    assert all(0.5 <= row["probability"] <= 1 for row in found)
+    first = found[0]["relation"].split()
+    assert first[0] == "red"
+    assert first[-1] == "green"

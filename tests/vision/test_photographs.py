@@ -53,3 +53,12 @@ def test_masks_and_boxes_are_those_of_what_was_pasted(things, ground):
 def test_a_seed_makes_one_scene(things, ground):
     first, second = (photographs.scene(ground, things[:2], 64, 64, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first.image, second.image)
+
+
+def test_captions_are_those_of_the_package_and_mirrored_ones_have_their_originals(things):
+    assert photographs.caption("animals/birds/gander.png") == "A gander."
+    mirrored = "vehicles/construction/dumper_mirror.png"
+    assert photographs.caption(mirrored) == photographs.caption("vehicles/construction/dumper.png")
+    assert photographs.caption("nothing/of/that/name.png") == ""
+    only = next(photographs.single_scenes("train", 32, 1, 3, seed=0, things=things[:1]))
+    assert {scene.names for scene in only} == {(things[0].name,)}

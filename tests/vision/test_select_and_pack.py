@@ -12,9 +12,10 @@ import zoo
 from zoo.errors import ConfigError, InputError
 from zoo_vision.select_and_pack import cost
 from zoo_vision.select_and_pack.attention import carried
-from zoo_vision.select_and_pack.network import predict
+from zoo_vision.select_and_pack.network import predict, preprocess
 from zoo_vision.select_and_pack.packing import gathered, pack, scattered
 from zoo_vision.select_and_pack.selection import labels_of_masks, mask_of_boxes, selection_loss
+from zoo_vision.swin import initialise_narrow
 
 
 class TestPacking:
@@ -238,3 +239,31 @@ def test_a_picture_shows_what_is_kept(tmp_path):
         predict(
             zoo.load("select-and-pack/tiny", start_stage=5), zoo.load("select-and-pack/tiny").config, tmp_path / "a.png"
         )
+
+
+def test_digits_stand_in_the_middle_of_a_dark_square():
+    model = zoo.load("select-and-pack/digits", weights=None)
+    digit = torch.rand(8, 8, generator=torch.Generator().manual_seed(0)).numpy()
+    found = preprocess(model.config)(digit)["images"]
+    assert found.shape == (1, 3, 64, 64)
+    assert (found[..., :16, :] == -1).all()
+    assert (found[..., 48:] == -1).all()
+    assert found[..., 16:48, 16:48].max() > 0
+    answer = predict(model, model.config, digit)
+    assert len(answer["classes"]) == 5
+
+
+def test_narrow_networks_start_with_patches_that_differ():
+    torch.manual_seed(0)
+    model = zoo.load("select-and-pack/tiny", weights=None)
+    grey = torch.full((1, 3, 64, 64), 0.45)
+    near = grey + 0.1 * torch.rand(1, 3, 64, 64)
+
+    def spread():
+        with torch.no_grad():
+            return float(model.patch_embed(near).flatten(1, 2).std(1).mean())
+
+    before = spread()
+    initialise_narrow(model, model.patch_embed, 0.45)
+    assert spread() > 3 * before
+    assert model.patch_embed.proj(grey).abs().max() < 1e-4

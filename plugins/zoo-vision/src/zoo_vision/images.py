@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
-from zoo.evidence.plots import new_figure, saved
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -162,27 +160,3 @@ def likeliest(logits: Tensor, count: int = 5) -> dict[str, Any]:
     best = probabilities.topk(min(count, len(probabilities)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return {"classes": [{"class": index, "probability": round(value, 4)} for index, value in pairs]}
-
-
-def save_row(pictures: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None) -> None:
-    """Write a PNG with pictures side by side under their titles, pixels kept sharp.
-
-    Args:
-        pictures: title -> (1, 3, H, W) or (3, H, W) in [0, 1], or a map (H, W), drawn in colours from 0 to 1.
-        path: the file.
-        notes: title -> a figure to stand below the picture.
-    """
-    figure = new_figure(figsize=(2.4 * len(pictures), 2.9))
-    axes = figure.subplots(1, len(pictures), squeeze=False)[0]
-    for axis, (title, image) in zip(axes, pictures.items(), strict=True):
-        values = image.detach().float().cpu()
-        values = values[0] if values.ndim == 4 else values
-        if values.ndim == 2:
-            axis.imshow(values.numpy(), cmap="inferno", vmin=0, vmax=1, interpolation="nearest")
-        else:
-            axis.imshow(values.permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="nearest")
-        axis.set_title(title, fontsize=10)
-        axis.set_xlabel((notes or {}).get(title, ""), fontsize=10)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    saved(figure, path)

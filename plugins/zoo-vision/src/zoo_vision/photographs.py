@@ -201,6 +201,15 @@ def cutout_list(split: Split, category: str = "") -> list[Cutout]:
     return [item for item in cutouts() if half(item.name) == split and item.category.startswith(category)]
 
 
+def caption(name: str) -> str:
+    """The English line that comes with a cut-out, empty where there is none; a mirrored one has its original's."""
+    file = _STAMPS / name.replace("_mirror.png", ".png")
+    lines = (
+        file.with_suffix(".txt").read_text(encoding="utf-8").splitlines() if file.with_suffix(".txt").is_file() else []
+    )
+    return lines[0].strip() if lines else ""
+
+
 def scene(
     background: np.ndarray, things: Sequence[Cutout], height: int, width: int, generator: torch.Generator
 ) -> Scene:
@@ -236,7 +245,9 @@ def scene(
     return Scene(to_tensor(canvas), visible, boxes, tuple(thing.name for thing in things))
 
 
-def single_scenes(split: Split, side: int, count: int, batch_size: int, seed: int) -> Iterator[list[Scene]]:
+def single_scenes(
+    split: Split, side: int, count: int, batch_size: int, seed: int, things: Sequence[Cutout] | None = None
+) -> Iterator[list[Scene]]:
     """Batches of square scenes with one thing each, of photographs and cut-outs of one half of the split.
 
     Args:
@@ -245,10 +256,11 @@ def single_scenes(split: Split, side: int, count: int, batch_size: int, seed: in
         count: batches.
         batch_size: scenes of each.
         seed: decides all of them.
+        things: what is pasted; by default all cut-outs of that half.
     """
     generator = torch.Generator().manual_seed(seed)
     grounds = [photograph(name, 2 * side) for name in photograph_names(split)]
-    things = cutout_list(split)
+    things = cutout_list(split) if things is None else things
     for _ in range(count):
         scenes = []
         for _ in range(batch_size):

@@ -17,5 +17,5 @@ a convolution, pixel attention x * sigmoid(conv1x1(x)) and a convolution; the im
 added at the end. A2N-M replaces the 3 x 3 convolution of N by a 1 x 1 and saves a fifth of the parameters.
 
 Read in this order: ``config``, ``block`` (attention in attention), ``network`` (the super-resolver), ``claims``,
-``conversion`` (published names, recordings), ``training`` (real photographs).
+``conversion`` (published names, recordings), ``training`` (real photographs), ``pictures``.
 """

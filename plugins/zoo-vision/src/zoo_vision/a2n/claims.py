@@ -10,7 +10,7 @@ from torch import Tensor
 import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
-from zoo_vision import images, restoration
+from zoo_vision import panels, restoration
 from zoo_vision.a2n import training
 from zoo_vision.a2n.block import AttentionInAttention, leaky
 from zoo_vision.a2n.config import A2NConfig
@@ -90,7 +90,7 @@ def picture(path: Path) -> None:
         "A2N x2 (bundled)": answer.clamp(0, 1),
         "original": truth,
     }
-    images.save_row(shown, path, notes={name: _decibels(image, truth) for name, image in shown.items()})
+    panels.save_row(shown, path, notes={name: _decibels(image, truth) for name, image in shown.items()})
 
 
 def _decibels(image: Tensor, truth: Tensor) -> str:

@@ -104,6 +104,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="pictures:saving",
             convert="conversion:convert",
             presets={
                 "x2": {"scale": 2, "plain_kernel": 1},

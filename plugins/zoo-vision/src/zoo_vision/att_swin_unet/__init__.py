@@ -24,5 +24,5 @@ when the block's output exists already, and drops it. `spatial_attention` says w
 or "paper" (decoder blocks with the shift of the encoder's last block use it).
 
 Read in this order: ``config``, ``cross_contextual``, ``network`` (on ``zoo_vision.swin``), ``segmentation`` (pictures
-in and out), ``training``, ``claims``, ``conversion``.
+in and out), ``training``, ``claims``, ``conversion``, ``pictures``.
 """

@@ -11,7 +11,7 @@ import zoo
 from zoo import Measurement
 from zoo.counting import flops
 from zoo.evidence.measuring import count_parameters
-from zoo_vision import images
+from zoo_vision import panels
 from zoo_vision.att_swin_unet import training
 from zoo_vision.att_swin_unet.config import AttSwinUNetConfig, CrossContextualConfig
 from zoo_vision.att_swin_unet.cross_contextual import CrossContextualAttention
@@ -106,4 +106,4 @@ def picture(path: Path) -> None:
         shown[f"scene {index + 1}"] = scenes[index]
         shown[f"found {index + 1}"] = maps[index, 0]
         shown[f"truth {index + 1}"] = masks[index, 0].float()
-    images.save_row(shown, path)
+    panels.save_row(shown, path)

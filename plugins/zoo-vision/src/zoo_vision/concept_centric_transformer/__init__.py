@@ -22,5 +22,6 @@ by a GRU:
 ``none`` is the baseline, the Concept Transformer, whose concepts are learned vectors.
 
 Read in this order: ``config``, ``memory`` (the three workspaces), ``head`` (read-out and losses), ``network``
-(backbones), ``claims``, ``conversion`` (the authors' names, recordings), ``training`` (handwritten digits).
+(backbones), ``claims``, ``conversion`` (the authors' names, recordings), ``training`` (handwritten digits),
+``pictures``.
 """

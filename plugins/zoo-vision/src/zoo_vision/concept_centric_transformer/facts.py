@@ -129,6 +129,7 @@ PAPER = Paper(
             build="head:ConceptHead",
             config="config:ConceptHeadConfig",
             example="head:example",
+            picture="pictures:concepts",
             convert="conversion:convert",
             presets={
                 "tiny": {"dim": 16, "num_classes": 5, "num_concepts": 4, "num_spatial_concepts": 3},

@@ -17,5 +17,5 @@ Blocks are x + ls1 * cluster(norm(x)), x + ls2 * MLP(norm(x)) with a group norm 
 four stages a convolution of stride 2 merges points.
 
 Read in this order: ``config``, ``cluster`` (the operator), ``network``, ``claims``, ``conversion`` (published names,
-recordings), ``training`` (handwritten digits).
+recordings), ``training`` (handwritten digits), ``pictures``.
 """

@@ -143,6 +143,7 @@ PAPER = Paper(
             build="cluster:Cluster",
             config="config:ClusterConfig",
             example="cluster:example",
+            picture="pictures:operator",
             presets={"tiny": {"dim": 16, "out_dim": 16, "num_heads": 2, "head_dim": 8, "regions": [2, 2]}},
             claims=(
                 Claim(

@@ -8,6 +8,7 @@ import zoo
 from zoo.errors import ConfigError
 
 COLOURS = 4
+COLOUR_NAMES = ("red", "green", "blue", "yellow")
 RELATIONS = ("left of", "right of", "above", "below")
 
 

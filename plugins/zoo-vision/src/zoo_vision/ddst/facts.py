@@ -30,6 +30,7 @@ PAPER = Paper(
             build="tower:Tower",
             config="config:DDSTConfig",
             example="tower:example",
+            picture="pictures:rules",
             presets={
                 "ddst-small": {},
                 "ddst-tiny": {"dim": 64, "num_layers": 2, "num_groups": 8, "question_dim": 64},
@@ -68,7 +69,12 @@ PAPER = Paper(
             build="relations:RelationNetwork",
             config="config:RelationsConfig",
             example="relations:example",
-            ours=("The whole network, and the scenes of coloured squares that it answers questions about.",),
+            preprocess="relations:preprocess",
+            predict="relations:predict",
+            ours=(
+                "The whole network, and the scenes of coloured squares that it answers questions about. A first "
+                "training on four cut-outs pasted on photographs stood at chance after 300 steps (0.692 nats).",
+            ),
             presets={
                 "tower": {},
                 "attention": {"block": "attention", "hidden_dim": 344},

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import combinations
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.nn.attention import MultiHeadAttention
 from zoo.nn.mlp import MLP
-from zoo_vision.ddst.config import COLOURS, RELATIONS, RelationsConfig
+from zoo_vision import images
+from zoo_vision.ddst.config import COLOUR_NAMES, COLOURS, RELATIONS, RelationsConfig
 from zoo_vision.ddst.tower import Tower
 
 
@@ -129,3 +134,31 @@ def example(config: RelationsConfig, batch_size: int = 2, seed: int = 0) -> dict
         "images": torch.rand(sides, generator=generator),
         "question": torch.randint(0, COLOURS, (batch_size, 3), generator=generator),
     }
+
+
+def preprocess(config: RelationsConfig) -> Callable[[Any], dict[str, Tensor]]:
+    """A path, PIL image or array, stretched to the config's square, in [0, 1]; the question is asked beside it."""
+    return lambda source: {"images": images.stretched_tensor(source, config.image_size, config.image_size)}
+
+
+def predict(model: RelationNetwork, config: RelationsConfig, source: Any) -> dict[str, Any]:
+    """How every two of the four colours lie to each other: the likelier of two opposite relations, on each axis.
+
+    Nothing says whether a colour is there: of those that are not, answers mean nothing.
+    """
+    asked = [(one, axis, other) for one, other in combinations(range(COLOURS), 2) for axis in (0, 2)]
+    picture = preprocess(config)(source)["images"]
+    parameter = next(model.parameters())
+    with torch.no_grad():
+        many = picture.to(parameter.device, parameter.dtype).expand(len(asked), -1, -1, -1)
+        logits = model(many, torch.tensor(asked, device=parameter.device))
+    found = []
+    for (one, axis, other), yes in zip(asked, logits.float().softmax(-1)[:, 1].tolist(), strict=True):
+        relation = RELATIONS[axis] if yes >= 0.5 else RELATIONS[axis + 1]
+        found.append(
+            {
+                "relation": f"{COLOUR_NAMES[one]} {relation} {COLOUR_NAMES[other]}",
+                "probability": round(max(yes, 1 - yes), 4),
+            }
+        )
+    return {"relations": found}

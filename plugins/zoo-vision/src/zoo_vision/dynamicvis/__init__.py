@@ -20,7 +20,7 @@ which here takes about 3 sqrt(L) steps in place of L: ``zoo.nn.selective_scan`` 
 16th and 32nd of the resolution have ratios 8, 4, 2 and 1, so that the scans of a 512 x 512 image read 2048, 1024, 512
 and 256 tokens.
 
-Read in this order: ``config``, ``mamba`` (Mamba's mixer and the paths over it), ``mixer`` (selection),
-``network`` (backbone and classifier), ``loss`` (multiple-instance loss of the pre-training), ``claims``, ``conversion``
-(published names, recordings), ``training`` (handwritten digits).
+Read in this order: ``config``, ``mamba`` (Mamba's mixer and the paths over it), ``mixer`` (selection), ``network``
+(backbone and classifier), ``loss`` (multiple-instance loss of the pre-training), ``claims``, ``conversion`` (published
+names, recordings), ``training`` (handwritten digits), ``pictures``.
 """

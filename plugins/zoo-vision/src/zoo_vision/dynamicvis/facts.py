@@ -9,6 +9,11 @@ _LARGE = {"dims": [128, 256, 512, 1024], "depths": [2, 4, 32, 4]}
 _DENSE = {"ratios": [1, 1, 1, 1], "global_position": "none", "softmax_on_x": False}
 _TINY = {"dims": [8, 12, 16, 20], "depths": [1, 1, 2, 1], "image_size": 64}
 
+_UNSEEN = (
+    "Published by the authors as mmengine files, which are pickles; none was opened here. Download that of this size, "
+    "run `zoo convert FILE --key state_dict`, and load the preset with `weights=PATH`."
+)
+
 PAPER = Paper(
     id="dynamicvis",
     title="DynamicVis: An Efficient and General Visual Foundation Model for Remote Sensing Image Understanding",
@@ -42,6 +47,7 @@ PAPER = Paper(
             example="network:example",
             paper_input="network:paper_input",
             preprocess="network:preprocess",
+            picture="pictures:growth",
             convert="conversion:convert",
             ours=(
                 "Positions are resized to images of any size inside, not only when weights are loaded.",
@@ -58,6 +64,16 @@ PAPER = Paper(
                 "base-dense": _DENSE,
                 "large-dense": {**_LARGE, **_DENSE},
                 "tiny": _TINY,
+            },
+            weights={
+                preset: Weights(
+                    "hf://KyanChen/DynamicVis",
+                    convert="conversion:convert",
+                    license="Apache-2.0",
+                    default=False,
+                    note=_UNSEEN,
+                )
+                for preset in ("base", "large", "base-dense", "large-dense")
             },
             claims=(
                 Claim(
@@ -90,6 +106,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="pictures:chosen",
             train="training:train",
             convert="conversion:convert_classifier",
             ours=("The presets `digits` and `tiny`, and the training on handwritten digits.",),
@@ -135,6 +152,7 @@ PAPER = Paper(
             build="mixer:DynamicRegionMixer",
             config="config:MixerConfig",
             example="mixer:example",
+            picture="pictures:scores",
             presets={
                 "stage-1": {},
                 "stage-2": {"dim": 192, "reduction_ratio": 4},

@@ -21,5 +21,5 @@ One embedding cannot be tight for a coarse class and spread over its fine ones. 
 
 Read in this order: ``config``, ``contrast`` (SC), ``masks`` (soft and hard), ``mixture`` (which features serve which
 level), ``network`` (encoder, head, masks, linear probes), ``baseline`` (HMCE), ``hierarchy`` (silhouette), ``textiles``
-and ``training`` (real images with labels on two levels), ``claims``, ``conversion`` (recordings).
+and ``training`` (real images with labels on two levels), ``claims``, ``conversion`` (recordings), ``pictures``.
 """

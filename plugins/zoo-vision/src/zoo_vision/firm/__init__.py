@@ -20,5 +20,5 @@ image ("local conversion"), so that statistics stay what they were in training.
 
 Read in this order: ``config``, ``guidance`` (the block, masks from points and boxes), ``naf`` (NAF blocks, local
 pooling), ``network``, ``losses``, ``claims``, ``conversion`` (published names, recordings), ``training`` (reflections
-laid over real photographs).
+laid over real photographs), ``pictures``.
 """

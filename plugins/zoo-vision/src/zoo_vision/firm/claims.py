@@ -10,7 +10,7 @@ import torch
 import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
-from zoo_vision import images
+from zoo_vision import panels
 from zoo_vision.firm import training
 from zoo_vision.firm.config import FIRMConfig, GuidanceConfig
 from zoo_vision.firm.guidance import GuidanceBlock
@@ -119,4 +119,4 @@ def picture(path: Path) -> None:
         "reflection": found.reflection[chosen],
         "true scene": batch.transmission[chosen],
     }
-    images.save_row(shown, path)
+    panels.save_row(shown, path)

@@ -113,6 +113,7 @@ PAPER = Paper(
             build="guidance:GuidanceBlock",
             config="config:GuidanceConfig",
             example="guidance:example",
+            picture="pictures:looks",
             presets={"tiny": {"dim": 16, "num_heads": 4, "hidden_dim": 24}},
         ),
     ),

@@ -20,5 +20,6 @@ Heat maps come from key points: of every body part the box around its visible po
 added and cut at 1.
 
 Read in this order: ``config``, ``losses``, ``heatmaps``, ``towers`` (ViT, BERT, CLIP and small stand-ins), ``network``,
-``prompts`` (descriptions of poses), ``claims``, ``conversion`` (published names, recordings).
+``prompts`` (descriptions of poses), ``claims``, ``conversion`` (published names, recordings), ``words`` (texts to
+numbers), ``training`` (captioned cut-outs), ``pictures``.
 """

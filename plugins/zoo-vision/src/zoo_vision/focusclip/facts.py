@@ -36,7 +36,11 @@ PAPER = Paper(
         "The wording of the prompt for descriptions of poses (`prompts`), of which only the inputs were known, and the "
         "sentences that name classes.",
         "The losses of the recordings were written from the definition of NT-Xent in a metric-learning library.",
-        "No weights are bundled. The published checkpoint, `FocusCLIP.ckpt` (MPII Pose Descriptions), lies in a Google "
+        "The preset `scenes` and its training on captioned cut-outs pasted on photographs, whose masks are the heat "
+        "maps. No weights are bundled: after 200 steps it tells 41% of held-out cut-outs rightly as animals, plants or "
+        "vehicles without labels, where chance is 33%.",
+        "`zoo predict` reads the texts to choose from in the file beside the photograph.",
+        "The published checkpoint, `FocusCLIP.ckpt` (MPII Pose Descriptions), lies in a Google "
         "Drive folder and was not opened here: run `zoo convert FocusCLIP.ckpt --key state_dict`, then "
         "`zoo.load('focusclip', weights=PATH)`.",
     ),
@@ -51,6 +55,9 @@ PAPER = Paper(
             example="network:example",
             paper_input="network:paper_input",
             preprocess="network:preprocess",
+            predict="network:predict",
+            picture="pictures:guided",
+            train="training:train",
             convert="conversion:convert",
             requires=("transformers",),
             presets={
@@ -62,6 +69,21 @@ PAPER = Paper(
                     "text_heads": 8,
                     "vocab_size": 49408,
                     "max_length": 77,
+                },
+                "scenes": {
+                    "vision_dim": 64,
+                    "vision_layers": 3,
+                    "vision_heads": 4,
+                    "text_dim": 32,
+                    "text_layers": 1,
+                    "text_heads": 4,
+                    "embed_dim": 32,
+                    "image_size": 48,
+                    "patch_size": 8,
+                    "vocab_size": 1024,
+                    "max_length": 16,
+                    "temperature": 0.1,
+                    "masked_text_mean": True,
                 },
                 "tiny": _STAND_IN,
             },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -15,8 +16,7 @@ from zoo_vision import images
 from zoo_vision.focusclip.config import FocusCLIPConfig
 from zoo_vision.focusclip.losses import nt_xent
 from zoo_vision.focusclip.towers import TOWERS
-
-_PADDING = 0
+from zoo_vision.focusclip.words import PADDING, tokenize
 
 
 class Features(NamedTuple):
@@ -68,7 +68,7 @@ class FocusCLIP(nn.Module):
             )
         if attention_mask is not None:
             # Whatever stands in hidden places counts as padding: the authors' mean includes those places.
-            input_ids = torch.where(attention_mask.bool(), input_ids, _PADDING)
+            input_ids = torch.where(attention_mask.bool(), input_ids, PADDING)
         return self.text_embed(self.text(input_ids, attention_mask))
 
     def mask(self, images: Tensor, mask: Tensor) -> Tensor:
@@ -141,6 +141,44 @@ def paper_input(config: FocusCLIPConfig) -> dict[str, Tensor]:
 
 
 def preprocess(config: FocusCLIPConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """A path, PIL image or array to the image's argument; texts are tokenized by whoever holds the tokenizer."""
+    """A path, PIL image or array to the image's argument; ``words.tokenize`` makes those of texts."""
     side, mean, std = config.image_size, images.IMAGENET_MEAN, images.IMAGENET_STD
     return lambda source: {"images": images.stretched_tensor(source, side, side, mean, std)}
+
+
+def texts_beside(source: Any) -> Path:
+    """The classes of a photograph: the file of the same name with ``.txt`` in place of its suffix, one text a line."""
+    return Path(source).with_suffix(".txt")
+
+
+def predict(model: FocusCLIP, config: FocusCLIPConfig, source: Any) -> dict[str, Any]:
+    """Which of some texts an image fits, by softmax of cosines without a scale, the likeliest first.
+
+    Args:
+        model: any towers for which ``words.tokenize`` knows the words.
+        config: its config.
+        source: a path, whose texts stand in the file beside it (``photo.txt`` for ``photo.jpg``), one a line; or a pair
+            (image, list of texts).
+
+    Raises:
+        InputError: there are no texts.
+    """
+    if isinstance(source, tuple):
+        picture, texts = source
+    else:
+        picture, file = source, texts_beside(source)
+        if not file.is_file():
+            raise InputError(f"{str(file)!r} does not exist; write the texts to choose from into it, one a line")
+        texts = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    arguments = {**preprocess(config)(picture), **tokenize(texts, config)}
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        image = model.encode_image(arguments["images"].to(device, next(model.parameters()).dtype))
+        classes = model.encode_text(arguments["input_ids"].to(device), arguments["attention_mask"].to(device))
+        shares, cosines = zero_shot(image, classes)[0].tolist(), functional.cosine_similarity(image, classes).tolist()
+    rows = sorted(zip(texts, shares, cosines, strict=True), key=lambda row: -row[1])
+    return {
+        "texts": [
+            {"text": text, "probability": round(share, 4), "cosine": round(cosine, 4)} for text, share, cosine in rows
+        ]
+    }

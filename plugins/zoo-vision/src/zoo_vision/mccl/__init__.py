@@ -19,6 +19,6 @@ pulls a group's consensus to its own, -log softmax_c(p.m / tau). **Adversarial i
 multiplied by predicted maps from images multiplied by true ones.
 
 Read in this order: ``config``, ``consensus``, ``pvt`` and ``backbones``, ``network``, ``memory``, ``adversary``,
-``losses``, ``prediction`` (pictures in and out), ``training``
-(groups of cut-outs), ``claims``, ``conversion``.
+``losses``, ``prediction`` (pictures in and out), ``training`` (groups of cut-outs), ``claims``, ``conversion``,
+``pictures``.
 """

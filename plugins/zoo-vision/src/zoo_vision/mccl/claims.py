@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
-from zoo_vision import images
+from zoo_vision import panels
 from zoo_vision.counting import multiply_adds
 from zoo_vision.mccl import training
 from zoo_vision.mccl.config import MCCLConfig, MemoryConfig
@@ -135,4 +135,4 @@ def picture(path: Path) -> None:
         shown[f"scene {index + 1}"] = batch.pictures[0, index]
         shown[f"found {index + 1}"] = maps[0, index, 0]
         shown[f"truth {index + 1}"] = batch.masks[0, index, 0].float()
-    images.save_row(shown, path)
+    panels.save_row(shown, path)

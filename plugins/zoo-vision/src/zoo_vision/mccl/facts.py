@@ -131,6 +131,7 @@ PAPER = Paper(
             config="config:ConsensusConfig",
             example="consensus:example",
             paper_input="consensus:paper_input",
+            picture="pictures:consensus",
             presets={"tiny": {"dim": 12}},
         ),
         Entry(
@@ -142,6 +143,7 @@ PAPER = Paper(
             build="memory:MemoryContrast",
             config="config:MemoryConfig",
             example="memory:example",
+            picture="pictures:memory",
             ours=(
                 "Reconstructed from the paper: the public code holds no slots, momentum or update. The number of "
                 "slots (DUTS's 291 classes), momentum 0.9 and temperature 0.1 are guesses.",
@@ -166,6 +168,7 @@ PAPER = Paper(
             build="adversary:Discriminator",
             config="config:DiscriminatorConfig",
             example="adversary:example",
+            picture="pictures:adversary",
             differences=(
                 "The code multiplies images by logits; the paper means maps. `on='probabilities'` is the default of "
                 "the losses, and `on='logits'` is the code's.",

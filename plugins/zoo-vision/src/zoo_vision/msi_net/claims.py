@@ -9,7 +9,7 @@ import torch
 import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
-from zoo_vision import images
+from zoo_vision import panels
 from zoo_vision.msi_net import saliency, training
 from zoo_vision.msi_net.config import MSINetConfig
 from zoo_vision.msi_net.network import Encoder, MSINet
@@ -87,4 +87,4 @@ def picture(path: Path) -> None:
     for index in range(3):
         shown[f"scene {index + 1}"] = scenes[index] / 255
         shown[f"saliency {index + 1}"] = maps[index, 0]
-    images.save_row(shown, path)
+    panels.save_row(shown, path)

@@ -62,6 +62,16 @@ PAPER = Paper(
                 },
             },
             weights={
+                "salicon": Weights(
+                    "hf://alexanderkroner/MSI-Net",
+                    convert="conversion:convert",
+                    license="MIT",
+                    default=False,
+                    note=(
+                        "Published by the authors for TensorFlow; not opened here. Save its variables as safetensors "
+                        "under their TensorFlow names and load the preset with `weights=PATH`."
+                    ),
+                ),
                 "scenes": Weights(
                     "package://zoo_vision/weights/msi-net-scenes.safetensors",
                     sha256="47eac1190d67bdaab05eaf9a3c3db7efe93be85d08a0a59b34b12d9b8dd9799d",

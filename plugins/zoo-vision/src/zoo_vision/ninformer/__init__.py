@@ -14,5 +14,5 @@ So the mixing depends on the data, as attention's does and a plain Mixer's does 
 is formed: the mixing matrices are tokens by hidden width, and the number of tokens is fixed by the weights.
 
 Read in this order: ``config``, ``block``, ``network`` (the image classifier), ``claims``, ``conversion`` (published
-names, recordings), ``training`` (handwritten digits).
+names, recordings), ``training`` (handwritten digits), ``pictures``.
 """

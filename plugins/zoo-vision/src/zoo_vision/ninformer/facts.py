@@ -33,6 +33,7 @@ PAPER = Paper(
             example="network:example",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="pictures:gates",
             train="training:train",
             convert="conversion:convert",
             ours=(
@@ -80,6 +81,7 @@ PAPER = Paper(
             build="block:NiNformerStack",
             config="config:NiNformerBlockConfig",
             example="block:example",
+            picture="pictures:block",
             presets={"tiny": {"dim": 16, "hidden_dim": 24, "num_tokens": 9, "num_layers": 2}},
             claims=(
                 Claim(

@@ -22,5 +22,5 @@ and half resolution and regional attention below; it reads the image and the sha
 predicts what is added to the image. The mask plays no part in attention itself.
 
 Read in this order: ``config``, ``attention`` (regional attention), ``network`` (layers and the U), ``claims``,
-``conversion`` (published names, recordings), ``training`` (shadows laid over real photographs).
+``conversion`` (published names, recordings), ``training`` (shadows laid over real photographs), ``pictures``.
 """

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters, quickest
-from zoo_vision import images
+from zoo_vision import panels
 from zoo_vision.rasm import training
 from zoo_vision.rasm.attention import RegionalAttention, neighbourhood
 from zoo_vision.rasm.config import RASMConfig, RegionalAttentionConfig
@@ -134,4 +134,4 @@ def picture(path: Path) -> None:
     with torch.no_grad():
         answer = model(image, mask)
     shown = {"in shadow": image, "mask": mask[0, 0], "RASM (bundled)": answer, "original": truth}
-    images.save_row(shown, path)
+    panels.save_row(shown, path)

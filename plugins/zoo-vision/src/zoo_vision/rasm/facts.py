@@ -102,6 +102,7 @@ PAPER = Paper(
             build="attention:RegionalAttention",
             config="config:RegionalAttentionConfig",
             example="attention:example",
+            picture="pictures:reach",
             presets={"tiny": {"dim": 16, "num_heads": 4, "kernel_size": 3}},
             claims=(
                 Claim(

@@ -25,5 +25,5 @@ The backbone (SPT) is Swin's, with such blocks in stages 3 and 4. Where images h
 find them: L = L_task + alpha sum over blocks of BCE(sigmoid(s), y), y = 1 in cells that touch an object.
 
 Read in this order: ``config``, ``packing`` (lists and containers), ``attention``, ``network``, ``selection`` (labels
-and loss), ``cost``, ``claims``.
+and loss), ``cost``, ``claims``, ``training`` (handwritten digits), ``pictures``.
 """

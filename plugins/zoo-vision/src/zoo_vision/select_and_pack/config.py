@@ -63,6 +63,7 @@ class SPTConfig:
     alpha: float = zoo.field(0.01, "weight of the selection loss", minimum=0.0)
     num_classes: int = zoo.field(0, "logits of a classifier on the last stage; 0 for the backbone alone", minimum=0)
     image_size: int = zoo.field(224, "side that raw images are brought to", unit="pixels", minimum=1)
+    dataset: str = zoo.field("imagenet", "whose preprocessing raw images get", choices=("imagenet", "digits"))
 
     def __post_init__(self) -> None:
         for name in ("depths", "num_heads"):

@@ -38,12 +38,16 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="pictures:costs",
+            train="training:train",
             ours=(
                 "Sides that are no multiple of 32 are padded inside; padding is never kept, and maps are cut.",
                 "A norm for each of the four maps, as Swin has under a detector; stochastic depth as Swin's; the "
                 "classifier on the mean of the last map.",
-                "The preset `tiny`. No small weights are bundled: a first training on digits pasted on photographs "
-                "did not get beyond chance.",
+                "The presets `tiny` and `digits`, and the training of the latter on handwritten digits at random "
+                "places of a dark canvas, whose strokes are the objects of the selection loss. No weights are bundled: "
+                "after 8 epochs it knows 34% of the held-out digits and keeps 49% of tokens, where strokes touch 50%; "
+                "a linear model of the digits alone knows 94.7%.",
             ),
             presets={
                 "spt-tiny": {},
@@ -53,6 +57,20 @@ PAPER = Paper(
                     "depths": [2, 2, 22, 2],
                     "num_heads": [4, 8, 16, 32],
                     "drop_path": 0.5,
+                },
+                "digits": {
+                    "embed_dim": 16,
+                    "depths": [1, 1, 2, 1],
+                    "num_heads": [1, 2, 2, 4],
+                    "window_size": 4,
+                    "mlp_ratio": 2.0,
+                    "drop_path": 0.0,
+                    "position": "relative",
+                    "packing": "image",
+                    "alpha": 0.05,
+                    "num_classes": 10,
+                    "image_size": 64,
+                    "dataset": "digits",
                 },
                 "tiny": {
                     "embed_dim": 16,
@@ -91,6 +109,7 @@ PAPER = Paper(
             config="config:SelectPackConfig",
             example="attention:example",
             paper_input="attention:paper_input",
+            picture="pictures:packing",
             presets={"tiny": {"dim": 16, "num_heads": 2, "window_size": 5}},
             claims=(
                 Claim(

@@ -151,7 +151,16 @@ def paper_input(config: SPTConfig) -> dict[str, Tensor]:
 
 
 def preprocess(config: SPTConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """A path, PIL image or array, stretched to the config's square, by ImageNet's statistics."""
+    """A path, PIL image or array, stretched to the config's square, by ImageNet's statistics.
+
+    Of the data set ``digits``: a light digit on a dark ground, 32 pixels high in the middle of a dark square.
+    """
+    if config.dataset == "digits":
+        margin = max(0, config.image_size - images.SMALL_SIDE)
+        left, right = margin // 2, margin - margin // 2
+        return lambda source: {
+            "images": functional.pad(images.digits_tensor(source), (left, right, left, right), value=-1.0)
+        }
 
     def prepare(source: Any) -> dict[str, Tensor]:
         side = config.image_size

@@ -14,5 +14,6 @@ stages norm and a 2 x 2 convolution merge patches. The receptive field grows thr
 a block.
 
 Read in this order: ``config`` (the sizes), ``shift`` (the operator), ``network`` (the classifier around it), ``claims``
-(what the paper promises, measured), ``conversion`` (published names, recordings), ``training`` (handwritten digits).
+(what the paper promises, measured), ``conversion`` (published names, recordings), ``training`` (handwritten digits),
+``pictures``.
 """

@@ -63,6 +63,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
+            picture="pictures:stages",
             train="training:train",
             convert="conversion:convert",
             presets={
@@ -131,6 +132,7 @@ PAPER = Paper(
             build="shift:Shift",
             config="config:ShiftConfig",
             example="shift:shift_example",
+            picture="pictures:shift",
             claims=(
                 Claim(
                     "only 4/n_div of the channels move",

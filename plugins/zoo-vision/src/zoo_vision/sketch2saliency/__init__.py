@@ -21,5 +21,5 @@ the true points and minimises their negative log-likelihood; a free run takes th
 
 Read in this order: ``config``, ``decoder`` (the cell and both runs), ``network`` (the photographs), ``losses`` (the
 likelihood and the loss of equivariance), ``drawings`` (point sequences of outlines, pictures of sequences),
-``training``, ``conversion``, ``claims``.
+``training``, ``conversion``, ``claims``, ``pictures``.
 """

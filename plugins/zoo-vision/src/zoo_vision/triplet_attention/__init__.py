@@ -11,5 +11,6 @@ convolves over the C-W plane), one with W there (the H-C plane), one with C ther
 three results. With k = 7 that is 3 * (2 * 49 + 2) = 300 parameters whatever the number of channels.
 
 Read in this order: ``config``, ``gates`` (the module), ``networks`` (ResNet and MobileNetV2 that carry it), ``claims``
-(what the paper promises, measured), ``conversion`` (published names, recordings), ``training`` (handwritten digits).
+(what the paper promises, measured), ``conversion`` (published names, recordings), ``training`` (handwritten digits),
+``pictures``.
 """

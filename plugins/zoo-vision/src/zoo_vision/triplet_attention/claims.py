@@ -40,6 +40,17 @@ def check_multiply_adds() -> Measurement:
     return Measurement("; ".join(texts), found == [1.8256, 1.8190, 4.1587, 4.1114])
 
 
+def check_published_multiply_adds() -> Measurement:
+    """Multiply-adds of the presets 18 and 50 at 224 x 224, beside the paper's figures; norms count as above."""
+    image = torch.empty(1, 3, 224, 224, device="meta")
+    counted = [multiply_adds(_resnet(depth, True), image, per_norm_output=2) / 1e9 for depth in (18, 50)]
+    off = [ours / paper - 1 for ours, paper in zip(counted, (1.825, 4.169), strict=True)]
+    return Measurement(
+        f"ResNet-18 {counted[0]:.3f}G ({off[0]:+.2%}), ResNet-50 {counted[1]:.3f}G ({off[1]:+.2%})",
+        max(map(abs, off)) < 0.02,
+    )
+
+
 def check_any_shape() -> Measurement:
     """One instance on two shapes."""
     module = TripletAttention(TripletConfig()).eval()

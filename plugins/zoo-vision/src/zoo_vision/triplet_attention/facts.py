@@ -38,6 +38,7 @@ PAPER = Paper(
             build="gates:TripletAttention",
             config="config:TripletConfig",
             example="gates:example",
+            picture="pictures:gates",
             convert="conversion:convert",
             presets={"k7": {"kernel_size": 7}, "k3": {"kernel_size": 3}},
             claims=(
@@ -76,6 +77,7 @@ PAPER = Paper(
             paper_input="networks:paper_input",
             preprocess="networks:preprocess",
             predict="networks:predict",
+            picture="pictures:network",
             train="training:train",
             convert="conversion:convert",
             ours=("The presets `test` and `digits`, and the training on handwritten digits.",),
@@ -106,6 +108,12 @@ PAPER = Paper(
             },
             claims=(
                 Claim(
+                    "multiply-adds of the published sizes at 224 x 224",
+                    figure="ResNet-18 1.825G, ResNet-50 4.169G",
+                    check="claims:check_published_multiply_adds",
+                    slow=True,
+                ),
+                Claim(
                     "ImageNet-1k top-1 and top-5 error",
                     figure="ResNet-18 28.91 / 10.01 (k=7), 29.67 / 10.42 (k=3); ResNet-50 22.52 / 6.326 (k=7), "
                     "23.88 / 6.938 (k=3)",
@@ -129,6 +137,7 @@ PAPER = Paper(
             paper_input="networks:paper_input",
             preprocess="networks:preprocess",
             predict="networks:predict",
+            picture="pictures:cost",
             convert="conversion:convert",
             differences=(
                 "The published MobileNetV2 ignores its kernel size and always uses 7; here `kernel_size=3` is obeyed.",

@@ -26,5 +26,5 @@ authors' validation reads, so the detections do not depend on the attention at a
 
 Read in this order: ``config``, ``blocks``, ``attention``, ``head``, ``network`` (the detector and its raw images),
 ``losses`` (assignment and losses of the two heads), ``fusion`` (branches into one convolution), ``claims``,
-``conversion`` (published names, recordings), ``training`` (cut-outs on photographs).
+``conversion`` (published names, recordings), ``training`` (cut-outs on photographs), ``pictures``.
 """

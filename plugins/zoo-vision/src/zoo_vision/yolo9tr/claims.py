@@ -11,7 +11,7 @@ import zoo
 from zoo import Measurement
 from zoo.counting import flops
 from zoo.evidence.measuring import count_parameters
-from zoo_vision import boxes, images
+from zoo_vision import boxes, images, panels
 from zoo_vision.yolo9tr import fusion, training
 from zoo_vision.yolo9tr.attention import MapAttention, PartialSelfAttention
 from zoo_vision.yolo9tr.blocks import RepConvN
@@ -164,4 +164,4 @@ def picture(path: Path) -> None:
         big = images.to_picture(scene).resize((384, 384))
         scaled = boxes.Detections(detections.boxes * 4, detections.scores, detections.classes)
         shown[f"scene {index + 1}"] = images.stretched_tensor(boxes.drawn(big, scaled))
-    images.save_row(shown, path)
+    panels.save_row(shown, path)

@@ -143,6 +143,7 @@ PAPER = Paper(
             config="config:PartialSelfAttentionConfig",
             example="attention:example",
             paper_input="attention:paper_input",
+            picture="pictures:looks",
             differences=(
                 "The design, which the paper calls a partial attention block, is that of YOLOv10's PSA.",
                 "Batch norms have eps 1e-3 as in the built network; a bare block of the authors has PyTorch's 1e-5.",

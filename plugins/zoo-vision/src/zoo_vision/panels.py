@@ -1,0 +1,91 @@
+"""Panels of pictures and maps, which the pictures on the cards of this plugin are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zoo.datasets import handwritten_digits
+from zoo.evidence.plots import new_figure
+from zoo_vision.images import upsample_digits
+
+ABSENT = "#dddddd"
+
+
+def grid(rows: int, columns: int, width: float = 1.6, height: float = 1.75) -> tuple[Any, Any]:
+    """A figure and its axes (rows, columns), without ticks; width and height of a panel in inches."""
+    figure = new_figure(figsize=(width * columns, height * rows))
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    return figure, axes
+
+
+def show(
+    axis: Any,
+    values: Tensor,
+    title: str = "",
+    *,
+    below: str = "",
+    colours: str = "inferno",
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """Draw an image (3, H, W) in [0, 1], or a map (H, W) in colours from ``low`` to ``high``, its own range by default.
+
+    Returns:
+        What ``figure.colorbar`` takes.
+    """
+    values = values.detach().float().cpu()
+    if values.ndim == 3:
+        drawn = axis.imshow(values.permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="nearest")
+    else:
+        drawn = axis.imshow(values.numpy(), cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+    axis.set_title(title, fontsize=9)
+    axis.set_xlabel(below, fontsize=9)
+    return drawn
+
+
+def saved(figure: Any, path: str | Path) -> None:
+    """Write a figure as a PNG of 256 colours: photographs take a third of the bytes, and nothing else suffers."""
+    written = BytesIO()
+    figure.savefig(written, dpi=120, format="png")
+    Image.open(written).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
+
+
+def one_digit_each() -> tuple[Tensor, Tensor]:
+    """The first held-out digit of each class, (10, 3, 32, 32) in [-1, 1], and the classes 0 to 9."""
+    _, _, held, labels = handwritten_digits()
+    first = torch.stack([(labels == digit).nonzero()[0, 0] for digit in range(10)])
+    return upsample_digits(held[first]), labels[first]
+
+
+def save_row(pictures: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None) -> None:
+    """Write a PNG with pictures side by side under their titles, pixels kept sharp.
+
+    Args:
+        pictures: title -> (1, 3, H, W) or (3, H, W) in [0, 1], or a map (H, W), drawn in colours from 0 to 1.
+        path: the file.
+        notes: title -> a figure to stand below the picture.
+    """
+    figure = new_figure(figsize=(2.4 * len(pictures), 2.9))
+    axes = figure.subplots(1, len(pictures), squeeze=False)[0]
+    for axis, (title, image) in zip(axes, pictures.items(), strict=True):
+        values = image.detach().float().cpu()
+        values = values[0] if values.ndim == 4 else values
+        if values.ndim == 2:
+            axis.imshow(values.numpy(), cmap="inferno", vmin=0, vmax=1, interpolation="nearest")
+        else:
+            axis.imshow(values.permute(1, 2, 0).clamp(0, 1).numpy(), interpolation="nearest")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel((notes or {}).get(title, ""), fontsize=10)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    saved(figure, path)
