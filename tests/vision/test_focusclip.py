@@ -209,7 +209,7 @@ def test_berts_word_pieces_are_those_of_the_uncased_vocabulary():
     found = tokenize(["A person rowing"], zoo.load("focusclip", weights=None, device="meta").config)
     assert found["input_ids"].shape == (1, 512)
     # [CLS] a person rowing [SEP]
-    assert found["input_ids"][0, :6].tolist() == [101, 1037, 2711, 9409, 102, 0]
+    assert found["input_ids"][0, :6].tolist() == [101, 1037, 2711, 12037, 102, 0]
     assert found["attention_mask"].sum() == 5
 
 
