@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 
 import pytest
 import torch
 
 import zoo
-from zoo.errors import ConfigError, InputError
+from zoo.errors import ConfigError, InputError, MissingDependency
 from zoo_activity.mvft.config import FactorsConfig, MVFTConfig
+from zoo_activity.mvft.exercises import EXERCISES, HELD_OUT, recordings, windows
 from zoo_activity.mvft.factors import Factors, draw_windows
 from zoo_activity.mvft.fusion import FusionAttention
 from zoo_activity.mvft.signals import STATISTICS, segments, spectrum, statistics
@@ -148,3 +150,24 @@ def test_configs_and_inputs_that_cannot_be_are_refused():
             zoo.load("mvft/tiny", **({"num_heads": 4} | wrong))
     with pytest.raises(InputError, match="window"):
         zoo.load("mvft/tiny")(torch.zeros(1, 41, 3))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("seglearn") is None,
+    reason="seglearn is not installed: pip install --no-deps seglearn==1.2.5",
+)
+def test_real_exercises_are_split_by_person():
+    held = recordings()
+    assert len(held) == 140
+    assert {subject for *_, subject in held} == set(range(1, 11))
+    config = MVFTConfig(window=128, in_channels=6)
+    train, test = windows(config, held_out=False), windows(config, held_out=True)
+    expected = sum((len(signal) - 128) // 64 + 1 for signal, _, subject in held if subject in HELD_OUT)
+    assert len(test.signals) == len(test.exercises) == expected
+    assert set(train.exercises.tolist()) == set(test.exercises.tolist()) == set(range(len(EXERCISES)))
+
+
+def test_without_the_package_the_error_names_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match="pip install seglearn"):
+        recordings()

@@ -19,5 +19,6 @@ where c is in every spatial group and its copies are averaged. ``attention`` say
 Linear layers on c give the collision and the joints; the last frame's tokens of four depths become heatmaps.
 
 Modules, in the order to read them: ``config``, ``attention``, ``network``, ``objective`` (loss, metrics), ``world`` (a
-plane with boxes, bodies, cameras), ``control`` (walking by the prediction), ``benchmark``, ``claims``.
+plane with boxes, bodies, cameras), ``control`` (walking by the prediction), ``benchmark``, ``claims``,
+``pictures``.
 """

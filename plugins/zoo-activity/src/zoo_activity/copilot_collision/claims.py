@@ -23,7 +23,7 @@ REACHED = {
 }
 
 
-def _reach(attention: str, part: str) -> Tensor:
+def reach(attention: str, part: str) -> Tensor:
     """(V, T, N) boolean: which tokens token (0, 0, 0) depends on through a block, or one of its two attentions."""
     torch.manual_seed(0)
     block = Block(CopilotConfig(dim=8, num_heads=2, num_layers=4, attention=attention)).double()
@@ -59,10 +59,10 @@ def check_reach() -> Measurement:
         "same_view_spatial": _box(VIEWS, TIMES, 1),
         "divided": _box(1, TIMES, 1),
     }
-    whole = {name: int(_reach(name, "block").sum()) for name in ATTENTIONS}
+    whole = {name: int(reach(name, "block").sum()) for name in ATTENTIONS}
     holds = whole == REACHED
-    holds = holds and all(torch.equal(_reach(name, "spatial"), expected) for name, expected in spatial.items())
-    holds = holds and all(torch.equal(_reach(name, "temporal"), expected) for name, expected in temporal.items())
+    holds = holds and all(torch.equal(reach(name, "spatial"), expected) for name, expected in spatial.items())
+    holds = holds and all(torch.equal(reach(name, "temporal"), expected) for name, expected in temporal.items())
     return Measurement(
         f"of 24 tokens a block reaches {', '.join(f'{count} ({name})' for name, count in whole.items())}; each "
         f"attention alone reaches its group{'' if holds else ' NOT'}",

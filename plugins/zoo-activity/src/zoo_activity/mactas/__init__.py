@@ -13,6 +13,6 @@ neither say nor hear anything. h, not z, is remembered (``state=pre``). The valu
 team's value by their sum (VDN), by a network with weights >= 0 that the global state makes (QMIX), or not at all.
 
 Modules, in the order to read them: ``config``, ``communication``, ``mixers``, ``network``, ``environments`` (the
-interface, the task of cues, PettingZoo), ``replay``, ``learning`` (double Q-learning, exploration), ``benchmark``,
-``claims``.
+interface, the task of cues, PettingZoo), ``replay``, ``learning`` (double Q-learning, exploration), ``training``
+(speaker and listener), ``benchmark``, ``claims``, ``pictures``.
 """

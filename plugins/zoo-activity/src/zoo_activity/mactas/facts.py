@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 PAPER = Paper(
     id="mactas",
@@ -13,7 +13,8 @@ PAPER = Paper(
     fidelity="reconstruction",
     ours=(
         "No code was published: depth, heads and widths are choices, sized like PyMARL's agents.",
-        "Only a command's worth of training is here: the task of cues. No weights are bundled; StarCraft is not here.",
+        "Only a command's worth of training is here: the task of cues, and speaker and listener of the particle "
+        "environments; StarCraft is not here.",
     ),
     entries=(
         Entry(
@@ -35,6 +36,15 @@ PAPER = Paper(
                 "vdn": {},
                 "qmix": {"mixer": "qmix"},
                 "iql": {"mixer": "none"},
+                "speaker-listener": {
+                    "num_agents": 2,
+                    "obs_dim": 11,
+                    "num_actions": 5,
+                    "state_dim": 14,
+                    "dim": 32,
+                    "hidden_dim": 64,
+                    "agent_id": True,
+                },
                 "tiny": {
                     "dim": 16,
                     "num_heads": 2,
@@ -45,6 +55,17 @@ PAPER = Paper(
                     "mixer_dim": 8,
                     "hyper_dim": 8,
                 },
+            },
+            train="training:train",
+            picture="pictures:curve",
+            weights={
+                "speaker-listener": Weights(
+                    "package://zoo_activity/weights/mactas-speaker-listener.safetensors",
+                    license="Apache-2.0",
+                    metric="",
+                    command="zoo train mactas/speaker-listener",
+                    note="Learnt by playing simple_speaker_listener of the package mpe2 (MIT).",
+                ),
             },
             claims=(
                 Claim(
@@ -69,6 +90,12 @@ PAPER = Paper(
                     slow=True,
                 ),
                 Claim(
+                    "in a real cooperative environment it learns what independent learners do not",
+                    figure="no figure outside StarCraft",
+                    check="claims:check_speaker_listener",
+                    slow=True,
+                ),
+                Claim(
                     "best on several maps of the StarCraft multi-agent challenge",
                     figure="state of the art",
                     needs="StarCraft II and days of training",
@@ -81,6 +108,7 @@ PAPER = Paper(
             summary="the communication alone: states of any number of agents to states with messages",
             tags=("multi-agent", "communication", "self", "layer"),
             build="communication:Communication",
+            picture="pictures:messages",
             config="config:CommunicationConfig",
             example="communication:example",
             presets={"tiny": {"dim": 16, "num_heads": 2, "hidden_dim": 32}},
@@ -98,6 +126,7 @@ PAPER = Paper(
             summary="each agent sees one cue and all must play the sum: near 1 with communication, 1/K without",
             tags=("multi-agent", "communication", "synthetic"),
             build="benchmark:CueTask",
+            picture="pictures:cues",
             config="config:CuesConfig",
             example="benchmark:example",
             presets={"tiny": {"num_episodes": 8}},

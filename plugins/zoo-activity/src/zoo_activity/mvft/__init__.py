@@ -19,5 +19,6 @@ plus position and view embeddings, behind a class token. In a block, with tokens
 The class tokens of all views, side by side, are normed and classified.
 
 Read in this order: ``config``, ``signals`` (spectra and statistics), ``views`` (tokens), ``fusion`` (attention and
-block), ``network``, ``factors`` (a task that needs all views), ``training``, ``claims``.
+block), ``network``, ``factors`` (a task that needs all views), ``exercises`` (a real
+watch), ``training``, ``claims``, ``pictures``.
 """

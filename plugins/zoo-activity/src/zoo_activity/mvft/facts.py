@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 _TAGS = ("activity", "sensors", "transformer", "multi-view")
 
@@ -23,8 +23,17 @@ PAPER = Paper(
             config="config:MVFTConfig",
             example="network:example",
             preprocess="network:preprocess",
+            train="training:train",
+            picture="pictures:classifier",
             presets={
                 "wisdm": {},
+                "watch": {
+                    "dim": 32,
+                    "num_blocks": 2,
+                    "window": 128,
+                    "in_channels": 6,
+                    "num_classes": 7,
+                },
                 "6axis": {"dim": 128, "num_heads": 8, "window": 128, "in_channels": 6},
                 "tiny": {"dim": 16, "num_blocks": 1, "num_heads": 2, "window": 40},
             },
@@ -35,8 +44,22 @@ PAPER = Paper(
                 "who ask. Gates begin at 1/2.",
                 "The last patch is filled up with zeros where patch_size does not divide window.",
                 "Where one segment is the whole window, bands of each channel's spectrum are the frequent tokens.",
-                "No weights: the data of WISDM and CRO are in no package that is installed.",
+                "The data of WISDM and CRO are in no package; `watch` is trained on shoulder exercises instead.",
             ),
+            weights={
+                "watch": Weights(
+                    "package://zoo_activity/weights/mvft-watch.safetensors",
+                    sha256="f7b44a2a988fd9ccaf945aa54d98dcf551fadcab419de9bb1f0278a720e6db15",
+                    size=258_068,
+                    license="Apache-2.0",
+                    metric="80.2% of three held-out people's windows; a linear model on statistics 75.1%",
+                    command="zoo train mvft/watch",
+                    note=(
+                        "Trained on the smartwatch recordings of shoulder exercises in the package seglearn (BSD-3): "
+                        "seven subjects; three others are held out."
+                    ),
+                ),
+            },
             claims=(
                 Claim(
                     "the frequent view keeps a window's energy",
@@ -65,6 +88,12 @@ PAPER = Paper(
                     slow=True,
                 ),
                 Claim(
+                    "three views recognise more than the temporal view alone, a plain Transformer, on a real watch",
+                    figure="WISDM: +5.18 points (secondary source)",
+                    check="claims:check_real_exercises",
+                    slow=True,
+                ),
+                Claim(
                     "accuracy on WISDM above the best earlier method and a plain Transformer",
                     figure="+7.15 points over a 2-D CNN, +5.18 over a Transformer (secondary source)",
                     needs="WISDM and its subject-wise split",
@@ -77,6 +106,7 @@ PAPER = Paper(
             summary="windows whose class is a frequency, a mean and an order of motifs: one view alone misses one",
             tags=(*_TAGS, "synthetic"),
             build="factors:Factors",
+            picture="pictures:factors",
             config="config:FactorsConfig",
             example="factors:example",
             presets={"tiny": {"num_windows": 32}},

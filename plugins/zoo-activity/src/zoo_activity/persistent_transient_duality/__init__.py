@@ -20,5 +20,5 @@ The gradient of z is that of the probability (straight through). The task that c
 circle an object, so that the truth about the switch is known.
 
 Modules, in the order to read them: ``config``, ``channels`` (both channels, the switch), ``network``, ``objective``
-(loss, metrics), ``switching`` (the task), ``training``, ``claims``.
+(loss, metrics), ``switching`` (the task), ``training``, ``claims``, ``pictures``.
 """

@@ -17,5 +17,5 @@ states are st; lt = sum of base level * e over the user's favourites; both of no
     (a, b) = softmax(Linear([lt, st])),  f = (a lt + b st + session) / |.|,  score_i = f . e_i + lambda_ls lt . e_i
 
 Read in this order: ``config``, ``actr``, ``sessions`` (embedding), ``transformer``, ``network``, ``loss``,
-``conversion``, ``claims``. The scores of recommendations are the plugin's ``recommendation``.
+``conversion``, ``claims``, ``pictures``. The scores of recommendations are the plugin's ``recommendation``.
 """

@@ -37,6 +37,7 @@ PAPER = Paper(
             summary="recommends the tracks of a user's next listening session, repeated ones among them",
             tags=("activity", "recommendation", "sequential", "transformer", "self", "memory"),
             build="network:PISA",
+            picture="pictures:memory",
             config="config:PISAConfig",
             example="network:example",
             convert="conversion:convert",

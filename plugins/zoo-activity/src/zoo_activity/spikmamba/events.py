@@ -40,6 +40,42 @@ def event_frames(events: Tensor, frames: int, size: int) -> Tensor:
     return video
 
 
+def events_from_video(video: Tensor, threshold: float = 0.15) -> Tensor:
+    """What an event camera might have seen of a video: an event for each step of the log intensity.
+
+    Each pixel remembers a log intensity, log(1 + I / 10), and moves it by ``threshold``, with an event, while the
+    intensity is further away than that; events lie evenly between two frames. A camera of that kind has noise, times
+    of microseconds and pixels that rest after an event: none of these is imitated.
+
+    Args:
+        video: (frames, height, width) intensities from 0 to 255.
+        threshold: of the log intensity, > 0.
+
+    Returns:
+        (count, 4) float32: x, y in pixels, time in frames, polarity 1 or -1; in the order of time.
+
+    Raises:
+        InputError: no such video, or a threshold that is not positive.
+    """
+    if video.ndim != 3 or len(video) < 2 or threshold <= 0:
+        raise InputError(
+            f"video {list(video.shape)}, threshold {threshold}; expected (frames, height, width), at least two frames, "
+            "and a positive threshold"
+        )
+    logs = (video.float() / 10).log1p()
+    memory, parts = logs[0].clone(), []
+    for index, log in enumerate(logs[1:]):
+        steps = ((log - memory) / threshold).trunc()
+        memory += steps * threshold
+        most = int(steps.abs().max())
+        for step in range(most):
+            y, x = (steps.abs() > step).nonzero(as_tuple=True)
+            count = steps[y, x]
+            parts.append(torch.stack((x, y, index + (step + 1) / (count.abs() + 1), count.sign()), -1))
+    events = torch.cat(parts) if parts else torch.zeros(0, 4)
+    return events[events[:, 2].argsort(stable=True)]
+
+
 def preprocess(config: SpikMambaConfig) -> Callable[[Any], dict[str, Tensor]]:
     """Events (count, 4) of one clip, as an array or lists, to a batch of one."""
 

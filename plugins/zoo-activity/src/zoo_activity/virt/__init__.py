@@ -19,5 +19,5 @@ and LN(c) of every layer gives actions, u and, for tasks in stages, the stage. A
 costs sqrt(2) e / exp(u) + u.
 
 Modules, in the order to read them: ``config``, ``gaze`` (detector, crops, ROI-align), ``trunk`` (DINOv2),
-``transformer``, ``network``, ``losses``, ``conversion``, ``claims``.
+``transformer``, ``network``, ``losses``, ``conversion``, ``claims``, ``pictures``.
 """

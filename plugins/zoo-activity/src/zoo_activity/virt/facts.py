@@ -36,6 +36,7 @@ PAPER = Paper(
             summary="manipulation policy that looks at the current object's region closely, and says how sure it is",
             tags=("robotics", "policy", "transformer", "co-attention", "gaze", "uncertainty"),
             build="network:VIRT",
+            picture="pictures:gaze",
             config="config:VIRTConfig",
             example="network:example",
             paper_input="network:paper_input",
