@@ -11,10 +11,11 @@ import torch
 import zoo
 from zoo.errors import ConfigError, InputError, MissingDependency
 from zoo_activity.mvft.config import FactorsConfig, MVFTConfig
-from zoo_activity.mvft.exercises import EXERCISES, HELD_OUT, recordings, windows
+from zoo_activity.mvft.exercises import windows
 from zoo_activity.mvft.factors import Factors, draw_windows
 from zoo_activity.mvft.fusion import FusionAttention
 from zoo_activity.mvft.signals import STATISTICS, segments, spectrum, statistics
+from zoo_activity.watch import EXERCISES, HELD_OUT, recordings
 
 
 def test_statistics_by_hand():

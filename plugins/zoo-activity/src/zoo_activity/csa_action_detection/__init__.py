@@ -15,5 +15,6 @@ duration d + 1 two confidences: a regression of the overlap and a classification
 half its length before and behind included, as one product with a constant mask (T, N D T).
 
 Read in this order: ``config``, ``attention``, ``bmn`` (network), ``proposals`` (from its outputs to scored intervals),
-``loss``, ``conversion``, ``claims``. Metrics and soft-NMS are the plugin's ``temporal_detection``.
+``loss``, ``routines`` (real series), ``training``, ``conversion``, ``claims``, ``pictures``. Metrics and soft-NMS
+are the plugin's ``temporal_detection``.
 """

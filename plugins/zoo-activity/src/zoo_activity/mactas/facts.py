@@ -61,8 +61,10 @@ PAPER = Paper(
             weights={
                 "speaker-listener": Weights(
                     "package://zoo_activity/weights/mactas-speaker-listener.safetensors",
+                    sha256="677df8826941a9e4ba52a07262d9fd8a96b68dcdde5c746659c0a5ceceed7cce",
+                    size=64_300,
                     license="Apache-2.0",
-                    metric="",
+                    metric="mean return -16.0; independent learners -28.3, untrained -73",
                     command="zoo train mactas/speaker-listener",
                     note="Learnt by playing simple_speaker_listener of the package mpe2 (MIT).",
                 ),

@@ -80,8 +80,8 @@ def messages(path: Path) -> None:
     """Ways of the bundled team's listener to the landmark that only the speaker sees, and with messages silenced."""
     loud, silent = zoo.load("mactas/speaker-listener"), zoo.load("mactas/speaker-listener")
     silent.comm.silence()
-    figure = new_figure(figsize=(10, 4))
-    for seed, axis in zip((10**8, 10**8 + 1, 10**8 + 4), figure.subplots(1, 3), strict=True):
+    figure = new_figure(figsize=(10, 4.2))
+    for seed, axis in zip((10**8, 10**8 + 1, 10**8 + 2), figure.subplots(1, 3), strict=True):
         for team, colour, label in ((loud, "#0072b2", "with messages"), (silent, "#d55e00", "silenced")):
             world, way = _walk(team, seed)
             axis.plot(*zip(*way, strict=True), color=colour, label=label, linewidth=2)
@@ -91,9 +91,9 @@ def messages(path: Path) -> None:
             meant = landmark is goal
             axis.plot(*landmark.state.p_pos, marker="*" if meant else "x", color="black", markersize=14 if meant else 8)
         axis.plot(*way[0], marker="s", color="grey", markersize=9)
-        axis.set(aspect="equal", xlabel="x", ylabel="y")
+        axis.set(aspect="equal", xlabel="x", ylabel="y", xlim=(-1.4, 1.4), ylim=(-1.4, 1.4))
         axis.set_title(f"episode {seed - 10**8 + 1}", fontsize=10)
-    figure.axes[0].legend(fontsize=8)
+    figure.axes[0].legend(fontsize=8, loc="upper right")
     figure.suptitle("start: square; the landmark that is meant: star", fontsize=11)
     saved(figure, path)
 

@@ -1,27 +1,15 @@
-"""Real inertial recordings: shoulder exercises of the package seglearn, whole subjects held out.
-
-140 recordings at 50 Hz of a smartwatch (three accelerations, three turning rates) worn by ten people who did seven
-exercises with either arm (Burns et al. 2018; the package's licence is BSD-3). Only the package's file is read, so
-``pip install --no-deps seglearn`` is enough.
-"""
+"""Windows of real exercises, cut from a smartwatch's recordings (``zoo_activity.watch``)."""
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.targets import missing_dependency
 from zoo_activity.mvft.config import MVFTConfig
 from zoo_activity.mvft.network import preprocess
-
-EXERCISES = ("pendulum", "abduction", "forward elevation", "internal rotation", "external rotation", "trapezius", "row")
-# Of ten subjects, counted from 1: the last three.
-HELD_OUT = (8, 9, 10)
+from zoo_activity.watch import HELD_OUT, recordings
 
 
 @dataclass(frozen=True)
@@ -30,23 +18,6 @@ class Windows:
 
     signals: Tensor
     exercises: Tensor
-
-
-def recordings() -> list[tuple[np.ndarray, int, int]]:
-    """Every recording (samples, 6), its exercise and its subject, from 1 on.
-
-    Raises:
-        MissingDependency: seglearn is not installed.
-    """
-    found = importlib.util.find_spec("seglearn")
-    if found is None or not found.submodule_search_locations:
-        raise missing_dependency("seglearn", needed_by="the recordings of shoulder exercises")
-    path = Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npy"
-    held = np.load(path, allow_pickle=True).item()
-    return [
-        (np.asarray(signal, dtype=np.float32), int(exercise), int(subject))
-        for signal, exercise, subject in zip(held["X"], held["y"], held["subject"], strict=True)
-    ]
 
 
 def windows(config: MVFTConfig, *, held_out: bool) -> Windows:

@@ -9,10 +9,10 @@ import torch
 import zoo
 from zoo.evidence.plots import new_figure, saved
 from zoo_activity.mvft.config import FactorsConfig
-from zoo_activity.mvft.exercises import EXERCISES, windows
+from zoo_activity.mvft.exercises import windows
 from zoo_activity.mvft.factors import draw_windows
+from zoo_activity.watch import EXERCISES, RATE
 
-_RATE = 50
 _COLOURS = ("#0072b2", "#d55e00", "#009e73")
 
 
@@ -26,7 +26,7 @@ def classifier(path: Path) -> None:
 
     figure = new_figure(figsize=(10.5, 4.6))
     grid = figure.add_gridspec(2, 2, width_ratios=(1, 1.15))
-    seconds = torch.arange(model.config.window) / _RATE
+    seconds = torch.arange(model.config.window) / RATE
     for row, (name, first) in enumerate((("acceleration", 0), ("turning rate", 3))):
         axis = figure.add_subplot(grid[row, 0])
         for channel, colour in enumerate(_COLOURS):

@@ -10,10 +10,11 @@ from torch.nn import functional
 
 from zoo_activity.classification import accuracy, macro_f1
 from zoo_activity.mvft.config import FactorsConfig, MVFTConfig
-from zoo_activity.mvft.exercises import EXERCISES, Windows, windows
+from zoo_activity.mvft.exercises import Windows, windows
 from zoo_activity.mvft.factors import NUM_CLASSES, Factors, draw_windows
 from zoo_activity.mvft.network import MVFT
 from zoo_activity.mvft.signals import statistics
+from zoo_activity.watch import EXERCISES
 
 STEPS = 600
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 PAPER = Paper(
     id="persistent-transient-duality",
@@ -59,6 +59,17 @@ PAPER = Paper(
                     "observed": 4,
                     "horizon": 3,
                 },
+            },
+            weights={
+                "switching": Weights(
+                    "package://zoo_activity/weights/persistent-transient-duality-switching.safetensors",
+                    sha256="c18f975b2d955a31319fef7944e5c9b160d30f836371218bdaa3fa22c7cf006e",
+                    size=134_628,
+                    license="Apache-2.0",
+                    metric="0.216 m mean error on other walkers; their last velocity 0.251 m; F1 of the switch 0.09",
+                    command="zoo train persistent-transient-duality/switching",
+                    note="Trained on the synthetic walkers of persistent-transient-duality-switching, without labels.",
+                ),
             },
             claims=(
                 Claim(
