@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from zoo_activity.csa_action_detection.config import BMNConfig
 from zoo_activity.csa_action_detection.conversion import convert
 from zoo_activity.csa_action_detection.loss import balanced_logistic, bmn_loss, targets
 from zoo_activity.csa_action_detection.proposals import peaks, propose
+from zoo_activity.csa_action_detection.routines import CHANNELS, LONGEST, routines
 
 
 def test_parameters():
@@ -160,3 +163,21 @@ def test_configs_and_inputs_that_cannot_be_are_refused():
         zoo.load("csa-action-detection/tiny")(torch.zeros(1, 20, 17))
     with pytest.raises(InputError, match="semantics"):
         zoo.load("csa-action-detection-attention/tiny")(torch.zeros(1, 20, 7), torch.zeros(1, 16, 8))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("seglearn") is None,
+    reason="seglearn is not installed: pip install --no-deps seglearn==1.2.5",
+)
+def test_routines_mark_whole_pieces():
+    drawn = routines(8, 64, held_out=True, seed=2)
+    assert drawn.features.shape == (8, CHANNELS, 64)
+    assert torch.allclose(drawn.features.mean(-1), torch.zeros(8, CHANNELS), atol=1e-4)
+    assert any(len(actions) for actions in drawn.actions)
+    for actions in drawn.actions:
+        lengths = actions[:, 1] - actions[:, 0]
+        assert ((lengths > 0) & (lengths <= LONGEST)).all()
+        assert (actions[1:, 0] >= actions[:-1, 1]).all()
+        assert actions.numel() == 0 or actions.max() <= 64
+    again = routines(8, 64, held_out=True, seed=2)
+    assert torch.equal(drawn.features, again.features)

@@ -14,7 +14,7 @@ from zoo.errors import ConfigError, InputError
 from zoo.nn.selective_scan import naive_scan, resumed_scan
 from zoo_activity.spikmamba.attention import rotations, turn
 from zoo_activity.spikmamba.config import SpikMambaConfig
-from zoo_activity.spikmamba.events import preprocess
+from zoo_activity.spikmamba.events import events_from_video, preprocess
 from zoo_activity.spikmamba.mamba import BiMamba
 from zoo_activity.spikmamba.network import example
 from zoo_activity.spikmamba.neurons import LIF, lif
@@ -290,3 +290,42 @@ def test_configs_and_inputs_that_cannot_be_are_refused():
         model(torch.zeros(1, 3, 4, 16, 20))
     with pytest.raises(InputError, match="3 frames"):
         model(torch.zeros(1, 3, 3, 16, 16))
+
+
+def _events_one_by_one(video, threshold):
+    """Each pixel for itself, as the docstring says."""
+    found = []
+    for y in range(video.shape[1]):
+        for x in range(video.shape[2]):
+            logs = [math.log1p(float(value) / 10) for value in video[:, y, x]]
+            memory = logs[0]
+            for index, log in enumerate(logs[1:]):
+                count = int(abs(log - memory) / threshold)
+                sign = 1.0 if log > memory else -1.0
+                memory += sign * count * threshold
+                found += [(x, y, index + (step + 1) / (count + 1), sign) for step in range(count)]
+    return sorted(found, key=lambda event: (round(event[2], 5), *event[:2]))
+
+
+def test_events_of_a_video_are_those_of_each_pixel():
+    # Quarters: no difference lies at a multiple of the threshold.
+    video = torch.randint(0, 256, (5, 3, 4), generator=torch.Generator().manual_seed(0)).float() + 0.25
+    found = events_from_video(video, 0.3)
+    assert (found[1:, 2] >= found[:-1, 2]).all()
+    listed = sorted(found.tolist(), key=lambda event: (round(event[2], 5), *event[:2]))
+    expected = _events_one_by_one(video, 0.3)
+    assert len(listed) == len(expected) > 50
+    assert torch.allclose(torch.tensor(listed), torch.tensor(expected), atol=1e-4)
+
+
+def test_a_still_video_has_no_events_and_a_bad_one_an_error():
+    assert events_from_video(torch.full((3, 4, 4), 9.0)).shape == (0, 4)
+    for video, threshold in ((torch.zeros(1, 4, 4), 0.1), (torch.zeros(3, 4), 0.1), (torch.zeros(3, 4, 4), 0.0)):
+        with pytest.raises(InputError, match="positive threshold"):
+            events_from_video(video, threshold)
+
+
+def test_operations_of_the_network_with_mambas_are_counted():
+    counted = zoo.info("spikmamba-ssm/tiny").flops
+    assert counted is not None
+    assert counted.total

@@ -23,5 +23,6 @@ bidirectional Mamba over all T N tokens, whose core is the selective scan (``zoo
 tokens goes to a linear classifier.
 
 Read in this order: ``config``, ``neurons`` (LIF), ``attention``, ``blocks``, ``mamba``, ``network``, ``events``
-(events to frames), ``recipe`` (mixup and loss), ``conversion`` (published names, recordings), ``claims``.
+(events to frames, and of videos), ``recipe`` (mixup and loss), ``videos`` and ``training`` (real videos),
+``conversion`` (published names, recordings), ``claims``, ``pictures``.
 """

@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import PeakMemory, quickest
 from zoo.nn.heads import merge_heads, split_heads
 from zoo_activity.spikmamba.attention import SpikingAttention, turn
 from zoo_activity.spikmamba.config import LIF_AXES, SpikMambaConfig
 from zoo_activity.spikmamba.network import SpikMamba, example
+from zoo_activity.spikmamba.training import held_out_accuracy, linear_accuracy
 
 _TOKENS = (256, 1024, 4096)
 
@@ -94,3 +96,14 @@ def check_quadratic_form() -> Measurement:
     written = merge_heads(weights @ split_heads(x, 8)) + local
     worst = float((layer(x, 6)[0] - written).abs().max() / written.abs().max())
     return Measurement(f"relative difference {worst:.1g}; {float(spikes.mean()):.2f} of q and k fire", worst < 1e-5)
+
+
+def check_real_videos() -> Measurement:
+    """The bundled network on held-out clips of events, beside a linear model on how many events there are."""
+    model = zoo.load("spikmamba/video")
+    found, linear = held_out_accuracy(model), linear_accuracy(model.config)
+    return Measurement(
+        f"{found:.1%} of held-out clips, a linear model on event counts {linear:.1%}, chance 33.3%",
+        found > linear,
+        "events made of three real videos by thresholds; the last third of each is held out",
+    )

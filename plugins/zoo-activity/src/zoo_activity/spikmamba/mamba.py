@@ -52,8 +52,9 @@ class BiMamba(nn.Module):
         mixed = self.get_submodule(f"x_proj{way}")(hidden)
         low_rank, write, read = mixed.split((self.rank, self.state_size, self.state_size), -1)
         step = functional.softplus(self.get_submodule(f"dt_proj{way}")(low_rank))
-        decay = -torch.exp(self.get_parameter(f"A{way}_log"))
-        return selective_scan(hidden, step, decay, write, read, self.get_parameter(f"D{way}")).to(hidden.dtype)
+        # Not get_parameter: tensors that are no parameters stand here while operations are counted.
+        decay = -torch.exp(getattr(self, f"A{way}_log"))
+        return selective_scan(hidden, step, decay, write, read, getattr(self, f"D{way}")).to(hidden.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, C) to the same shape."""

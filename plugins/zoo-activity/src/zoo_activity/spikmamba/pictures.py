@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 
 import zoo
+from zoo.evidence.cost_pictures import growth_picture
 from zoo.evidence.plots import new_figure, saved
+from zoo_activity.spikmamba.network import paper_input
 from zoo_activity.spikmamba.videos import SCENES, clips
 
 _FRAMES = (0, 2, 4, 6)
@@ -41,34 +43,13 @@ def clip(path: Path) -> None:
     saved(figure, path)
 
 
-def spikes(path: Path) -> None:
-    """Spikes of the patches' neurons of the bundled network over a held-out clip: the share of its channels that fire."""
-    model = zoo.load("spikmamba/video")
-    held = clips(model.config, 6, held_out=True, seed=1)
-    fired: list[torch.Tensor] = []
-    hook = model.patch_embed.register_forward_hook(lambda module, inputs, output: fired.append(_tensor(output)))
-    with torch.no_grad():
-        model(held.videos[:1])
-    hook.remove()
-    side = model.config.side
-    shares = fired[0].float().reshape(model.config.num_frames, side, side, -1).mean(-1)
-    figure = new_figure(figsize=(10, 3.6))
-    axes = figure.subplots(2, model.config.num_frames)
-    for frame in range(model.config.num_frames):
-        axes[0, frame].imshow(held.videos[0, 2, frame], cmap="Greys")
-        image = axes[1, frame].imshow(shares[frame], cmap="viridis", vmin=0, vmax=float(shares.max()))
-        axes[0, frame].set_title(f"frame {frame + 1}", fontsize=9)
-        for axis in axes[:, frame]:
-            axis.set_xticks([])
-            axis.set_yticks([])
-    axes[0, 0].set_ylabel("events")
-    axes[1, 0].set_ylabel("spikes")
-    figure.colorbar(image, ax=axes[1], label="share of channels", shrink=0.9)
-    saved(figure, path)
-
-
-def _tensor(output: object) -> torch.Tensor:
-    """The tokens, where a module answers with its state as well."""
-    found = output[0] if isinstance(output, tuple) else output
-    assert isinstance(found, torch.Tensor)
-    return found
+def growth(path: Path) -> None:
+    """Multiply-adds of a clip by the side of its frames, counted: the map that joins two readings (2N to N) grows fastest."""
+    growth_picture(
+        ("spikmamba-ssm/16", "spikmamba/16"),
+        path,
+        sizes=(64, 128, 256, 512),
+        inputs=lambda config, size: paper_input(config),
+        changes=lambda size: {"image_size": size},
+        axis="side of a frame, pixels",
+    )
