@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 import zoo
@@ -99,7 +101,14 @@ def check_region() -> Measurement:
 
 def check_watch() -> Measurement:
     """Train the network with the attention, without it and with squeeze-and-excitation, three seeds each."""
-    shape = {"in_channels": CHANNELS, "length": 64, "max_duration": 32, "hidden1": 32, "hidden2": 16, "hidden3": 32}
+    shape: dict[str, Any] = {
+        "in_channels": CHANNELS,
+        "length": 64,
+        "max_duration": 32,
+        "hidden1": 32,
+        "hidden2": 16,
+        "hidden3": 32,
+    }
     kinds = {
         name: [
             held_out_scores(fit(BMNConfig(attention=name, num_samples=8, groups=2, **shape), seed=seed))["ap_0.7"]

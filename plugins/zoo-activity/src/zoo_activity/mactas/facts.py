@@ -44,6 +44,7 @@ PAPER = Paper(
                     "dim": 32,
                     "hidden_dim": 64,
                     "agent_id": True,
+                    "init_scale": 1.0,
                 },
                 "tiny": {
                     "dim": 16,

@@ -17,7 +17,7 @@ from zoo_activity.mactas.learning import Recipe, explore, learn, play
 from zoo_activity.mactas.network import Mactas
 from zoo_activity.mactas.training import EVERY, SHAPE, speaker_listener, teach
 
-_UPDATES = 600
+_UPDATES = 800
 
 
 def curve(path: Path) -> None:
@@ -51,7 +51,14 @@ def cues(path: Path) -> None:
         ("without", "#d55e00", "^", False),
     ):
         torch.manual_seed(0)
-        shape = {"num_agents": 2, "obs_dim": 3, "num_actions": 3, "state_dim": 6, "dim": 32, "hidden_dim": 64}
+        shape: dict[str, Any] = {
+            "num_agents": 2,
+            "obs_dim": 3,
+            "num_actions": 3,
+            "state_dim": 6,
+            "dim": 32,
+            "hidden_dim": 64,
+        }
         team = Mactas(MactasConfig(communicate=communicate, **shape))
         rewards: list[float] = []
 

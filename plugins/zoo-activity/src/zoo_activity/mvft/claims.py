@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from zoo import Measurement
@@ -98,7 +100,7 @@ def check_fusion_gains() -> Measurement:
 def check_real_exercises() -> Measurement:
     """Train all views and the temporal one, three seeds each, on exercises of seven people; ask about three others."""
     accuracies = {}
-    shape = {"window": 128, "in_channels": 6, "num_classes": 7, "dim": 32, "num_blocks": 2}
+    shape: dict[str, Any] = {"window": 128, "in_channels": 6, "num_classes": 7, "dim": 32, "num_blocks": 2}
     for name, views in (("all", list(VIEWS)), ("temporal", ["temporal"])):
         config = MVFTConfig(views=views, **shape)
         accuracies[name] = [held_out_scores(fit_exercises(config, seed=seed))["accuracy"] for seed in range(3)]

@@ -44,7 +44,7 @@ def clip(path: Path) -> None:
 
 
 def growth(path: Path) -> None:
-    """Multiply-adds of a clip by the side of its frames, counted: the map that joins two readings (2N to N) grows fastest."""
+    """Multiply-adds of a clip by the side of its frames, counted: the map that joins two readings grows most."""
     growth_picture(
         ("spikmamba-ssm/16", "spikmamba/16"),
         path,
