@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 project = "Attention zoo"
 author = "the authors of the attention zoo"
@@ -20,7 +21,7 @@ repository = os.environ.get("ZOO_REPOSITORY", "")
 
 html_theme = "furo"
 html_static_path = ["assets"]
-html_css_files = ["site.css", "gallery.css", "paper.css"]
+html_css_files = ["site.css", "gallery.css", "paper.css", "compare.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 exclude_patterns = ["_extra"]
 html_copy_source = False
@@ -29,3 +30,11 @@ html_show_sphinx = False
 html_show_copyright = False
 # A summary of each hit would be fetched, which pages opened from a file system may not do.
 html_show_search_summary = False
+
+
+def setup(app: Any) -> None:
+    """Read docstrings as the prose that they are."""
+    from docs.pages import docstrings
+
+    # Before napoleon, whose priority is 500.
+    app.connect("autodoc-process-docstring", docstrings.process, priority=400)

@@ -24,6 +24,8 @@
     }
   }
 
+  window.zooCopy = copy; // for scripts of single pages
+
   for (const button of document.querySelectorAll("button.copy")) {
     const label = button.textContent;
     button.hidden = false;
