@@ -74,9 +74,9 @@ def filters_html(everything: Sequence[Tile]) -> str:
     }
     selects = "\n".join(select_html(name, Counter(map(str, values))) for name, values in facets.items())
     return f"""<form class="filters" id="filters" role="search" aria-label="Entries" hidden>
-<label class="field field-search"><span>Search</span>
-<input type="search" name="q" autocomplete="off" spellcheck="false"
-placeholder="name, title, tag, what it does"></label>
+<div class="field field-search"><label for="filter-q">Search entries</label>
+<input type="search" id="filter-q" name="q" autocomplete="off" spellcheck="false"
+placeholder="name, title, tag, what it does"></div>
 {selects}
 <p class="count"><output id="count" aria-live="polite"></output>
 <button type="button" class="plain" data-clear hidden>Clear</button></p>
@@ -90,8 +90,8 @@ def select_html(name: str, values: Counter[str]) -> str:
         for value in sorted(values, reverse=name == "year")
     )
     return (
-        f'<label class="field"><span>{name.capitalize()}</span><select name="{name}"><option value="">any</option>'
-        f"{options}</select></label>"
+        f'<div class="field"><label for="filter-{name}">{name.capitalize()}</label>'
+        f'<select id="filter-{name}" name="{name}"><option value="">any</option>{options}</select></div>'
     )
 
 
