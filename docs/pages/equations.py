@@ -48,7 +48,8 @@ def _parts(docstring: str) -> Iterator[str]:
             if block:
                 yield "\n".join(block)
                 block = []
-            yield piece
+            if piece.strip():
+                yield piece
     if block:
         yield "\n".join(block)
 

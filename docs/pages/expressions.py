@@ -50,6 +50,8 @@ _FUNCTIONS = (
     *("softmax", "softplus", "sigmoid", "tanh", "exp", "log", "ln", "cos", "sin", "relu", "ReLU", "GELU", "argmax"),
     *("max", "min", "mean", "median", "std", "var", "diag", "sum"),
 )
+# What no article stands before.
+_JOINING = ("of", "in", "over", "by", "at", "is", "and", "or", "per", "with", "to", "from", "as", "for", "on", "goes")
 _WITH_LIMITS = ("sum", "max", "min", "argmax")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
@@ -290,7 +292,7 @@ def _is_article(pieces: Sequence[Piece], formula: Sequence[bool], place: int) ->
     """Whether an "a" is a word: it begins the sentence or follows on one of its words, and a noun follows."""
     before, after = pieces[place - 1] if place else None, pieces[place + 1]
     in_sentence = before is None or (not formula[place - 1] and before.kind != "group")
-    noun = after.named and not formula[place + 1]
+    noun = after.named and not formula[place + 1] and after.text not in _JOINING
     return in_sentence and (noun or (after.kind == "number" and before is not None and before.kind == "word"))
 
 
@@ -417,7 +419,12 @@ def _core(piece: Piece, before: Piece | None, after: Piece | None, inside: bool)
         return "<mo>∉</mo>" if before is not None and before.text == "not" else "<mo>∈</mo>"
     if piece.text == "not" and inside and after is not None and after.text == "in":
         return ""
-    name = "mi" if not piece.bare or (after is not None and not after.spaced) or piece.text in _FUNCTIONS else "mtext"
+    alone = before is None and after is None
+    name = (
+        "mi"
+        if alone or not piece.bare or (after is not None and not after.spaced) or piece.text in _FUNCTIONS
+        else "mtext"
+    )
     return f"<{name}>{escape(piece.text, quote=False)}</{name}>"
 
 
