@@ -35,7 +35,9 @@ def code_link(path: str, text: str | None = None) -> str:
 
 def copied(code: str, *, many: bool = False) -> str:
     """Code with a button that copies it; ``many`` lines of it stand in a block."""
-    element = f"<pre>{escape(code, quote=False)}</pre>" if many else f"<code>{escape(code, quote=False)}</code>"
+    element = (
+        f'<pre tabindex="0">{escape(code, quote=False)}</pre>' if many else f"<code>{escape(code, quote=False)}</code>"
+    )
     button = '<button type="button" class="copy" hidden>Copy</button>'
     return f'<div class="line{" block" if many else ""}">{element}{button}</div>'
 
