@@ -268,6 +268,19 @@ class LosesGradientsUnderAutocast(Good):
         return output / 2 + output.detach() / 2 if torch.is_autocast_enabled("cpu") else output
 
 
+class RoundsItsChoiceWhenHard(Good):
+    def __init__(self, config):
+        super().__init__(config)
+        self.hard = config.mode == "hard"
+
+    def forward(self, x, attn_mask=None):
+        output = super().forward(x, attn_mask)
+        if not self.hard:
+            return output
+        # A rounded score: gates open and close where it is near the middle.
+        return output * (1 + ((64 * self.out(x)).float() % 1 > 0.5))
+
+
 class Overflows(Good):
     def forward(self, x, attn_mask=None):
         return super().forward(x, attn_mask) + (x.square() - x.square()).detach()
@@ -281,6 +294,16 @@ class NeedsExamples(Good):
 class NeedsTokens(Good):
     def forward(self, x, attn_mask=None):
         return super().forward(x, attn_mask) + 0 * x.amax(1, keepdim=True)
+
+
+class NeedsTokensWhenHard(Good):
+    def __init__(self, config):
+        super().__init__(config)
+        self.hard = config.mode == "hard"
+
+    def forward(self, x, attn_mask=None):
+        output = super().forward(x, attn_mask)
+        return output + 0 * x.amax(1, keepdim=True) if self.hard else output
 
 
 class Switches(Good):

@@ -20,6 +20,12 @@ LAYERS = [
     ("efficient-attention/tiny", {}),
     ("efficient-attention/tiny", {"normalization": "scaling"}),
     ("fast-attention/tiny", {"causal": True}),
+    ("fast-attention/tiny", {"causal": True, "p": 1, "normalize": "standardize"}),
+    ("marginal-attention", {"hard": "map"}),
+    ("marginal-attention", {"hard": "map", "potential": "gaussian", "prior": "null-parent"}),
+    ("moh-llama-attention/tiny", {}),
+    ("pavlovian-attention/tiny", {"normalizer": True}),
+    ("softmax-limits-attention", {"normaliser": "sparsemax"}),
 ]
 each_layer = pytest.mark.parametrize(("name", "options"), LAYERS, ids=lambda value: str(value))
 

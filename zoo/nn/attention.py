@@ -16,6 +16,7 @@ from torch.nn import functional
 from zoo.errors import ConfigError
 from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import expand_mask
+from zoo.nn.precision import unrounded
 from zoo.nn.rotary import apply_rotary, rotary_tables
 
 
@@ -66,6 +67,8 @@ class ProjectedAttention(nn.Module):
     """
 
     supports_cache = True
+    # Whether a hard choice hangs on queries and keys: then autocast does not round them.
+    decides = False
 
     def __init__(
         self,
@@ -110,8 +113,10 @@ class ProjectedAttention(nn.Module):
             (batch, length, dim).
         """
         batch, length, _ = x.shape
-        query = self.q_proj(x).view(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
-        key = self.k_proj(x).view(batch, length, self.num_kv_heads, self.head_dim).transpose(1, 2)
+        compared = x.to(self.q_proj.weight.dtype) if self.decides else x
+        with unrounded(x, self.decides):
+            query = self.q_proj(compared).view(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
+            key = self.k_proj(compared).view(batch, length, self.num_kv_heads, self.head_dim).transpose(1, 2)
         value = self.v_proj(x).view(batch, length, self.num_kv_heads, self.head_dim).transpose(1, 2)
         if self.rope_theta is not None:
             start = cache.length if cache is not None else 0

@@ -12,6 +12,8 @@ def _counts(scores: Tensor) -> Tensor:
 
 def _from_largest(scores: Tensor) -> Tensor:
     """Scores minus their largest; hidden places (-inf) stay far below, rows of nothing else become zero."""
+    if not scores.shape[-1]:
+        return scores
     shifted = scores - scores.amax(-1, keepdim=True).clamp(min=torch.finfo(scores.dtype).min)
     return torch.where(scores == -torch.inf, -1e9, shifted)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.catalogue import Offer
 from zoo.testing.specimens import build_small, call, example_of, rows, small_instance, stir
+from zoo.testing.visibility import every_form
 
 
 def check_determinism(offer: Offer) -> None:
@@ -40,14 +44,23 @@ def check_batch_independence(offer: Offer) -> None:
 def check_empty(offer: Offer) -> None:
     """A batch of no examples gives outputs for none, and a layer fed with no token gives none."""
     entry = offer.entry
-    built = build_small(entry)
-    inputs = example_of(entry, small_instance(entry))
-    with torch.no_grad():
-        usual, empty = call(built, inputs), call(built, rows(inputs, slice(0)))
-        for some, none in zip(usual, empty, strict=True):
-            expected = (0, *some.shape[1:]) if some.ndim else ()
-            assert tuple(none.shape) == expected, f"no examples: shape {tuple(none.shape)}, expected {expected}"
-        if entry.kind == "attention" and "x" in inputs:
-            x = inputs["x"][:, :0]
-            (output, *_) = call(built, {**inputs, "x": x})
-            assert output.shape == x.shape, f"no tokens: shape {tuple(output.shape)}, expected {tuple(x.shape)}"
+    if entry.kind != "attention":
+        _check_no_examples(build_small(entry), example_of(entry, small_instance(entry)))
+        return
+    for form in every_form(entry):
+        _check_no_examples(form.module, form.inputs)
+        if "x" in form.inputs:
+            x = form.inputs["x"][:, :0]
+            with torch.no_grad():
+                (output, *_) = call(form.module, {**form.inputs, "x": x})
+            assert output.shape == x.shape, (
+                f"{form.changes}: no tokens: shape {tuple(output.shape)}, expected {tuple(x.shape)}"
+            )
+
+
+@torch.no_grad()
+def _check_no_examples(built: nn.Module, inputs: Mapping[str, Any]) -> None:
+    usual, empty = call(built, inputs), call(built, rows(inputs, slice(0)))
+    for some, none in zip(usual, empty, strict=True):
+        expected = (0, *some.shape[1:]) if some.ndim else ()
+        assert tuple(none.shape) == expected, f"no examples: shape {tuple(none.shape)}, expected {expected}"

@@ -48,6 +48,7 @@ CHECKS = (
     Check("batches:check_empty"),
     Check("precision:check_dtypes"),
     Check("precision:check_autocast"),
+    Check("precision:check_autocast_forms"),
     Check("precision:check_overflow", ("attention",)),
     Check("visibility:check_masks", ("attention",)),
     Check("visibility:check_padding", ("model",)),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo import building
 from zoo.catalogue import Offer
+from zoo.testing.forms import Form
 from zoo.testing.gradients import scalar
 from zoo.testing.specimens import as_real, build_small, call, cast, example_of, small_instance, stir, with_gradients
+from zoo.testing.visibility import every_form
 
 # The most that mixed precision may move outputs and gradients, as parts of their norm, in units of the type's spacing.
 OUTPUTS, GRADIENTS = 8.0, 16.0
+# Forms of models are many, small and deep: one unit in a hundred whose sign rounding turns is more than the spacing.
+LENIENCE = 2.0
+# Parameters of the largest form that is tried.
+LARGEST = 2_000_000
 # float16 underflows where float32 does not: everybody scales the loss, by less where it overflows.
 LOSS_SCALES = (1024.0, 1.0)
 # Brings logits of default-initialised projections beyond 65504, the largest float16.
@@ -51,6 +59,72 @@ def check_autocast(offer: Offer) -> None:
             assert steep is not None, f"{dtype}: nothing gets a gradient"
             moved = _distance(gradients, steep)
             assert moved <= GRADIENTS * spacing, f"{dtype}: the gradients move by {moved:.3g} of their norm"
+
+
+def check_autocast_forms(offer: Offer) -> None:
+    """The same for every kind of config: a hard choice is made before rounding, whatever switches it on.
+
+    Each output of a layer counts; those of a model count together, for one of them may be a single number near zero.
+    float16 is left out where float32 passes its largest number on the way, as untrained backbones do.
+    """
+    layer = offer.entry.kind == "attention"
+    lenience = 1.0 if layer else LENIENCE
+    for form in every_form(offer.entry):
+        module = _natural(offer, form)
+        if sum(parameter.numel() for parameter in module.parameters()) > LARGEST:
+            continue
+        with _Peak(module) as peak:
+            outputs, gradients = _run(module, form.inputs, None)
+        for dtype in (torch.bfloat16, torch.float16):
+            if not layer and peak.largest > torch.finfo(dtype).max / 2:
+                continue
+            rough, steep = _run(module, form.inputs, dtype)
+            pairs = zip(outputs, rough, strict=True)
+            moved = max(_distance(*pair) for pair in pairs) if layer else _distance(_joined(outputs), _joined(rough))
+            where = f"{form.changes} in {dtype}"
+            assert moved <= lenience * OUTPUTS * torch.finfo(dtype).eps, f"{where}: outputs move by {moved:.3g}"
+            if gradients is not None:
+                assert steep is not None, f"{where}: nothing gets a gradient"
+                # Where rounding turns the sign of a unit, its whole gradient moves, in whatever half type.
+                moved = _distance(gradients, steep)
+                bound = lenience * GRADIENTS * torch.finfo(torch.bfloat16).eps
+                assert moved <= bound, f"{where}: the gradients move by {moved:.3g} of their norm"
+
+
+def _natural(offer: Offer, form: Form) -> nn.Module:
+    """A form's module as it is initialised, with what begins at zero moved: no wider than its inputs make it."""
+    torch.manual_seed(0)
+    module: nn.Module = building.build(offer.entry, form.instance).eval()
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            inputs = parameter[0].numel() if parameter.ndim > 1 else 1
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+            parameter.add_(noise, alpha=min(0.05, 0.5 / math.sqrt(max(inputs, 1))))
+    return module
+
+
+class _Peak:
+    """The largest number that leaves a submodule while this is open."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module, self.largest = module, 0.0
+
+    def __enter__(self) -> _Peak:
+        self.handles = [each.register_forward_hook(self._look) for each in self.module.modules()]
+        return self
+
+    def _look(self, module: nn.Module, arguments: Any, output: Any) -> None:
+        if isinstance(output, Tensor) and output.is_floating_point() and output.numel():
+            self.largest = max(self.largest, float(output.detach().abs().max()))
+
+    def __exit__(self, *error: object) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+def _joined(tensors: list[Tensor]) -> Tensor:
+    return torch.cat([each.flatten() for each in tensors])
 
 
 def _run(module: nn.Module, inputs: Mapping[str, Any], dtype: torch.dtype | None) -> tuple[list[Tensor], Tensor | None]:

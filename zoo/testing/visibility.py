@@ -29,7 +29,7 @@ MASKS = {"attn_mask": STREAMS, "attention_mask": STREAMS, "source_mask": ("sourc
 
 def check_masks(offer: Offer) -> None:
     """Changing what a mask hides from a layer changes nothing visible; a mask of a wrong kind is an error."""
-    for form in _forms(offer.entry):
+    for form in every_form(offer.entry):
         stream = form.inputs[_layer_stream(form.inputs)]
         mask = torch.ones(stream.shape[:2], dtype=torch.bool)
         with torch.no_grad():
@@ -60,7 +60,7 @@ def check_causality(offer: Offer) -> None:
     """What is causal does not look ahead."""
     entry = offer.entry
     tried = 0
-    for form in _forms(entry):
+    for form in every_form(entry):
         causal = _is_causal(entry, form)
         name = _first(STREAMS, form)
         if name is None or not (causal or _has_causal_field(entry)):
@@ -100,8 +100,8 @@ def _is_causal(entry: Entry, form: Form) -> bool:
     return "causal" in entry.tags or ("target_ids" in form.inputs and "non-autoregressive" not in entry.tags)
 
 
-def _forms(entry: Entry) -> Iterator[Form]:
-    """Every form of an entry, the causal ones and the bidirectional ones, where its mechanism has both."""
+def every_form(entry: Entry) -> Iterator[Form]:
+    """Every kind of config of an entry, the causal ones and the bidirectional ones, where its mechanism has both."""
     if not _has_causal_field(entry):
         yield from forms(entry)
         return

@@ -38,10 +38,12 @@ def linear_attention(
         (batch, heads, length, d_v).
     """
     length = query.shape[2]
+    if not length:
+        return value
     state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
     ticks = torch.ones(1, length, dtype=torch.bool, device=query.device) if visible is None else visible
     outputs = []
-    for start in range(0, max(length, 1), chunk):
+    for start in range(0, length, chunk):
         q, k, v, ticking = (
             *(tensor[:, :, start : start + chunk] for tensor in (query, key, value)),
             ticks[:, start : start + chunk],

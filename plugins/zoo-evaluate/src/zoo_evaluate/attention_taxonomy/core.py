@@ -12,6 +12,7 @@ from torch.nn import functional
 from zoo.errors import InputError
 from zoo.nn.attention import scores
 from zoo.nn.masks import expand_mask
+from zoo.nn.precision import unrounded
 from zoo.nn.sparse_softmax import constrained_sparsemax, entmax15, sparsemax
 from zoo_evaluate.attention_taxonomy.config import AttentionCoreConfig
 
@@ -20,6 +21,8 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "relu": functional.relu,
     "identity": lambda x: x,
 }
+# Distributions that decide which weights are zero, or nearly one: small differences of energies matter to them.
+DECIDING = ("sparsemax", "entmax", "constrained-sparsemax", "bernoulli", "argmax", "sampled")
 # Longest sequence of the location-based alignment, which scores places by the query alone.
 MAX_PLACES = 512
 
@@ -82,6 +85,11 @@ class AttentionCore(nn.Module):
             return self._places(act(self.query_map(query)), key.shape[1])
         return self._scored(act(self._hidden(query, key, act)))
 
+    def _whole(self, x: Tensor) -> Tensor:
+        """Of the weights' dtype, which autocast leaves whole; where there are none in at least float32."""
+        weight = next(self.parameters(), None)
+        return x.to(torch.promote_types(x.dtype, torch.float32) if weight is None else weight.dtype)
+
     def _hidden(self, query: Tensor, key: Tensor, act: Callable[[Tensor], Tensor]) -> Tensor:
         """(B, Q, N, hidden) before the last activation."""
         kind = self.config.alignment
@@ -121,7 +129,9 @@ class AttentionCore(nn.Module):
         if attn_mask is not None and attn_mask.ndim == 3 and attn_mask.shape[1] == 1:
             attn_mask = attn_mask[:, 0]
         mask = expand_mask(attn_mask, batch=batch, heads=1, queries=queries, keys=keys)
-        energies = self.energies(query, key)
+        decides = self.config.distribution in DECIDING
+        with unrounded(query, decides):
+            energies = self.energies(*(self._whole(each) if decides else each for each in (query, key)))
         wise = energies.ndim == 4
         visible = torch.ones_like(energies[:1, :1, :, :1] if wise else energies[:1, :1], dtype=torch.bool)
         if mask is not None:

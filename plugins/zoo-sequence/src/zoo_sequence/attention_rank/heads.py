@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo.nn.attention import scores
+from zoo.nn.precision import unrounded
 from zoo_sequence.attention_rank.config import RankHeadsConfig
 
 
@@ -57,9 +58,11 @@ class RankHeads(nn.Module):
             raise InputError(
                 f"points {tuple(points.shape)} and queries {tuple(queries.shape)}; expected (batch, {dim}, count)"
             )
-        query = torch.einsum("hrd,bdm->bhmr", self.Q, queries)
-        key = torch.einsum("hrd,bdn->bhnr", self.K, points)
-        closeness = scores(query, key) / math.sqrt(self.config.rank)
+        # Which point is nearest must not hang on the rounding of half precision.
+        with unrounded(points, self.config.hard):
+            query = torch.einsum("hrd,bdm->bhmr", self.Q, queries)
+            key = torch.einsum("hrd,bdn->bhnr", self.K, points)
+            closeness = scores(query, key) / math.sqrt(self.config.rank)
         if self.config.hard:
             weights = functional.one_hot(closeness.argmax(-1), closeness.shape[-1])
         else:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from zoo.errors import ConfigError, InputError
 from zoo.nn.heads import merge_heads, repeat_heads, split_heads
 from zoo.nn.masks import padding_mask
+from zoo.nn.precision import unrounded
 from zoo_sequence.efficient_attention.config import EfficientAttentionConfig
 
 
@@ -41,7 +42,9 @@ def efficient_attention(
         keys = keys / visible.sum(-1).clamp(min=1)[..., None, None]
     if hidden is not None:
         keys = keys.masked_fill(hidden, 0.0)
-    return (queries @ (keys.transpose(-1, -2) @ values)).to(value.dtype)
+    # Autocast would sum in half precision all the same.
+    with unrounded(query):
+        return (queries @ (keys.transpose(-1, -2) @ values)).to(value.dtype)
 
 
 def functional(

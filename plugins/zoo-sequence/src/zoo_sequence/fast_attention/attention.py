@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from zoo.errors import ConfigError, InputError
 from zoo.nn.heads import merge_heads, repeat_heads
 from zoo.nn.masks import KeyPadding, padding_mask, read_mask
+from zoo.nn.precision import unrounded
 from zoo_sequence.fast_attention.config import FastmaxConfig, FastmaxKernelConfig
 from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, attend, by_autograd, divide
 
@@ -284,7 +285,11 @@ class Fastmax(nn.Module):
         if cache is not None and attn_mask is not None and attn_mask.shape == (batch, cache.length + length):
             attn_mask = attn_mask[:, cache.length :]
         visible = padding_mask(attn_mask, batch=batch, keys=length, mechanism=MECHANISM)
-        query, key, value = self.qkv(x).unflatten(-1, (3, config.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        # With p = 1 a denominator can come near 0: rounded to half precision it would be another number.
+        near_zero = config.p == 1
+        with unrounded(x, near_zero):
+            mapped = self.qkv(x.to(self.qkv.weight.dtype) if near_zero else x)
+        query, key, value = mapped.unflatten(-1, (3, config.num_heads, -1)).permute(2, 0, 3, 1, 4)
         if cache is None:
             attend_to = partial(fastmax, causal=config.causal, visible_queries=visible, training=self.training)
             output = attend_to(query, key, value, config, visible=visible)

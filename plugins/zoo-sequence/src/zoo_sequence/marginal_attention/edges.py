@@ -18,6 +18,7 @@ from zoo.errors import InputError
 from zoo.nn.attention import dense_attention
 from zoo.nn.blocks import blocks
 from zoo.nn.masks import masked_softmax
+from zoo.nn.precision import unrounded
 from zoo_sequence.linear_attention import linear_attention
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
 
@@ -92,7 +93,7 @@ def expanding(
     distance = lag.clamp(min=0).to(log_potential.dtype)
     rate = torch.full_like(log_potential[..., 0], alpha / (alpha + beta))
     weights, read = log_potential, possible
-    stops = largest is not None and epsilon > 0
+    stops = largest is not None and epsilon > 0 and log_potential.shape[-1] > 0
     settled = torch.full_like(rate, stops, dtype=torch.bool)
     for _ in range(iterations):
         prior = rate.log()[..., None] + distance * torch.log1p(-rate)[..., None]
@@ -244,7 +245,8 @@ class Edges:
 
     def _log_potential(self, rows: slice, keys: slice) -> Tensor:
         query, key = self._factors
-        product = query[:, :, rows].to(self._work) @ key[:, :, keys].to(self._work).transpose(-1, -2)
+        with unrounded(query, self.config.hard != "no"):
+            product = query[:, :, rows].to(self._work) @ key[:, :, keys].to(self._work).transpose(-1, -2)
         return product.clamp(min=1e-30).log() if self.config.potential == "linear" else product
 
     def _soft(self, rows: slice, keys: slice) -> Tensor:
@@ -340,7 +342,7 @@ class Edges:
 
     def _decided(self, weights: Tensor) -> Tensor:
         """The posterior, its mode, or one sample of it."""
-        if self.config.hard == "no":
+        if self.config.hard == "no" or not weights.shape[-1]:
             return weights
         alive = weights.sum(-1, keepdim=True) > 0
         if self.config.hard == "map":

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from zoo.errors import ConfigError, InputError
 from zoo.nn.heads import merge_heads, repeat_heads, split_heads
 from zoo.nn.masks import expand_mask
+from zoo.nn.precision import unrounded
 from zoo_sequence.marginal_attention.config import StructuralAttentionConfig
 from zoo_sequence.marginal_attention.edges import Edges
 
@@ -57,7 +58,20 @@ class StructuralAttention(nn.Module):
         Raises:
             InputError: grandparents with a context, or more tokens than a learned table has.
         """
-        parents = x if context is None else context
+        hard, parents = self.config.hard != "no", x if context is None else context
+        if hard:
+            x, parents = (tokens.to(self.q_proj.weight.dtype) for tokens in (x, parents))
+        # Which parent is chosen must not hang on the rounding of half precision.
+        with unrounded(x, hard):
+            output, edges = self._expectation(x, parents, attn_mask, grandparents=context is None)
+            posterior = edges.matrix() if return_posterior else None
+        output = self.out_proj(merge_heads(output.to(x.dtype)))
+        return output if posterior is None else (output, posterior)
+
+    def _expectation(
+        self, x: Tensor, parents: Tensor, attn_mask: Tensor | None, *, grandparents: bool
+    ) -> tuple[Tensor, Edges]:
+        """The expected value of every query (batch, heads, length, head_dim), and the posterior it is taken under."""
         query, key, value = (
             split_heads(projection(tokens), self.config.num_heads)
             for projection, tokens in ((self.q_proj, x), (self.k_proj, parents), (self.v_proj, parents))
@@ -66,14 +80,11 @@ class StructuralAttention(nn.Module):
         mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=key.shape[2])
         edges = Edges(query, key, mask, config.causal, width**-0.5, config, self.log_prior)
         if self.v2_proj is None:
-            output = edges.expectation(value)
-        elif context is not None:
+            return edges.expectation(value), edges
+        if not grandparents:
             raise InputError("grandparents need parents among the queries: multihop takes no context")
-        else:
-            value2 = split_heads(self.v2_proj(x), config.num_heads)
-            output = edges.expectation_of_two_hops(value, value2, config.multihop_lambda)
-        output = self.out_proj(merge_heads(output.to(x.dtype)))
-        return (output, edges.matrix()) if return_posterior else output
+        value2 = split_heads(self.v2_proj(x), config.num_heads)
+        return edges.expectation_of_two_hops(value, value2, config.multihop_lambda), edges
 
 
 def structural_attention(

@@ -74,6 +74,10 @@ PAPER = Paper(
             config="config:MoBAConfig",
             example="layer:example",
             functional="layer:functional",
+            ours=(
+                "Under autocast queries and keys are rounded before the gate compares them, in float32: blocks that "
+                "match nearly alike may change places, as in any training in half precision.",
+            ),
             presets={
                 "tiny": {"num_kv_heads": 2, "block_size": 4, "topk": 2},
                 "8k": {"dim": 1792, "num_heads": 14, "block_size": 512},

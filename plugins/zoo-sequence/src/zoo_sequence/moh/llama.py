@@ -80,6 +80,9 @@ def query_norm_attention(
 class QueryNormAttention(ProjectedAttention):
     """Drop-in layer: (batch, length, dim) to the same shape, under Llama's parameter names."""
 
+    # Which heads are chosen hangs on the norms of queries.
+    decides = True
+
     def __init__(self, config: QueryNormConfig) -> None:
         super().__init__(config.dim, config.num_heads, config.num_kv_heads, rope_theta=config.rope_theta)
         self.config = config

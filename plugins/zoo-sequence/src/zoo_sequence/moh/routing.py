@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from zoo.nn.attention import dense_attention, scores
 from zoo.nn.heads import repeat_heads
 from zoo.nn.masks import expand_mask, masked_softmax
+from zoo.nn.precision import unrounded
 
 # Queries of a causal head that share one key range: few enough that not many keys beyond a query are computed.
 _CAUSAL_BLOCK = 64
@@ -80,13 +81,19 @@ class Router(nn.Module):
 
     def forward(self, x: Tensor) -> Routing:
         """(batch, tokens, dim) to gates; softmax in at least float32."""
+        # Which heads are chosen must not hang on the rounding of half precision.
+        with unrounded(x):
+            weight = next(self.parameters(), x)
+            return self._gates(x.to(weight.dtype), x.dtype)
+
+    def _gates(self, x: Tensor, dtype: torch.dtype) -> Routing:
         work = torch.promote_types(x.dtype, torch.float32)
         if self.shared is None:
             shared = x.new_ones(*x.shape[:-1], self.shared_heads, dtype=work)
         else:
             shared = self.shared(x).softmax(-1, dtype=work) * self.shared_heads
         if self.pool is None:
-            return Routing(shared.to(x.dtype))
+            return Routing(shared.to(dtype))
         probabilities = self.pool(x).softmax(-1, dtype=work)
         chosen = choose(probabilities, self.routed_heads)
         kept = probabilities * chosen
@@ -94,7 +101,7 @@ class Router(nn.Module):
         if self.balance is not None:
             balance = self.balance(x).softmax(-1, dtype=work) * 2
             shared, routed = shared * balance[..., :1], routed * balance[..., 1:]
-        return Routing(torch.cat((shared, routed), -1).to(x.dtype), probabilities, chosen)
+        return Routing(torch.cat((shared, routed), -1).to(dtype), probabilities, chosen)
 
 
 def choose(ranks: Tensor, count: int) -> Tensor:

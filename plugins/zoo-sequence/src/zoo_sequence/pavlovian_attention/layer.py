@@ -13,6 +13,7 @@ from torch.nn import functional
 from zoo.nn.attention import KeyValueCache, dense_attention
 from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import padding_mask
+from zoo.nn.precision import unrounded
 from zoo_sequence.linear_attention import linear_attention
 from zoo_sequence.pavlovian_attention.config import PavlovianConfig
 from zoo_sequence.pavlovian_attention.rules import FEATURE_MAPS, Plasticity, delta_parallel, go_on
@@ -86,10 +87,15 @@ class PavlovianAttention(nn.Module):
         if isinstance(cache, PavlovianCache) and attn_mask is not None and attn_mask.ndim == 2:
             attn_mask = attn_mask[:, -length:] if attn_mask.shape[1] == cache.length + length else attn_mask
         visible = padding_mask(attn_mask, batch=batch, keys=keys, mechanism="a plastic memory")
-        query, key, value = (
-            split_heads(projection(x), config.num_heads) for projection in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        output = self.respond(query, key, value, visible, cache)
+        # The normalizer divides by sums of products that may be near zero: rounding would decide on its size.
+        exact = config.normalizer and config.rule != "softmax"
+        inputs = x.to(self.q_proj.weight.dtype) if exact else x
+        with unrounded(x, exact):
+            query, key, value = (
+                split_heads(projection(inputs), config.num_heads)
+                for projection in (self.q_proj, self.k_proj, self.v_proj)
+            )
+            output = self.respond(query, key, value, visible, cache)
         return self.out_proj(merge_heads(output.to(x.dtype)))
 
     def respond(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:

@@ -10,7 +10,8 @@ from torch import Tensor
 from zoo.nn.attention import ProjectedAttention, dense_attention
 from zoo.nn.heads import repeat_heads
 from zoo.nn.masks import expand_mask
-from zoo_sequence.softmax_limits.config import NormalisedAttentionConfig
+from zoo.nn.precision import unrounded
+from zoo_sequence.softmax_limits.config import DECIDING, NormalisedAttentionConfig
 from zoo_sequence.softmax_limits.normalisers import normalise
 
 
@@ -51,7 +52,8 @@ def normalised_attention(
     key, value = (repeat_heads(tensor, heads).to(work) for tensor in (key, value))
     outputs = []
     for rows, seen in zip(query.to(work).split(chunk, 2), visible.split(chunk, 2), strict=True):
-        scores = (rows @ key.transpose(-1, -2) * scale).masked_fill(~seen, -math.inf)
+        with unrounded(rows, config.normaliser in DECIDING):
+            scores = (rows @ key.transpose(-1, -2) * scale).masked_fill(~seen, -math.inf)
         alpha = normalise(scores, config.normaliser, temperature=config.temperature, scale=config.length_scale)
         outputs.append(alpha @ value)
     return torch.cat(outputs, 2).masked_fill(blind, 0.0).to(query.dtype)
@@ -63,6 +65,7 @@ class NormalisedAttention(ProjectedAttention):
     def __init__(self, config: NormalisedAttentionConfig) -> None:
         super().__init__(config.dim, config.num_heads)
         self.config = config
+        self.decides = config.normaliser in DECIDING
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
         """See ``normalised_attention``."""

@@ -8,6 +8,8 @@ import zoo
 from zoo.nn.heads import require_equal_slices
 
 NORMALISERS = ("softmax", "sparsemax", "scalable-softmax", "self-adjusted-softmax", "entmax15", "sigmoid")
+# What these give a weight of zero hangs on small differences of logits.
+DECIDING = ("sparsemax", "entmax15")
 TOKENS = ("hidden", "value")
 
 

@@ -24,6 +24,8 @@ def normalise(logits: Tensor, kind: str = "softmax", *, temperature: float = 1.0
         scale: s of the scalable softmax.
     """
     scores = logits / temperature
+    if not scores.shape[-1]:
+        return scores
     if kind == "softmax":
         return scores.softmax(-1)
     if kind == "sparsemax":
