@@ -91,7 +91,7 @@ def expanding(
     """
     possible = lag >= 0 if mask is None else (lag >= 0) & mask
     distance = lag.clamp(min=0).to(log_potential.dtype)
-    rate = torch.full_like(log_potential[..., 0], alpha / (alpha + beta))
+    rate = log_potential.new_full(log_potential.shape[:-1], alpha / (alpha + beta))
     weights, read = log_potential, possible
     stops = largest is not None and epsilon > 0 and log_potential.shape[-1] > 0
     settled = torch.full_like(rate, stops, dtype=torch.bool)
