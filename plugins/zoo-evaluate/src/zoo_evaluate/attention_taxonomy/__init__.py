@@ -28,6 +28,7 @@ Alignments a(k, q) of the generic attention, with W, W1, W2, b, w learned and ph
 For activated-general the activation acts on the energy, so that with the identity it is biased-general.
 
 Read from the ground up: ``terms`` (fields and their values), ``records`` (where a model stands, validated), ``tables``
-(choosing, counting and comparing records), ``examples`` (the survey's own models), ``tree`` (the terms as a tree, which
-is the entry), ``config``, and ``core`` (the generic attention as a layer). ``claims`` checks them.
+(choosing, counting and comparing records), ``examples`` (the survey's own models), ``tree`` (the terms as a tree,
+which is the entry), ``config``, and ``core`` (the generic attention as a layer). ``claims`` checks them, ``pictures``
+draws them.
 """

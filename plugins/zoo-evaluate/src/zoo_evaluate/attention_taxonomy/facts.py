@@ -26,6 +26,7 @@ PAPER = Paper(
             tags=("survey",),
             build="tree:taxonomy",
             config="config:TaxonomyConfig",
+            picture="pictures:tree",
             claims=(
                 Claim(
                     "every catalogue entry of kind attention has a value on each of the four axes",
@@ -55,6 +56,7 @@ PAPER = Paper(
             build="core:AttentionCore",
             config="config:AttentionCoreConfig",
             example="core:example",
+            picture="pictures:distributions",
             presets={
                 "bahdanau": {"alignment": "additive"},
                 "luong-general": {"alignment": "general"},

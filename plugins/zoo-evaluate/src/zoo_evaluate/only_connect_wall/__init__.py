@@ -13,5 +13,6 @@ A wall that falls apart into a known answer by association alone is easy; red he
 make it hard. The synthetic walls here have them on request and always exactly one solution.
 
 Read in this order: ``walls`` and ``generation`` make walls, ``metrics`` scores answers, ``solvers`` gives them, and
-``benchmark`` joins these as ``config`` says. ``conversion`` replays recorded scores, ``claims`` checks the promises.
+``benchmark`` joins these as ``config`` says. ``conversion`` replays recorded scores, ``claims`` checks the promises,
+``pictures`` draws a wall.
 """

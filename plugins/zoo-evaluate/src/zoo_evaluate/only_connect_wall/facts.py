@@ -33,6 +33,7 @@ PAPER = Paper(
             build="benchmark:OnlyConnectWall",
             config="config:OnlyConnectWallConfig",
             example="benchmark:example",
+            picture="pictures:wall",
             presets={
                 "tiny": {"num_walls": 4},
                 "published": {"source": "hf://TaatiTeam/OCW"},

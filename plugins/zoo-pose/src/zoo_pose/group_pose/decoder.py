@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.nn.mlp import MLP
+from zoo.nn.precision import unrounded
 from zoo_pose.group_pose.config import GroupPoseConfig
 from zoo_pose.group_pose.deformable import DeformableAttention, Sizes
 from zoo_pose.group_pose.encoder import Memory
@@ -173,7 +174,8 @@ class Decoder(nn.Module):
 
     def forward(self, memory: Memory, at: Tensor) -> Decoded:
         """Propose, then refine layer by layer."""
-        tokens, first_logits, first_poses = self.propose(memory, at)
+        with unrounded(at):
+            tokens, first_logits, first_poses = self.propose(memory, at)
         pose = self.settled(first_poses)
         keypoints = self.keypoint_embedding + self.settled(tokens)[:, :, None]
         x = torch.cat((self.instance_embedding.expand(*tokens.shape[:2], 1, -1), keypoints), 2)

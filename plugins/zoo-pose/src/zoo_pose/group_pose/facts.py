@@ -30,6 +30,7 @@ PAPER = Paper(
         "bundled.",
         "A dropped proposal that is chosen nevertheless has all its keypoints at 1, as Deformable DETR's convention "
         "has it; a picture with fewer positions than instances lets its best ones serve more than once.",
+        "Under autocast trunk, encoder and proposals stay in full precision: which proposals are chosen hangs on them.",
         "What the authors detach between stages is detached in training; in eval mode gradients are whole.",
         "Swin is that of transformers, whose final norm, which nothing reads, is left out; the authors' names of its "
         "tensors are not converted.",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.precision import unrounded
 from zoo_pose.group_pose.config import GroupPoseConfig
 from zoo_pose.group_pose.decoder import Decoded, Decoder
 from zoo_pose.group_pose.encoder import Encoder
@@ -73,11 +74,13 @@ class GroupPose(nn.Module):
 
     def decoded(self, features: Sequence[Tensor], padding_mask: Tensor) -> Decoded:
         """What every stage says of the trunk's maps; ``padding_mask`` boolean (batch, H, W), True where padded."""
-        maps = self.pyramid(features)
-        masks = [
-            functional.interpolate(padding_mask[:, None].float(), size=each.shape[2:])[:, 0].bool() for each in maps
-        ]
-        return self.decoder(*self.encoder(maps, masks))
+        with unrounded(padding_mask):
+            maps = self.pyramid([each.to(self.input_proj[0][0].weight.dtype) for each in features])
+            masks = [
+                functional.interpolate(padding_mask[:, None].float(), size=each.shape[2:])[:, 0].bool() for each in maps
+            ]
+            memory, at = self.encoder(maps, masks)
+        return self.decoder(memory, at)
 
     def forward(
         self,
@@ -114,7 +117,9 @@ class GroupPose(nn.Module):
                 raise InputError(f"give {'features' if self.backbone is None else 'images or features'}")
             if images.ndim != 4 or images.shape[1] != 3:
                 raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
-            features = self.backbone.maps(images)[-len(channels) :]  # type: ignore[operator]
+            # Which proposals are chosen hangs on all that comes before: rounded, others would be.
+            with unrounded(images):
+                features = self.backbone.maps(images)[-len(channels) :]  # type: ignore[operator]
         if [each.shape[1] for each in features] != channels:
             raise InputError(f"features with {[each.shape[1] for each in features]} channels; expected {channels}")
         first = features[0] if images is None else images

@@ -27,5 +27,6 @@ and robust weights, this is attention with rotary positions.
 Read in this order: ``config``, the schemas and choices; ``complex_features``, projections to complex heads and back;
 ``dynamics``, the bounded quantities of a head and the covariance V; ``layer``, what both variants share, and the
 isotropic one; ``full``, the one with dynamics per feature; ``network``, transformer blocks; ``rotation``, the
-benchmark; ``training``; ``conversion``, the authors' names and the replay of recordings; ``claims``, what is measured.
+benchmark; ``training``; ``conversion``, the authors' names and the replay of recordings; ``claims``, what is measured;
+``pictures`` of the cards.
 """

@@ -134,6 +134,7 @@ PAPER = Paper(
             build="network:build_network",
             config="config:FilterNetworkConfig",
             example="layer:example",
+            picture="pictures:trajectory",
             differences=_OF_ISOTROPIC,
             ours=(_RESIDUAL, _TRAINING),
             train="training:train",
@@ -153,6 +154,7 @@ PAPER = Paper(
             build="rotation:NoisyRotation",
             config="config:NoisyRotationConfig",
             example="rotation:rotation_example",
+            picture="pictures:errors",
             ours=(
                 "The demo's basis, its map to channels, initial states of deviation 5; the Kalman filter beside it.",
             ),

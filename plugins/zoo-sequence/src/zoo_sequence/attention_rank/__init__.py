@@ -20,6 +20,7 @@ point, since the nearest would be the point itself.
 * ``attention-rank-heads``: attention with H heads of rank r, trained or constructed.
 * ``attention-rank-encoder``: the widened encoder of the experiments, several attentions of low rank per layer.
 
-Read in this order: ``config``, the schemas; ``benchmark``, points and targets; ``heads``; ``theory``, the closed forms;
-``encoder``; ``training``; ``conversion``, which replays recordings; ``claims``, what is measured.
+Read in this order: ``config``, the schemas; ``benchmark``, points and targets; ``heads``; ``theory``, the closed
+forms; ``encoder``; ``training``; ``conversion``, which replays recordings; ``claims``, what is measured; ``pictures``
+of the cards.
 """

@@ -32,6 +32,7 @@ PAPER = Paper(
             build="benchmark:NearestPoint",
             config="config:NearestPointConfig",
             example="benchmark:benchmark_example",
+            picture="pictures:bounds",
             ours=(
                 "Accuracy, beside the paper's error: the share of answers that lie nearest to the target, and twice as "
                 "near as any multiple of the query.",
@@ -68,6 +69,7 @@ PAPER = Paper(
             build="heads:RankHeads",
             config="config:RankHeadsConfig",
             example="heads:heads_example",
+            picture="pictures:heads",
             differences=(
                 "In the authors' constructions Q and K may share storage, so that a temperature scales both; here it "
                 "scales Q.",
@@ -124,6 +126,7 @@ PAPER = Paper(
             build="encoder:RankEncoder",
             config="config:RankEncoderConfig",
             example="encoder:encoder_example",
+            picture="pictures:encoder",
             differences=("The authors' layer inherits an attention that it never uses; it is left out here.",),
             train="training:train_preset_encoder",
             presets={

@@ -20,5 +20,6 @@ beta, and the radius d whose fitted beta is nearest says which memory the head r
 * ``attention-sdm-critical-distance``: from how many wrong bits a memory still recovers what it stores.
 
 Read in this order: ``config``, the schemas; ``intersections``, I(v) and the fit of beta; ``memory``;
-``critical_distance``; ``probe``; ``conversion``, which replays recordings; ``claims``, what is measured.
+``critical_distance``; ``probe``; ``conversion``, which replays recordings; ``claims``, what is measured; ``pictures``
+of the cards.
 """

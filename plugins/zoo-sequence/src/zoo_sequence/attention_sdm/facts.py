@@ -30,6 +30,7 @@ PAPER = Paper(
             build="probe:BetaProbe",
             config="config:ProbeConfig",
             example="probe:probe_example",
+            picture="pictures:betas",
             requires=("transformers",),
             claims=(
                 Claim(
@@ -62,6 +63,7 @@ PAPER = Paper(
             build="memory:SparseDistributedMemory",
             config="config:MemoryConfig",
             example="memory:example",
+            picture="pictures:memory",
             presets={
                 "canonical": {"n": 1000, "neurons": 1_000_000, "radius": 451},
                 "attention-like": {"n": 64, "neurons": 18_446_744_073_709_551_616, "radius": 11},
@@ -94,6 +96,7 @@ PAPER = Paper(
             build="critical_distance:CriticalDistance",
             config="config:CriticalDistanceConfig",
             example="critical_distance:critical_distance_example",
+            picture="pictures:critical_distance",
             presets={
                 "canonical": {"n": 1000, "num_patterns": 10_000, "step": 10},
                 "attention-like": {"n": 64, "num_patterns": 1024},

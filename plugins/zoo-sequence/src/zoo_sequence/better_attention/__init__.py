@@ -29,5 +29,5 @@ softmax attention itself, so none is offered as an attention implementation of t
 
 Read in this order: ``config``, the schemas; ``layers``, the four mechanisms; ``classifier``, networks of images and
 texts with any of them; ``training``, the handwritten digits; ``conversion``, from standard checkpoints to the others,
-and the replay of recordings; ``claims``, what is measured.
+and the replay of recordings; ``claims``, what is measured; ``pictures`` of the cards.
 """

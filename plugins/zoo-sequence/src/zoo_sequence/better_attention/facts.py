@@ -62,6 +62,7 @@ PAPER = Paper(
             build="classifier:BetterAttentionClassifier",
             config="config:ClassifierConfig",
             example="classifier:classifier_example",
+            picture="pictures:mistakes",
             train="training:train",
             ours=(
                 "Sizes of the presets are reconstructions, as are learned positions, ReLU and a dropout of 0.1.",

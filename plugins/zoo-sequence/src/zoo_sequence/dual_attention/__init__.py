@@ -24,5 +24,6 @@ softmax it is over the senders that i sees.
 
 Read in this order: ``config``, the schemas; ``symbols``, the three retrievers; ``attention``, both groups of heads and
 the layer; ``networks``; ``relational_games``, the benchmark; ``training``, a classifier and its plain twin;
-``conversion``, the authors' names and the replay of recordings; ``claims``, what is measured.
+``conversion``, the authors' names and the replay of recordings; ``claims``, what is measured; ``pictures`` of the
+cards.
 """

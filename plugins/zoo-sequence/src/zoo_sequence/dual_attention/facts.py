@@ -117,6 +117,7 @@ PAPER = Paper(
             build="networks:DATLanguageModel",
             config="config:DATConfig",
             example="networks:lm_example",
+            picture="pictures:language_model",
             differences=(
                 "The authors do not pass their bias setting on: feed-forward biases exist whatever it says, attention "
                 "biases never. So here (ff_bias=False leaves them out, as the t-* baselines do).",
@@ -170,6 +171,7 @@ PAPER = Paper(
             build="networks:ViDAT",
             config="config:ViDATConfig",
             example="networks:vidat_example",
+            picture="pictures:player",
             differences=(_RETRIEVER_DROPOUT,),
             ours=(
                 "Symbol library sizes and heads of vidat-imagenet (64, 4) and vidat-cifar (64, 4), and the 4 x 4 "
@@ -244,6 +246,7 @@ PAPER = Paper(
             build="networks:DATSeq2Seq",
             config="config:DATSeq2SeqConfig",
             example="networks:seq2seq_example",
+            picture="pictures:seq2seq",
             differences=(_SOFTMAX_RELATIONS, _RETRIEVER_DROPOUT),
             ours=("It follows the description; its positions (rotary or learned) are our choice.", _RELATION_WIDTH),
             presets={"tiny": {"dim": 32, "num_heads": 4, "num_symbols": 8, "max_length": 64}},
@@ -256,6 +259,7 @@ PAPER = Paper(
             build="relational_games:RelationalGames",
             config="config:RelationalGamesConfig",
             example="relational_games:games_example",
+            picture="pictures:games",
             presets={game: {"game": game} for game in ("same", "between", "occurs", "xoccurs", "match-pattern")},
         ),
     ),

@@ -18,5 +18,5 @@ The key softmax runs over all positions, so there is no causal form.
 
 ``config`` has the schemas, ``layer`` the product and the module around it, ``networks`` what carries modules: any
 network behind whose layers they go, a residual network and a feature pyramid. ``conversion`` replays recordings and
-``claims`` measures what the paper promises.
+``claims`` measures what the paper promises and ``pictures`` draws the cards' pictures.
 """

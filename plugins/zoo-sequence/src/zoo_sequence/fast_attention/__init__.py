@@ -24,5 +24,6 @@ f is negative below x = -1 and denominators can vanish: keep |s| < 1.
 
 Read ``polynomial`` first, which evaluates such attention and its gradient in chunks; then ``config``, the schemas;
 ``attention``, which makes a function, a recurrence and a layer of it; ``networks``, the models of the experiments;
-``conversion``, which replays recordings; and ``claims``, which measures what the paper promises.
+``conversion``, which replays recordings; ``claims``, which measures what the paper promises; and ``pictures`` of the
+cards.
 """

@@ -121,6 +121,7 @@ PAPER = Paper(
             build="networks:FastmaxEncoder",
             config="config:FastmaxEncoderConfig",
             example="networks:encoder_example",
+            picture="pictures:encoder",
             ours=(
                 "Vocabularies and classes of the Long Range Arena presets, and their documents, encoded one by one.",
             ),
@@ -145,6 +146,7 @@ PAPER = Paper(
             build="networks:FastmaxGPT",
             config="config:FastmaxGPTConfig",
             example="networks:gpt_example",
+            picture="pictures:gpt",
             presets={
                 "nanogpt-char": {
                     "num_layers": 6,
@@ -165,6 +167,7 @@ PAPER = Paper(
             build="networks:FastmaxViT",
             config="config:FastmaxViTConfig",
             example="networks:vit_example",
+            picture="pictures:vit",
             ours=(
                 "Sizes where the table has choices: width 32 and 49 patches.",
                 "The row of 13 patches that the tiny preset reads.",

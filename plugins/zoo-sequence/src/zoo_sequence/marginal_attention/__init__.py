@@ -26,5 +26,5 @@ only when it is asked for.
 
 Read ``edges`` first: posteriors over the parents of a query, and expectations under them. Then ``layer``, which puts
 projections around them, and ``language_model``; ``iterative`` is inference with latent nodes. ``config``,
-``conversion``, ``claims`` and ``facts`` are what their names say.
+``conversion``, ``claims``, ``pictures`` and ``facts`` are what their names say.
 """

@@ -84,6 +84,7 @@ PAPER = Paper(
             build="iterative:IterativeAttention",
             config="config:IterativeAttentionConfig",
             example="iterative:iterative_example",
+            picture="pictures:iterative",
             ours=("Linear causes in predictive coding.",),
             presets={
                 "hopfield": {"form": "hopfield"},
@@ -117,6 +118,7 @@ PAPER = Paper(
             build="language_model:StructuralLanguageModel",
             config="config:StructuralLanguageModelConfig",
             example="language_model:language_model_example",
+            picture="pictures:language_model",
             ours=(_EXTENSIONS, "The language model."),
             presets={"tiny": {"dim": 32, "num_heads": 4, "num_layers": 2}},
         ),

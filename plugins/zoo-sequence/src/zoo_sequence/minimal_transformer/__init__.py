@@ -17,6 +17,6 @@ The network is post-norm: x = LN1(x + A), x = LN2(x + MLP(x)). Its MLP can be le
 recursion x + A(x) x W_V W_O. Q, the ratio of training samples times outputs to parameters, says how far the data
 determine the network: above 1 the loss on new data is comparable to that in training.
 
-``layer`` is the attention, ``network`` the image classifier made of it, ``training`` learns handwritten digits with
-every variant. ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
+Read ``layer`` first, the attention, then ``network``, the image classifier made of it; ``training`` learns handwritten
+digits with every variant. ``config``, ``conversion``, ``claims``, ``pictures`` and ``facts`` are what their names say.
 """

@@ -35,6 +35,7 @@ PAPER = Paper(
             build="network:MinimalTransformer",
             config="config:MinimalTransformerConfig",
             example="network:image_example",
+            picture="pictures:digits",
             train="training:train",
             differences=("A third-party reproduction found that the reduced variants do lose accuracy on CIFAR-10.",),
             ours=(

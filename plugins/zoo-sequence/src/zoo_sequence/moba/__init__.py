@@ -16,9 +16,9 @@ The own block is never scored: its mean would leak later keys. Query heads that 
 
 Read ``definition`` first: the mechanism written down with a mask. Then ``routing``, which chooses the blocks;
 ``evaluation``, which computes the same in time and memory proportional to what is read, and ``operators``, which tells
-torch about it; ``layer``, the mechanism on tensors, in transformers and as a drop-in layer; ``language_model``, a Llama
-decoder of such layers; ``characters`` and ``training``, which teach it Python's standard library. ``config``,
-``conversion``, ``claims`` and ``facts`` are what their names say.
+torch about it; ``layer``, the mechanism on tensors, in transformers and as a drop-in layer; ``language_model``, a
+Llama decoder of such layers; ``characters`` and ``training``, which teach it Python's standard library. ``config``,
+``conversion``, ``claims``, ``pictures`` and ``facts`` are what their names say.
 
 A compiled program calls the evaluation as one operator; an exported one holds the definition instead, with the memory
 of dense attention. Both take padding; a mask with a row per query has to be read first, which they cannot.

@@ -148,6 +148,7 @@ PAPER = Paper(
             build="language_model:MoBALanguageModel",
             config="config:MoBALanguageModelConfig",
             example="language_model:language_model_example",
+            picture="pictures:blocks",
             preprocess="characters:preprocess",
             predict="characters:predict",
             train="training:train",

@@ -24,6 +24,6 @@ router: its pool is scored by the norms of the queries (``moh-llama-attention``)
 
 Read ``routing`` first: it makes gates, and evaluates heads where their gates are not zero. Then ``attention``, the
 bare layer; ``llama``, the layer without a router and its language model; ``dit`` with ``diffusion``, which trains and
-samples it; ``vit``, whose attention is TransNeXt's. ``config``, ``conversion``, ``claims`` and ``facts`` are what
-their names say.
+samples it; ``vit``, whose attention is TransNeXt's. ``config``, ``conversion``, ``claims``, ``pictures`` and ``facts``
+are what their names say.
 """

@@ -102,6 +102,7 @@ PAPER = Paper(
             build="dit:MoHDiT",
             config="config:MoHDiTConfig",
             example="dit:dit_example",
+            picture="pictures:dit",
             differences=(_GATES,),
             ours=(_ONE_SHARED_HEAD, _BASELINE),
             presets={
@@ -158,6 +159,7 @@ PAPER = Paper(
             build="llama:MoHLlama",
             config="config:MoHLlamaConfig",
             example="llama:llama_example",
+            picture="pictures:llama",
             presets={
                 "tiny": {
                     "vocab_size": 64,
@@ -215,6 +217,7 @@ PAPER = Paper(
             build="vit:MoHViT",
             config="config:MoHViTConfig",
             example="vit:vit_example",
+            picture="pictures:vit",
             differences=(_GATES,),
             ours=(_ONE_SHARED_HEAD, _SKIP),
             presets={

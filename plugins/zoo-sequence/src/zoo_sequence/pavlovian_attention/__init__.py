@@ -25,5 +25,5 @@ Read ``rules`` first: one presentation, and the recurrence that defines them all
 drop-in layer, with ``zoo_sequence.linear_attention`` for the Hebb rule and its decay; ``language_model`` and
 ``training``, which lets it recall; ``memory``, one head to be written and read by hand; and the two experiments,
 ``storage`` (how much a head holds) and ``conditioning`` (the classical protocols). ``config``, ``conversion``,
-``claims`` and ``facts`` are what their names say.
+``claims``, ``pictures`` and ``facts`` are what their names say.
 """

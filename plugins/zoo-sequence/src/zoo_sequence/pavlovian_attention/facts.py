@@ -52,6 +52,7 @@ PAPER = Paper(
             build="language_model:PavlovianLanguageModel",
             config="config:PavlovianLanguageModelConfig",
             example="language_model:language_model_example",
+            picture="pictures:language_model",
             train="training:train",
             ours=("The language model, and the recall that it is trained on.",),
             presets={
@@ -79,6 +80,7 @@ PAPER = Paper(
             build="memory:AssociativeMemory",
             config="config:MemoryConfig",
             example="memory:memory_example",
+            picture="pictures:memory",
             ours=("The memory as an entry.",),
         ),
         Entry(
@@ -89,6 +91,7 @@ PAPER = Paper(
             build="storage:Capacity",
             config="config:CapacityConfig",
             example="storage:capacity_example",
+            picture="pictures:capacity",
             ours=("Constants of capacity and error propagation were derived from the theory, not copied.",),
             claims=(
                 Claim(
@@ -113,6 +116,7 @@ PAPER = Paper(
             build="conditioning:Conditioning",
             config="config:ConditioningConfig",
             example="conditioning:conditioning_example",
+            picture="pictures:conditioning",
             ours=("The protocols as a benchmark.",),
             claims=(
                 Claim(

@@ -27,5 +27,5 @@ token classifier, by ``head``. ``skim-attention-layout-analysis`` is the benchma
 Read ``layout`` first: from boxes to attention. Then ``skimformer``, the layers that share it; ``band``, the window of
 long documents; ``hosts``, ordinary encoders that look at the layout; ``heads``, which puts models and heads together;
 ``inputs``, what may come in. ``pages`` draws documents, ``layout_analysis`` is the benchmark on them and ``training``
-learns it. ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
+learns it. ``config``, ``conversion``, ``claims``, ``pictures`` and ``facts`` are what their names say.
 """

@@ -23,6 +23,6 @@ What to use instead: ``normalise`` has the alternatives, length-aware (scalable 
 1.5-entmax) ones among them, and ``softmax-limits-attention`` is standard attention with any of them.
 
 Read ``normalisers`` first, then ``quantities``, everything above for rows of weights; ``probe`` measures it on every
-head of a model, and ``attention`` is the layer. ``config``, ``conversion``, ``claims`` and ``facts`` are what their
-names say.
+head of a model, and ``attention`` is the layer. ``config``, ``conversion``, ``claims``, ``pictures`` and ``facts`` are
+what their names say.
 """

@@ -21,6 +21,7 @@ PAPER = Paper(
             build="probe:SoftmaxLimits",
             config="config:SoftmaxLimitsConfig",
             example="probe:example",
+            picture="pictures:separability",
             requires=("transformers",),
             differences=(
                 "The stated gradient bound 1/(4T) holds for the entries of the Jacobian; its spectral norm can reach "

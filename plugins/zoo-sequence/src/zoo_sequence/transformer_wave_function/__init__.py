@@ -18,6 +18,6 @@ real and imaginary rows X, and local energies f alike, the step is X' (X X' + sh
 
 Read ``network`` first: spins to log amplitudes. Then ``hamiltonian``, the physics, exact on small lattices;
 ``optimisation``, the step above with exact or Metropolis sampling; ``training``, the recipe of the bundled weights;
-``benchmark``, the ground-state energy as a task. ``config``, ``conversion``, ``claims`` and ``facts`` are what their
-names say.
+``benchmark``, the ground-state energy as a task. ``config``, ``conversion``, ``claims``, ``pictures`` and ``facts``
+are what their names say.
 """

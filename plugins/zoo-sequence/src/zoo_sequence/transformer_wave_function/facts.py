@@ -25,6 +25,7 @@ PAPER = Paper(
             build="network:WaveFunction",
             config="config:WaveFunctionConfig",
             example="network:example",
+            picture="pictures:network",
             train="training:train",
             ours=(
                 "The query-key variants: `standard` is a T5-style reading, `decoupled` adds the free part to "
@@ -108,6 +109,7 @@ PAPER = Paper(
             build="benchmark:GroundState",
             config="config:LatticeConfig",
             example="benchmark:ground_state_example",
+            picture="pictures:ground_state",
             requires=("scipy",),
             ours=("The benchmark against exact diagonalisation.",),
             claims=(
