@@ -46,7 +46,7 @@ def llama(path: Path) -> None:
 @torch.no_grad()
 def dit(path: Path) -> None:
     """Time of one forward pass of an untrained network on 1,024 tokens, on one CPU thread, against the share of heads
-    that every token reads: what a token did not choose is not computed for it."""
+    that every token reads: leaving out what a token did not choose pays where it chooses few."""
     threads, times = torch.get_num_threads(), {}
     torch.set_num_threads(1)
     try:
@@ -84,7 +84,8 @@ def dit(path: Path) -> None:
 
 def vit(path: Path) -> None:
     """How often each routed head of the last two stages was chosen, digit by digit, after a small network learned
-    handwritten digits for some seconds without and with its balance loss: without it some heads are left out."""
+    handwritten digits for some seconds without and with its balance loss: in the last stage, where an image is one
+    token, digits choose heads of their own."""
     images, labels, held, truth = handwritten_digits()
     figure = new_figure(figsize=(8.6, 4.4))
     for axis, weight in zip(figure.subplots(1, 2, sharey=True), (0.0, 1.0), strict=True):

@@ -19,7 +19,8 @@ TOP_N = (1, 2, 4, 8, 16, 32)
 
 def separability(path: Path) -> None:
     """Heads of SmolLM2-135M over the first verses of the Bible: the share of the N tokens a head weighs most that can
-    be told from the rest by their distance from its output, layer by layer, falls as N grows."""
+    be told from the rest by their distance from its output, by layer and N, beside tokens drawn from the sphere under
+    the same weights, of which ever fewer can."""
     model, tokenizer = packaged_model("smollm2")
     found = SoftmaxLimits(SoftmaxLimitsConfig(top_n=list(TOP_N)))(model, TEXT, tokenizer)
     figure = new_figure(figsize=(8.6, 4.4))
