@@ -192,7 +192,7 @@ PAPER = Paper(
                 ),
                 "char-full": Weights(
                     "package://zoo_sequence/weights/moba-lm-char-full.safetensors",
-                    sha256="8ea89a46756e4f1a8702d4ae62daa2ebdc33202aececc2b58d370524509e1fb5",
+                    sha256="5d9b24a76626b146ce1ee439ca1b7b0afbf5be4b2dad49528b8fa268e32a2120",
                     size=907_392,
                     license="Apache-2.0",
                     metric="2.004 bits per character on held-out modules",

@@ -73,7 +73,7 @@ def ground_state(path: Path) -> None:
         found = exact_expectation(zoo.load(f"transformer-wave-function/{preset}"), hamiltonian).mean
         axis.axhline((found - exact) / abs(exact), color=colour, linestyle="--", label=f"bundled {preset}")
     axis.set(xlabel="step", ylabel="(E - E0) / |E0|", title=f"J2 = 0; E0 = {exact:.4f} by diagonalisation")
-    axis.set_xticks(range(0, len(errors) + 1, 5))
+    axis.set_xticks(range(0, len(energies) + 1, 5))
     axis.grid(alpha=0.3)
     axis.legend(fontsize=9)
     saved(figure, path)
