@@ -75,7 +75,7 @@ class GroupPose(nn.Module):
     def decoded(self, features: Sequence[Tensor], padding_mask: Tensor) -> Decoded:
         """What every stage says of the trunk's maps; ``padding_mask`` boolean (batch, H, W), True where padded."""
         with unrounded(padding_mask):
-            maps = self.pyramid([each.to(self.input_proj[0][0].weight.dtype) for each in features])
+            maps = self.pyramid([each.to(next(self.input_proj.parameters()).dtype) for each in features])
             masks = [
                 functional.interpolate(padding_mask[:, None].float(), size=each.shape[2:])[:, 0].bool() for each in maps
             ]
