@@ -11,7 +11,7 @@ import pytest
 import zoo
 from zoo import about, catalogue, configuration
 from zoo.catalogue import Offer
-from zoo.evidence import card
+from zoo.evidence import card, figures, real_models
 from zoo.facts import Paper
 
 PAPERS = {(offer.plugin, offer.paper.id): offer.paper for offer in zoo.entries()}
@@ -99,3 +99,31 @@ def test_info_tells_what_every_field_means(acme) -> None:
     assert re.search(r"rate = 0.1 +rate; from 0.0 to 1.0\n", text)
     assert re.search(r"inner.width = 3 +width of the inner part; at least 1$", text)
     assert zoo.info("layered").to_dict()["fields"]["mode"]["choices"] == ("soft", "hard")
+
+
+def test_the_page_of_real_models_has_every_claim_that_opens_one_and_what_was_found(install, tmp_path) -> None:
+    install(
+        "real",
+        catalogue="""
+            from zoo import Claim, Entry, Paper, hookimpl
+
+            @hookimpl
+            def zoo_papers():
+                yield Paper(id="looked", title="Looked at", year=2020, code="PKG", entries=(Entry(
+                    id="looked", kind="probe", summary="a probe", build="p:P", config="p:C",
+                    claims=(Claim("heads | sink", figure="30%", check="claims:check_sinks", real=True),
+                            Claim("heads copy", figure="all", check="claims:check_copies", real=True),
+                            Claim("sums are one", check="claims:check_sums")),
+                ),))
+        """,
+    )
+    offer = catalogue.current().find("looked").offer
+    figures.record(offer, offer.entry.claims[0], zoo.Measurement("57% of heads", False, "SmolLM2"), tmp_path)
+    page = real_models.page([offer], tmp_path)
+    link = "[looked](../model_cards/real/looked.md)"
+    assert page.endswith(
+        f"| {link} | heads \\| sink | 30% | 57% of heads (SmolLM2) | not reproduced |\n"
+        f"| {link} | heads copy | all | not measured yet | not recorded |\n"
+    )
+    assert "sums are one" not in page
+    assert "## real" in page

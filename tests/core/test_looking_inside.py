@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import zoo
+from zoo.bridges.transformers import progress
 from zoo.bridges.transformers.attending import attending, only_where
 from zoo.bridges.transformers.circuits import head_weights
 from zoo.bridges.transformers.decomposition import decompose
@@ -648,3 +649,27 @@ def test_unknown_families_and_heads_are_named():
     state = torch.random.get_rng_state()
     tiny_model("gpt2")
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_who_waits_long_is_told_how_far_it_is_and_who_does_not_is_left_alone(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    log = progress.patient()
+    for second in (1.0, 4.9, 5.1, 6.0, 10.5):
+        now[0] = second
+        log(f"{second} done")
+    assert capsys.readouterr().err == "zoo: 5.1 done, 5 s\nzoo: 10.5 done, 10 s\n"
+    lines: list[str] = []
+    assert progress.patient(lines.append) == lines.append
+
+
+def test_batches_count_texts_and_refuse_none_and_what_has_no_tokens():
+    model = tiny_model("gpt2")
+    lines: list[str] = []
+    found = list(batches(model, ["w3 w4"] * 5, tiny_tokenizer(), batch_size=2, log=lines.append))
+    assert [len(each["input_ids"]) for each in found] == [2, 2, 1]
+    assert lines == ["2 texts", "4 texts", "5 texts"]
+    with pytest.raises(zoo.InputError, match="no texts"):
+        list(batches(model, []))
+    with pytest.raises(zoo.InputError, match="need token ids"):
+        list(batches(model, {"inputs_embeds": torch.zeros(1, 2, 32)}, ids=True))

@@ -6,12 +6,15 @@ import torch
 import zoo
 from zoo.bridges.transformers.maps import attention_maps
 from zoo.bridges.transformers.tiny import tiny_model
+from zoo.evidence.measuring import PeakMemory
+from zoo_interpret.adaptive_long_context_heads import skipping
 from zoo_interpret.adaptive_long_context_heads.calibration import calibrated_moments, moments_of
 from zoo_interpret.adaptive_long_context_heads.claims import planted_mixture
 from zoo_interpret.adaptive_long_context_heads.config import AdaptiveLongContextHeadsConfig
 from zoo_interpret.adaptive_long_context_heads.masses import local_moments, masses, normality, windows
 from zoo_interpret.adaptive_long_context_heads.method import AdaptiveLongContextHeads
 from zoo_interpret.adaptive_long_context_heads.results import errors
+from zoo_interpret.adaptive_long_context_heads.skipping import skipping_attention
 
 IDS = torch.randint(3, 90, (2, 30), generator=torch.Generator().manual_seed(0))
 
@@ -170,3 +173,69 @@ def test_what_cannot_be_done_is_named():
     found = method().decide(model, IDS)
     with method().attach(model, found), pytest.raises(zoo.InputError, match="decisions of shape"):
         model(IDS[:, :9])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gpt-neox"])
+def test_skipping_computes_what_cutting_weights_computes(family):
+    model = tiny_model(family)
+    with torch.no_grad():
+        whole = model(IDS).logits
+        for decisions in (method(tau=0.5).decide(model, IDS), torch.rand(2, 2, 4, 30) < 0.5, None):
+            found = []
+            for skip in (False, True):
+                with method(tau=0.5, skip=skip).attach(model, decisions):
+                    found.append(model(IDS).logits)
+            torch.testing.assert_close(found[0], found[1], atol=1e-5, rtol=1e-4)
+            assert not torch.allclose(found[1], whole, atol=1e-5)
+        assert torch.equal(model(IDS).logits, whole)
+        # With a cache, a token at a time.
+        with method(tau=0.5, skip=True).attach(model):
+            options = {"max_new_tokens": 4, "do_sample": False}
+            made = [model.generate(IDS[:1], use_cache=cache, **options) for cache in (True, False)]
+    # Recent keys of the cache are those of the whole run.
+    assert torch.equal(*made)
+
+
+def test_decisions_of_skipping_are_those_of_masses_whatever_the_blocks(monkeypatch):
+    config = AdaptiveLongContextHeadsConfig(sink=3, local=6, tau=0.55)
+    generator = torch.Generator().manual_seed(4)
+    query = 2 * torch.randn(2, 4, 50, 8, generator=generator)
+    key, value = torch.randn(2, 2, 2, 60, 8, generator=generator)
+    found = masses(query, key, config, scale=0.35)
+    output, local = skipping_attention(query, key, value, config, scale=0.35)
+    assert torch.equal(local, found.share_estimate >= 0.55)
+    assert 0.1 < float(local.float().mean()) < 0.9
+    monkeypatch.setattr(skipping, "BLOCK", 7)
+    again, same = skipping_attention(query, key, value, config, scale=0.35)
+    assert torch.equal(local, same)
+    torch.testing.assert_close(output, again)
+    moments = moments_of(torch.randn(2, 100, 8, dtype=torch.float64, generator=generator))
+    _, calibrated = skipping_attention(query, key, value, config, scale=0.35, moments=moments)
+    assert torch.equal(calibrated, masses(query, key, config, scale=0.35, moments=moments).share_estimate >= 0.55)
+
+
+def test_local_heads_take_memory_for_their_windows_alone():
+    config = AdaptiveLongContextHeadsConfig(sink=4, local=32)
+    peaks = []
+    for length in (512, 2048):
+        query = torch.randn(1, 2, length, 8)
+        with PeakMemory() as memory:
+            skipping_attention(query, query, query, config, scale=0.3, local=torch.ones(1, 2, length, dtype=torch.bool))
+        peaks.append(memory.peak)
+    # A matrix of queries and keys would be 16 times as large.
+    assert peaks[1] < 4.2 * peaks[0]
+
+
+def test_what_cannot_be_skipped_is_named():
+    model = tiny_model("llama")
+    mask = torch.ones_like(IDS)
+    mask[0, -4:] = 0
+    with pytest.raises(zoo.InputError, match="without padding"), method(skip=True).attach(model):
+        model(IDS, attention_mask=mask)
+    with pytest.raises(zoo.InputError, match="needs decisions="), method("oracle", skip=True).attach(model):
+        pass
+    wrong = method(skip=True).attach(model, torch.ones(1, 2, 4, 30))
+    with pytest.raises(zoo.InputError, match="decisions of shape"), wrong:
+        model(IDS)
+    with pytest.raises(zoo.InputError, match="moments of 0 layers"), method(skip=True).attach(model, moments=[]):
+        pass

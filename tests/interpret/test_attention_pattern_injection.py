@@ -275,3 +275,29 @@ def test_the_synthetic_task_and_its_training():
     assert losses[-1] < losses[0]
     assert noam(100, 100) == max(noam(step, 100) for step in range(1, 300))
     assert isinstance(SegmentationConfig().head_dim, int)
+
+
+@pytest.mark.parametrize("pals", [False, True])
+@pytest.mark.parametrize("task", ["summary", "segmentation"])
+def test_what_stands_in_padding_changes_nothing_where_it_is_hidden(task, pals):
+    torch.manual_seed(0)
+    settings = {"pals": pals, "pal_dim": 16} if pals else {}
+    encoder = PatternEncoder(config(hide_padding=True, **settings), task).eval()
+    for branch in encoder.pals:
+        torch.nn.init.normal_(branch.aug_dense2.weight)
+    ids = torch.tensor([[1, 5, 6, 7, 2, 1, 8, 9, 2, 0, 0, 0], [1, 5, 6, 7, 2, 1, 8, 9, 5, 6, 2, 0]])
+    mask = (ids != 0).long()
+    # Words that stand in the text too, and the beginnings and ends of sentences.
+    other = torch.where(mask == 1, ids, torch.tensor([5, 1, 2, 9, 1, 2, 5, 2, 1, 8, 2, 1]))
+    real = mask.bool()
+    with torch.no_grad():
+        first, second = (encoder(each, mask, need_weights=True) for each in (ids, other))
+        assert torch.equal(first.hidden[real], second.hidden[real])
+        assert float(first.attention.movedim(-1, 1)[~real].max()) == 0
+        torch.testing.assert_close(first.attention.sum(-1), torch.ones_like(first.attention[..., 0]))
+        # Without padding the option changes nothing.
+        plain = PatternEncoder(config(**settings), task).eval()
+        plain.load_state_dict(encoder.state_dict())
+        assert torch.equal(plain(ids[:, :9]).hidden, encoder(ids[:, :9]).hidden)
+        # By default, as in the authors' code, the last real token of a sentence looks at what stands behind it.
+        assert not torch.equal(plain(ids, mask).hidden[real], plain(other, mask).hidden[real])

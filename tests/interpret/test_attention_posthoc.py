@@ -119,7 +119,7 @@ def test_any_architecture_is_explained_and_batches_change_nothing(family, tmp_pa
     texts = ["w5 w6 w7 w5", "w8 w9", "w11 w12 w13"]
     lines: list[str] = []
     whole = probe(model, texts, tokenizer, batch_size=2, log=lines.append)
-    assert lines == ["2 documents", "3 documents"]
+    assert lines == ["2 texts", "3 texts"]
     for index, text in enumerate(texts):
         alone = probe(model, text, tokenizer)
         for name in whole.arrays():
@@ -154,7 +154,7 @@ def test_what_cannot_be_explained_is_named():
         AttentionPosthoc(PosthocConfig(samples=5))(**case)
     with pytest.raises(zoo.InputError, match="explained_class=4: there are 2 classes"):
         AttentionPosthoc(PosthocConfig(explained_class=4, mask_id=1))(**case)
-    with pytest.raises(zoo.InputError, match="no documents"):
+    with pytest.raises(zoo.InputError, match="no texts"):
         AttentionPosthoc(PosthocConfig())(case["model"], [])
     with pytest.raises(zoo.InputError, match="need token ids"):
         AttentionPosthoc(PosthocConfig())(case["model"], {"inputs_embeds": torch.zeros(1, 3, 32)})

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo.bridges.transformers.maps import Document
-from zoo.bridges.transformers.tiny import tiny_tokenizer
+from zoo.bridges.transformers.tiny import tiny_model, tiny_tokenizer
+from zoo_interpret.bert_look import statistics
+from zoo_interpret.bert_look.claims import peak_of_statistics
 from zoo_interpret.bert_look.config import BertLookConfig, DistanceProbeConfig, WordsProbeConfig
 from zoo_interpret.bert_look.coreference import (
     Mention,
@@ -233,3 +235,32 @@ def test_texts_and_a_model_with_fast_attention_are_analysed():
     assert lines == ["2 texts", "3 texts"]
     torch.testing.assert_close(whole.entropy, torch.stack([result.entropy for result in alone]).mean(0))
     torch.testing.assert_close(whole.averages["sep"], torch.stack([result.averages["sep"] for result in alone]).mean(0))
+
+
+def test_layer_by_layer_is_the_same_as_all_maps_together_and_needs_no_more_memory_for_more_texts():
+    case = example(BertLookConfig(1, 2, [3, 4]), 3)
+    case["inputs"]["attention_mask"][1, 9:] = 0
+    lean, whole = BertLook(BertLookConfig(1, 2, [3, 4], js=False)), BertLook(BertLookConfig(1, 2, [3, 4]))
+    first, second = lean(**case), whole(**case)
+    for name, table in second.averages.items():
+        torch.testing.assert_close(first.averages[name], table)
+    torch.testing.assert_close(first.entropy, second.entropy)
+    torch.testing.assert_close(first.entropy_cls, second.entropy_cls)
+    assert (first.documents, first.uniform_entropy) == (second.documents, second.uniform_entropy)
+    model = tiny_model("gpt2", n_layer=12)
+    few, many = (peak_of_statistics(model, count, 64) for count in (2, 12))
+    assert many <= 1.02 * few
+    # The maps of all layers of one text, which nothing holds.
+    assert many < 12 * 4 * 64**2 * 4
+    lines: list[str] = []
+    lean(case["model"], [{"input_ids": case["inputs"]["input_ids"]}] * 3, log=lines.append)
+    assert lines == ["3 texts", "6 texts", "9 texts"]
+    with pytest.raises(zoo.InputError, match="no texts"):
+        lean(case["model"], [])
+
+
+def test_distances_do_not_depend_on_how_many_rows_are_computed_at_a_time(monkeypatch):
+    table = maps(0, 2, 3, 40, 40)
+    whole = js_distances(table)
+    monkeypatch.setattr(statistics, "ROWS", 7)
+    torch.testing.assert_close(js_distances(table), whole, atol=1e-5, rtol=1e-5)

@@ -1,6 +1,6 @@
 from zoo.testing import suite
 
-LEAK = "as in the authors' code, a row that no key is left for sees everything, padding too"
+LEAK = "as in the authors' code a row that no key is left for sees everything, padding too; hide_padding=True mends it"
 EMPTY = "transformers' own classes cannot reshape a batch of no examples"
 FLOAT32 = "transformers' norms compute in float32, too coarse for second differences"
 

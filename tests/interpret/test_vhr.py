@@ -94,7 +94,7 @@ def test_padding_changes_nothing_and_batches_are_streamed():
     }
     lines: list[str] = []
     together, alone = probe()(model, batch), probe()(model, [first, second], log=lines.append)
-    assert lines == ["1 documents", "2 documents"]
+    assert lines == ["1 text", "2 texts"]
     torch.testing.assert_close(together.vhd, alone.vhd, atol=1e-5, rtol=1e-3)
     torch.testing.assert_close(together.t_vhd[0, gap:], alone.t_vhd[0, : len(ids[0]) - gap], atol=1e-5, rtol=1e-3)
     with torch.no_grad(), vhr().attach(model) as attached:
@@ -183,5 +183,5 @@ def test_the_model_comes_back_and_what_cannot_be_done_is_named():
         pass
     with pytest.raises(zoo.InputError, match="GPT2LMHeadModel has no image"), vhr().attach(tiny_model("gpt2")):
         pass
-    with pytest.raises(zoo.InputError, match="no documents"):
+    with pytest.raises(zoo.InputError, match="no texts"):
         probe()(model, [])

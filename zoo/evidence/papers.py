@@ -12,7 +12,7 @@ from zoo import catalogue
 from zoo.about import file_below, file_of
 from zoo.catalogue import Offer
 from zoo.discovery import Plugin
-from zoo.evidence import programs
+from zoo.evidence import programs, real_models
 from zoo.facts import Paper
 
 TABLE = Path("docs") / "papers.md"
@@ -38,7 +38,7 @@ def offers_below(root: Path) -> list[Offer]:
 
 
 def write(root: Path, *, check: bool = False) -> list[Path]:
-    """Render the table, the README's count and the page of programs; with ``check`` only compare.
+    """Render the table, the README's count, the pages of programs and of real models; with ``check`` only compare.
 
     Returns:
         The files that were missing or differed.
@@ -49,6 +49,7 @@ def write(root: Path, *, check: bool = False) -> list[Path]:
         TABLE: table(plugins, root),
         README: _readme(root / README, plugins),
         programs.PAGE: programs.page(offers_below(root), root / CARDS),
+        real_models.PAGE: real_models.page(offers_below(root), root / CARDS),
     }
     for name, text in pages.items():
         path = root / name

@@ -46,12 +46,17 @@ Projections = Callable[[Site, Tensor, Tensor, Tensor], "tuple[Tensor, Tensor, Te
 Weights = Callable[[Site, Tensor], "Tensor | None"]
 """(site, weights (batch, heads, queries, keys))."""
 
+Mixing = Callable[[Site, Tensor, Tensor, Tensor, "Tensor | None"], "Tensor | None"]
+"""(site, query, key, value, mask) to the output (batch, heads, queries, head_dim); the mask is the model's own, of any
+kind, or None."""
+
 
 @dataclass(frozen=True)
 class _Watch:
     site: Site
     projections: Projections | None
     weights: Weights | None
+    mixing: Mixing | None = None
 
 
 # Who looks at an attention module, the first to come first.
@@ -65,6 +70,7 @@ def attending(
     sites: Iterable[Site] | None = None,
     projections: Projections | None = None,
     weights: Weights | None = None,
+    mixing: Mixing | None = None,
 ) -> Iterator[None]:
     """Let functions see, and replace, what flows through attention layers within the context.
 
@@ -76,6 +82,8 @@ def attending(
         projections: sees (site, query, key, value) of every call, with rotary positions and cached keys; what it
             returns is used instead. On its own it leaves the model's fast attention in place.
         weights: sees (site, weights) of every call; what it returns mixes the values instead.
+        mixing: computes (site, query, key, value, mask) in place of the model's attention, unless it returns None; not
+            where somebody looks at the layer's weights.
 
     Raises:
         InputError: an attention layer that cannot be stepped into; the message names the architecture.
@@ -83,7 +91,7 @@ def attending(
     chosen = find_sites(model) if sites is None else list(sites)
     with ExitStack() as stack:
         for site in chosen:
-            stack.enter_context(_watching(site, projections, weights))
+            stack.enter_context(_watching(site, projections, weights, mixing))
         if any(_dispatches(site.module) for site in chosen):
             stack.enter_context(_implementation(model))
         yield
@@ -99,7 +107,9 @@ def _attends(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _watching(site: Site, projections: Projections | None, weights: Weights | None) -> Iterator[None]:
+def _watching(
+    site: Site, projections: Projections | None, weights: Weights | None, mixing: Mixing | None
+) -> Iterator[None]:
     module = site.module
     own = _attends(module)
     if not can_be_attended(site):
@@ -108,7 +118,7 @@ def _watching(site: Site, projections: Projections | None, weights: Weights | No
             "take a model whose architecture dispatches its attention, or a zoo layer that has attend()"
         )
     watches = _WATCHES.setdefault(module, [])
-    watch = _Watch(site, projections, weights)
+    watch = _Watch(site, projections, weights, mixing)
     before = vars(module).get("attend")
     if own and not watches:
         module.attend = partial(_attend_in_zoo, module, module.attend)
@@ -134,6 +144,9 @@ def _attend_in_zoo(
     """``ProjectedAttention.attend`` with those who look on."""
     watches = _WATCHES[module]
     query, key, value = _projections(watches, query, key, value)
+    mixed = _mixed(watches, query, key, value, attn_mask)
+    if mixed is not None:
+        return mixed
 
     def mechanism(value: Tensor) -> Tensor:
         return attend(query, key, value, attn_mask)
@@ -149,6 +162,17 @@ def _projections(watches: list[_Watch], query: Tensor, key: Tensor, value: Tenso
         changed = watch.projections(watch.site, *found) if watch.projections else None
         found = found if changed is None else changed
     return found
+
+
+def _mixed(watches: list[_Watch], query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor | None:
+    """The output of who computes it in the layer's place; None where nobody does, or weights are looked at too."""
+    if any(watch.weights for watch in watches):
+        return None
+    for watch in watches:
+        found = watch.mixing(watch.site, query, key, value, attn_mask) if watch.mixing else None
+        if found is not None:
+            return found
+    return None
 
 
 def _changed(watches: list[_Watch], weights: Tensor) -> Tensor:
@@ -248,6 +272,9 @@ def _softmax(
     """Softmax attention with those who look on: eager where weights are wanted or nothing is faster."""
     watches = _WATCHES.get(module, [])
     query, key, value = _projections(watches, query, key, value)
+    mixed = _mixed(watches, query, key, value, attention_mask)
+    if mixed is not None:
+        return mixed.transpose(1, 2).contiguous(), None
     function = fast if fast is not None and not any(watch.weights for watch in watches) else _eager(module)
     if function is None:
         raise InputError(f"{type(module).__name__} dispatches its attention, but has no eager function")
@@ -272,6 +299,9 @@ def _mechanism(
     """A registered attention that is not softmax attention, with those who look on."""
     watches = _WATCHES.get(module, [])
     query, key, value = _projections(watches, query, key, value)
+    mixed = _mixed(watches, query, key, value, attention_mask)
+    if mixed is not None:
+        return mixed.transpose(1, 2).contiguous(), None
 
     def mechanism(value: Tensor) -> Tensor:
         return function(module, query, key, value, attention_mask, **options)[0].transpose(1, 2)

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs, as_inputs, batches, real_tokens
+from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group, Site, find_sites, in_order, require_equal_heads
 from zoo.errors import InputError
 
@@ -96,7 +97,7 @@ def mean_head_outputs(
     *,
     group: Group | None = None,
     batch_size: int = 8,
-    log: Callable[[str], object] = lambda line: None,
+    log: Log | None = None,
 ) -> Tensor:
     """Mean output of every head over real tokens: (layers, heads, head_dim), what mean ablation puts in its place.
 
@@ -109,7 +110,7 @@ def mean_head_outputs(
     require_equal_heads(sites)
     totals: dict[str, Tensor] = {}
     tokens = 0
-    for arguments in batches(model, inputs, tokenizer, batch_size=batch_size):
+    for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, log=log):
         real = real_tokens(arguments)
 
         def add(site: Site, outputs: Tensor, real: Tensor | None = real) -> None:
@@ -120,7 +121,6 @@ def mean_head_outputs(
             model(**arguments)
         length = next(value for value in arguments.values() if isinstance(value, Tensor))
         tokens += int(real.sum()) if real is not None else length.shape[0] * length.shape[1]
-        log(f"{tokens} tokens")
     if not tokens:
         raise InputError("no tokens to take the mean of")
     return torch.stack([totals[site.name] / tokens for site in sites])

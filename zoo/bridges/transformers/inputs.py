@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.errors import InputError
 
 Inputs = Mapping[str, Any] | Tensor | str | Sequence[str]
@@ -86,16 +87,41 @@ def _padded(rows: list[list[int]], filler: int) -> dict[str, Any]:
 
 
 def batches(
-    model: nn.Module, inputs: Inputs | Iterable[Mapping[str, Any]], tokenizer: Any = None, *, batch_size: int = 8
+    model: nn.Module,
+    inputs: Inputs | Iterable[Mapping[str, Any]],
+    tokenizer: Any = None,
+    *,
+    batch_size: int = 8,
+    ids: bool = False,
+    log: Log | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Inputs, some at a time.
+    """Inputs, some at a time: the loop of every probe that goes through texts.
 
     Args:
         model, tokenizer: see ``as_inputs``.
         inputs: texts, which are cut into batches; or anything that ``as_inputs`` takes, which is one batch; or an
             iterable of such batches.
         batch_size: texts of a batch.
+        ids: whether every batch must have ``input_ids``.
+        log: takes a line when a batch is done, how many examples there were so far; see ``progress``.
+
+    Raises:
+        InputError: no batch at all, or one without token ids where they are needed.
     """
+    log, count = patient(log), 0
+    for arguments in _cut(model, inputs, tokenizer, batch_size):
+        if ids and "input_ids" not in arguments:
+            raise InputError('probes of tokens need token ids: give texts, a tensor of integers, or "input_ids"')
+        yield arguments
+        count += next((len(value) for value in arguments.values() if isinstance(value, Tensor) and value.ndim), 1)
+        log(f"{count} {'text' if count == 1 else 'texts'}")
+    if not count:
+        raise InputError("no texts: at least one is needed")
+
+
+def _cut(
+    model: nn.Module, inputs: Inputs | Iterable[Mapping[str, Any]], tokenizer: Any, batch_size: int
+) -> Iterator[dict[str, Any]]:
     if isinstance(inputs, str | Tensor | Mapping):
         yield as_inputs(model, inputs, tokenizer)
     elif isinstance(inputs, Sequence) and inputs and isinstance(inputs[0], str):

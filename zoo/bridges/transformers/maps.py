@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.attending import attending, can_be_attended
 from zoo.bridges.transformers.inputs import Inputs, as_inputs, batches, real_tokens
+from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group, Site, find_sites, in_order, projected
 from zoo.errors import InputError
 
@@ -114,7 +115,7 @@ def documents(
     group: Group | None = None,
     layers: Collection[int] | None = None,
     batch_size: int = 1,
-    log: Callable[[str], object] = lambda line: None,
+    log: Log | None = None,
 ) -> Iterator[Document]:
     """Attention maps text after text; those of one batch are held at a time.
 
@@ -123,20 +124,24 @@ def documents(
         inputs, tokenizer, batch_size: see ``inputs.batches``; with ``input_ids``. Short texts are quicker in batches.
         log: takes a line per batch.
     """
-    count = 0
-    for arguments in batches(model, inputs, tokenizer, batch_size=batch_size):
-        if "input_ids" not in arguments:
-            raise InputError('documents need token ids: texts, a tensor of integers, or "input_ids"')
+    for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
         stacked = torch.stack(attention_maps(model, arguments, group=group, layers=layers), 1).cpu()
-        if stacked.shape[-1] != arguments["input_ids"].shape[1]:
-            raise InputError(f'maps of {stacked.shape[-1]} keys are not of the input ids; choose group="E"')
+        require_maps_of(arguments["input_ids"], stacked)
         stacked = stacked.to(torch.promote_types(stacked.dtype, torch.float32))
         ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
         for row in range(len(ids)):
             kept = torch.ones_like(ids[row], dtype=torch.bool) if real is None else real[row].cpu()
             yield Document(ids[row][kept], stacked[row][..., kept, :][..., kept])
-        count += len(ids)
-        log(f"{count} texts")
+
+
+def require_maps_of(ids: Tensor, maps: Tensor) -> None:
+    """Refuse maps (..., keys) whose keys are not the tokens (batch, length).
+
+    Raises:
+        InputError: they are another sequence's, as in a decoder's cross-attention.
+    """
+    if maps.shape[-1] != ids.shape[1]:
+        raise InputError(f'maps of {maps.shape[-1]} keys are not of the input ids; choose group="E"')
 
 
 def queries_keys_values(

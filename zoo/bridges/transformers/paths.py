@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from zoo.bridges.transformers.attending import attending
 from zoo.bridges.transformers.heads import Place, at_heads, at_positions, head_outputs, patching
 from zoo.bridges.transformers.inputs import Inputs, as_inputs, logits_of
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.sites import Site, feed_forward_output, find_blocks, find_sites, require_equal_heads
 from zoo.bridges.transformers.streams import at_streams
 from zoo.errors import InputError
@@ -100,7 +101,7 @@ def activation_effects(
     metric: Metric,
     position: int | Tensor = -1,
     senders: Sequence[Place] | None = None,
-    log: Callable[[str], object] = lambda line: None,
+    log: Log | None = None,
 ) -> Effects:
     """Total effects: each head's output replaced by the corrupted run's, everything after it computed again.
 
@@ -128,7 +129,7 @@ def path_effects(
     position: int | Tensor = -1,
     freeze_feed_forward: bool = False,
     senders: Sequence[Place] | None = None,
-    log: Callable[[str], object] = lambda line: None,
+    log: Log | None = None,
 ) -> Effects:
     """Effects of the direct paths from heads to receivers; see the module's text.
 
@@ -204,15 +205,13 @@ class _Runs:
             if not 0 <= receiver.head < heads:
                 raise InputError(f"no receiver {receiver}: {len(self.sites)} layers, {heads} heads of that component")
 
-    def effects(
-        self, senders: Sequence[Place] | None, patched: Callable[[Place], Tensor], log: Callable[[str], object]
-    ) -> Effects:
+    def effects(self, senders: Sequence[Place] | None, patched: Callable[[Place], Tensor], log: Log | None) -> Effects:
         clean, corrupt = float(self.measure(self.clean)), float(self.measure(self.corrupt))
         if corrupt == clean:
             raise InputError(
                 "the metric is the same for the clean and the corrupted input: there is no effect to share out"
             )
-        table = torch.zeros(len(self.sites), self.heads)
+        table, log = torch.zeros(len(self.sites), self.heads), patient(log)
         for layer, head in self.places() if senders is None else senders:
             table[layer, head] = (float(patched((layer, head))) - clean) / (corrupt - clean)
             log(f"layer {layer} head {head}: {float(table[layer, head]):+.3f}")

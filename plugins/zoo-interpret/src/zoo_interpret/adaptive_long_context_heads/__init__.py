@@ -16,6 +16,7 @@ The moments come from the window's own recent keys, or from calibration keys of 
 empty a head is local. Local pairs of head and query attend to W alone; the others to everything.
 
 Read in this order: ``config``; ``masses`` (windows, shares, moments, estimates, of one layer); ``calibration``
-(moments of other prompts, and static labels); ``method`` (decide, and run the model with the decisions); ``results``;
-``claims``; ``conversion`` (recordings).
+(moments of other prompts, and static labels); ``skipping`` (attention that reads the bulk only where it is needed);
+``method`` (decide, and run the model with the decisions); ``results``; ``claims``; ``pictures``; ``conversion``
+(recordings).
 """

@@ -13,12 +13,14 @@ from torch.nn import functional
 from zoo import Measurement
 from zoo.bridges.transformers.packaged import packaged_model
 from zoo.bridges.transformers.tiny import tiny_model
+from zoo.evidence.measuring import quickest
 from zoo.targets import require
 from zoo_interpret.adaptive_long_context_heads.calibration import moments_of
 from zoo_interpret.adaptive_long_context_heads.config import AdaptiveLongContextHeadsConfig
 from zoo_interpret.adaptive_long_context_heads.masses import masses, windows
 from zoo_interpret.adaptive_long_context_heads.method import AdaptiveLongContextHeads
 from zoo_interpret.adaptive_long_context_heads.results import errors
+from zoo_interpret.adaptive_long_context_heads.skipping import skipping_attention
 
 
 def check_gaussian_keys() -> Measurement:
@@ -66,6 +68,39 @@ def check_cost() -> Measurement:
         "to sum exactly",
         ratios["decision"] < 2 and ratios["exact"] > 2 * ratios["decision"],
         "precomputed moments, one query, a window of 272 keys",
+    )
+
+
+def check_skipping() -> Measurement:
+    """CPU seconds of a token's attention to 65,536 keys, fused and dense, and with QAdA that skips."""
+    config, generator = AdaptiveLongContextHeadsConfig(), torch.Generator().manual_seed(0)
+    heads, groups, keys, dim = 8, 2, 65_536, 64
+    key, value = torch.randn(2, 1, groups, keys, dim, generator=generator)
+    key[:, :, :4] = 0
+    key[:, :, :4, 0] = 30.0
+    moments = moments_of(key[0, :, config.sink :].double())
+    times, worst = {}, 0.0
+    for far in (0, 2, 8):
+        query = 0.3 * torch.randn(1, heads, 1, dim, generator=generator)
+        # Local heads look at the first tokens, the others turn away from them.
+        query[..., 0] = torch.where(torch.arange(heads) < far, -6.0, 6.0)[None, :, None]
+
+        def dense(query: Tensor = query) -> Tensor:
+            return functional.scaled_dot_product_attention(query, key, value, enable_gqa=True)
+
+        def skipping(query: Tensor = query) -> tuple[Tensor, Tensor]:
+            return skipping_attention(query, key, value, config, scale=dim**-0.5, moments=moments)
+
+        output, local = skipping()
+        if int((~local).sum()) != far:
+            return Measurement(f"{int((~local).sum())} heads read everything, {far} have to", False)
+        worst = max(worst, float((output - dense()).abs().max()))
+        times[far] = quickest(dense, 5) / quickest(skipping, 5)
+    return Measurement(
+        f"{times[0]:.0f} times as fast as fused dense attention with all of {heads} heads local, {times[2]:.1f} times "
+        f"with two that read everything, {times[8]:.1f} times with all; outputs differ by {worst:.1e} at most",
+        times[0] > 5 and times[2] > 1.5 and worst < 1e-3,
+        f"one token, {keys:,} keys, windows of {config.sink} + {config.local}, precomputed moments, planted sinks",
     )
 
 

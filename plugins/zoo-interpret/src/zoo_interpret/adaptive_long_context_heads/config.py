@@ -21,4 +21,7 @@ class AdaptiveLongContextHeadsConfig:
     tau: float = zoo.field(0.6, "share from which QAdA calls a head local; 0: always, above 1: never", minimum=0.0)
     tau_oracle: float = zoo.field(0.6, "the oracle's share", minimum=0.0)
     tau_static: float = zoo.field(0.6, "mean share from which a head's static label is local", minimum=0.0)
+    skip: bool = zoo.field(
+        False, "whether what windows leave out is not computed at all; prompts without padding, QAdA or given decisions"
+    )
     first_query: int = zoo.field(0, "queries before it attend to everything", unit="tokens", minimum=0)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.bridges.transformers.attending import attending
+from zoo.bridges.transformers.attending import Mixing, attending
 from zoo.bridges.transformers.inputs import Inputs, as_inputs, real_tokens
 from zoo.bridges.transformers.sites import Site, find_sites, require_equal_heads
 from zoo.bridges.transformers.tiny import tiny_model
@@ -18,6 +18,7 @@ from zoo.errors import InputError
 from zoo_interpret.adaptive_long_context_heads.config import AdaptiveLongContextHeadsConfig
 from zoo_interpret.adaptive_long_context_heads.masses import Masses, Moments, masses, windows
 from zoo_interpret.adaptive_long_context_heads.results import Decisions
+from zoo_interpret.adaptive_long_context_heads.skipping import skipping_attention
 
 
 class AdaptiveLongContextHeads:
@@ -100,28 +101,47 @@ class AdaptiveLongContextHeads:
         return local & ~early
 
     @contextmanager
-    def attach(self, model: nn.Module, decisions: Decisions | Tensor | None = None) -> Iterator[None]:
+    def attach(
+        self,
+        model: nn.Module,
+        decisions: Decisions | Tensor | None = None,
+        *,
+        moments: Sequence[Moments] | None = None,
+    ) -> Iterator[None]:
         """Run the model with windows within the context; afterwards it is as before.
 
         Args:
             model: see ``decide``.
             decisions: of the same inputs, or (batch, layers, heads, queries), 1 where local. Without any each layer
                 decides as it runs, from what the layers before it gave: QAdA and the oracle alone can.
+            moments: per layer, of calibration keys, for layers that decide as they run; of recent keys by default.
 
         Raises:
-            InputError: no decisions for static labels, or decisions of another shape.
+            InputError: no decisions for static labels, decisions of another shape, moments of other layers, or
+                ``skip`` for an oracle that has to see everything; in a run with ``skip``, padding.
         """
         sites = _causal(model)
         config = self.config
         if decisions is None and config.criterion == "static":
             raise InputError("static labels come from a calibration run: give decisions=method.decide(model, inputs)")
+        if moments is not None and len(moments) != len(sites):
+            raise InputError(f"moments of {len(moments)} layers; the model has {len(sites)}")
         local = decisions.local if isinstance(decisions, Decisions) else decisions
+        if config.skip:
+            if local is None and config.criterion != "qada":
+                raise InputError(
+                    f"criterion={config.criterion!r} with skip=True needs decisions=: it sees all keys to decide"
+                )
+            with attending(model, sites=sites, mixing=self._skipping(sites, local, moments)):
+                yield
+            return
         layers = {site.name: layer for layer, site in enumerate(sites)}
         seen: dict[str, Tensor] = {}
 
         def decide(site: Site, query: Tensor, key: Tensor, value: Tensor) -> None:
             if local is None:
-                found = masses(query, key, config, scale=_scale(site))
+                own = None if moments is None else moments[layers[site.name]]
+                found = masses(query, key, config, scale=_scale(site), moments=own)
                 parts = {"share": found.share, "share_estimate": found.share_estimate}
                 stacked = {name: part[:, None] for name, part in parts.items()}
                 bulk = found.log_bulk[:, 0] > -1e29
@@ -143,6 +163,25 @@ class AdaptiveLongContextHeads:
         with attending(model, sites=sites, projections=decide, weights=cut):
             yield
 
+    def _skipping(self, sites: list[Site], local: Tensor | None, moments: Sequence[Moments] | None) -> Mixing:
+        """Attention that leaves out what windows do, layer by layer."""
+        layers = {site.name: layer for layer, site in enumerate(sites)}
+
+        def mix(site: Site, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+            if mask is not None and not bool(_sees_everything(mask[..., -1, :])):
+                raise InputError("skip=True takes prompts without padding: give them one by one, or of one length")
+            layer = layers[site.name]
+            chosen = None if local is None else local[:, layer].to(query.device).bool()
+            if chosen is not None and tuple(chosen.shape) != tuple(query.shape[:3]):
+                raise InputError(
+                    f"decisions of shape {tuple(chosen.shape)} for queries of {tuple(query.shape[:3])} "
+                    "(batch, heads, queries)"
+                )
+            own = None if moments is None else moments[layer]
+            return skipping_attention(query, key, value, self.config, scale=_scale(site), moments=own, local=chosen)[0]
+
+        return mix
+
 
 def _causal(model: nn.Module) -> list[Site]:
     sites = find_sites(model)
@@ -151,6 +190,11 @@ def _causal(model: nn.Module) -> list[Site]:
     if wrong:
         raise InputError(f"{type(model).__name__} has attention of the groups {wrong}; windows are of causal decoders")
     return sites
+
+
+def _sees_everything(mask: Tensor) -> Tensor:
+    """Whether a mask, boolean or added to scores, hides nothing."""
+    return mask.all() if mask.dtype == torch.bool else (mask > -1).all()
 
 
 def _scale(site: Site) -> float:

@@ -19,5 +19,5 @@ difference of both.
 
 Read in this order: ``classes`` (the 41 records), ``terms`` (methods and benchmarks), ``tree`` (all of it as a tree,
 which is the entry), ``config``, ``scores`` (the probe), ``replacement`` (ablations as a method, and effects),
-``probing`` (classifiers on heads, function vectors), ``claims``, ``conversion`` (recordings).
+``probing`` (classifiers on heads, function vectors), ``claims``, ``pictures``, ``conversion`` (recordings).
 """

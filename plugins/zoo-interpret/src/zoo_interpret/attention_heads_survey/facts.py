@@ -29,6 +29,7 @@ PAPER = Paper(
             tags=("survey", "interpretability"),
             build="tree:taxonomy",
             config="config:TaxonomyConfig",
+            picture="pictures:stages",
             claims=(
                 Claim(
                     "every class of heads belongs to one of four stages and one group of functions",
@@ -53,6 +54,7 @@ PAPER = Paper(
             build="scores:HeadScorer",
             config="config:HeadScoresConfig",
             example="scores:example",
+            picture="pictures:scores",
             presets={"tiny": {"repeat_length": 10, "prompts": 2, "copy_tokens": 0}},
             claims=(
                 Claim(
@@ -77,6 +79,7 @@ PAPER = Paper(
             build="replacement:HeadReplacement",
             config="config:HeadReplacementConfig",
             example="replacement:example",
+            picture="pictures:replacement",
             presets={"zero": {}, "mean": {"how": "mean"}, "patch": {"how": "patch"}},
             claims=(
                 Claim(

@@ -21,5 +21,5 @@ attention(W_d x)), where a is the layer's attention after its norm, x the layer'
 Read in this order: ``config``; ``patterns``; ``attention`` (heads with patterns), ``pals``; ``encoder`` (the BERT),
 ``networks`` (the two tasks); ``injection`` (into models of transformers); ``relevance`` (which patterns matter),
 ``metrics`` (ROUGE, P_k), ``synthetic`` (a task that patterns solve); ``training``; ``conversion`` (checkpoints,
-recordings); ``claims``.
+recordings); ``claims``; ``pictures``.
 """

@@ -11,7 +11,13 @@ HIDDEN = -10000.0
 
 
 def patterned_weights(
-    query: Tensor, key: Tensor, patterns: Tensor, synthesized: Tensor, padding: Tensor | None
+    query: Tensor,
+    key: Tensor,
+    patterns: Tensor,
+    synthesized: Tensor,
+    padding: Tensor | None,
+    *,
+    hide_padding: bool = False,
 ) -> Tensor:
     """Weights (batch, heads, T, T).
 
@@ -20,10 +26,15 @@ def patterned_weights(
         patterns: (batch, heads, T, T) boolean.
         synthesized: (heads,) boolean, whose scores are replaced by the pattern.
         padding: (batch, T), 1 for real tokens; None for no padding.
+        hide_padding: whether padding is hidden from every row; one without an allowed key sees all real ones.
 
-    In the authors' order: a pattern's -10000 takes the place of padding's, so that a row without an allowed key has the
-    same -10000 everywhere: it sees all keys, padding too.
+    In the authors' order, the default: a pattern's -10000 takes the place of padding's, so that a row without an
+    allowed key has the same -10000 everywhere: it sees all keys, padding too.
     """
+    if hide_padding and padding is not None:
+        real = padding[:, None, None].bool()
+        patterns = patterns & real
+        patterns = torch.where(patterns.any(-1, keepdim=True), patterns, real)
     scores = query @ key.mT
     scores = torch.where(synthesized[None, :, None, None], patterns.to(scores.dtype), scores)
     allowed = scores.new_zeros(len(scores), 1, 1, scores.shape[-1])
@@ -47,9 +58,11 @@ class PatternedSelfAttention(nn.Module):
 
     synthesized: Tensor
 
-    def __init__(self, dim: int, num_heads: int, synthesized: Tensor, dropout: float) -> None:
+    def __init__(
+        self, dim: int, num_heads: int, synthesized: Tensor, dropout: float, *, hide_padding: bool = False
+    ) -> None:
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.hide_padding = num_heads, hide_padding
         self.query, self.key, self.value = (nn.Linear(dim, dim) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("synthesized", synthesized, persistent=False)
@@ -63,6 +76,6 @@ class PatternedSelfAttention(nn.Module):
             padding: (batch, T), 1 for real tokens.
         """
         query, key, value = (split_heads(layer(x), self.num_heads) for layer in (self.query, self.key, self.value))
-        weights = patterned_weights(query, key, patterns, self.synthesized, padding)
+        weights = patterned_weights(query, key, patterns, self.synthesized, padding, hide_padding=self.hide_padding)
         mixed = self.dropout(weights) @ value
         return mixed.transpose(1, 2).flatten(2), weights

@@ -158,7 +158,7 @@ TEXTS = (
 )
 
 
-def _sentence_by_sentence(text: str, tokenizer: Any) -> dict[str, torch.Tensor]:
+def sentence_by_sentence(text: str, tokenizer: Any) -> dict[str, torch.Tensor]:
     """Ids with [CLS] and [SEP] around every sentence, as summaries are made of."""
     ids = [index for sentence in text.split(". ") for index in tokenizer(sentence)["input_ids"]]
     return {"input_ids": torch.tensor([ids])}
@@ -167,7 +167,7 @@ def _sentence_by_sentence(text: str, tokenizer: Any) -> dict[str, torch.Tensor]:
 def check_patterns_in_a_trained_encoder() -> Measurement:
     """Heads of all-MiniLM-L6-v2 whose attention lies on a pattern more than that of all other heads."""
     model, tokenizer = packaged_model("minilm")
-    inputs = [_sentence_by_sentence(text, tokenizer) for text in TEXTS]
+    inputs = [sentence_by_sentence(text, tokenizer) for text in TEXTS]
     found = PatternRelevance(RelevanceConfig())(model, inputs)
     parts = []
     for index, name in enumerate(found.names):

@@ -31,6 +31,9 @@ class EncoderConfig:
     intra: str = zoo.field("mask", "how the intra-sentence (intra-context) pattern is injected", choices=MODES)
     positional: str = zoo.field("synthesize", "how the next and the previous token are injected", choices=MODES)
     reach: int = zoo.field(1, "tokens ahead or behind that positional heads may see", unit="tokens", minimum=1)
+    hide_padding: bool = zoo.field(
+        False, "whether padding is hidden from rows that no pattern allows anything; the authors' code shows it to them"
+    )
     pals: bool = zoo.field(False, "patterns in branches beside the layers, whose own heads have none")
     pal_dim: int = zoo.field(256, "width of the branches", unit="features", minimum=1)
     pal_heads: int = zoo.field(4, "heads of the branches, the first four with patterns", minimum=4)

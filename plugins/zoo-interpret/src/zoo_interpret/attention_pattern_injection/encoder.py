@@ -66,7 +66,9 @@ class Layer(nn.Module):
         synthesized = modes(config.num_heads, count, config.matching, config.intra, config.positional)
         self.attention = nn.ModuleDict(
             {
-                "self": PatternedSelfAttention(config.dim, config.num_heads, synthesized, config.dropout),
+                "self": PatternedSelfAttention(
+                    config.dim, config.num_heads, synthesized, config.dropout, hide_padding=config.hide_padding
+                ),
                 "output": Output(config.dim, config),
             }
         )
@@ -169,8 +171,12 @@ class PatternEncoder(nn.Module):
                 f"attention_mask of shape {tuple(attention_mask.shape)}; expected {tuple(input_ids.shape)}"
             )
         x = self.embeddings(input_ids, token_type_ids)
-        patterns, kept = self.patterns(input_ids), []
-        pal_patterns = self.pal_patterns(input_ids) if len(self.pals) else patterns
+        seen = input_ids
+        if self.config.hide_padding and attention_mask is not None:
+            # What stands in padding matches no word, and begins or ends no sentence.
+            seen = input_ids.masked_fill(attention_mask == 0, self.config.pad_id)
+        patterns, kept = self.patterns(seen), []
+        pal_patterns = self.pal_patterns(seen) if len(self.pals) else patterns
         layers: Any = self.encoder["layer"]
         for index, layer in enumerate(layers):
             branch = self.pals[index](x, pal_patterns, attention_mask) if len(self.pals) else None

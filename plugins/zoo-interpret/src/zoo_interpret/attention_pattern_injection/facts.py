@@ -29,8 +29,6 @@ PAPER = Paper(
     fidelity="reference",
     replay="conversion:replay",
     differences=(
-        "A row that may see nothing sees everything, padding too, as in the code, where a pattern's -10000 takes the "
-        "place of padding's.",
         "In the code synthesized heads 0 and 1 are registered wrongly where a pattern has several heads; here they are "
         "4j and 4j + 1.",
     ),
@@ -43,8 +41,13 @@ PAPER = Paper(
             build="networks:SummaryNetwork",
             config="config:EncoderConfig",
             example="networks:summary_example",
+            picture="pictures:patterns",
             paper_input="networks:summary_paper_input",
             convert="conversion:convert",
+            differences=(
+                "A row that may see nothing sees everything, padding too, as in the code, where a pattern's -10000 "
+                "takes the place of padding's; with hide_padding=True it sees all real tokens.",
+            ),
             ours=("Branches (PALs) begin with W_u = 0, so that training begins with the pretrained encoder.",),
             presets={
                 "6-layers-8-heads": SMALL,
@@ -99,8 +102,13 @@ PAPER = Paper(
             build="networks:SegmentationNetwork",
             config="config:SegmentationConfig",
             example="networks:segmentation_example",
+            picture="pictures:segmentation",
             paper_input="networks:segmentation_paper_input",
             convert="conversion:convert",
+            differences=(
+                "A row that may see nothing sees everything, padding too, as in the code, where a pattern's -10000 "
+                "takes the place of padding's; with hide_padding=True it sees all real tokens.",
+            ),
             presets={
                 "6-layers-8-heads": SMALL,
                 "6-layers-12-heads": {"heads_per_pattern": 3},
@@ -129,6 +137,7 @@ PAPER = Paper(
             build="injection:PatternInjection",
             config="config:InjectionConfig",
             example="injection:example",
+            picture="pictures:injection",
             ours=(
                 "Patterns are injected into weights after the softmax, which is the same; rows that would see nothing "
                 "keep what they see, and padding stays hidden.",
@@ -147,6 +156,7 @@ PAPER = Paper(
             build="relevance:PatternRelevance",
             config="config:RelevanceConfig",
             example="relevance:example",
+            picture="pictures:relevance",
             ours=("Welch's test of a head's shares against those of all other heads together.",),
             presets={
                 "summary": {},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs
 from zoo.bridges.transformers.maps import documents
+from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
@@ -66,7 +67,7 @@ class PatternRelevance:
         importance: Tensor | None = None,
         group: Group | None = None,
         batch_size: int = 8,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> Relevance:
         """Measure documents, batch after batch.
 

@@ -20,5 +20,5 @@ L1 or L2 norm is taken, or their product with e_t. The probe gives all of these 
 
 Modules: ``config``; ``classifier`` (the network); ``closed_forms`` (gradient and LIME by formula); ``lime`` (by
 sampling); ``probe`` (all explanations of any classifier); ``planted`` (a classifier whose words are known to matter);
-``training``; ``conversion`` (checkpoints and recordings); ``claims``. Read them in this order.
+``training``; ``conversion`` (checkpoints and recordings); ``claims``; ``pictures``. Read them in this order.
 """

@@ -23,6 +23,7 @@ PAPER = Paper(
             build="probe:AttentionPosthoc",
             config="config:PosthocConfig",
             example="probe:example",
+            picture="pictures:explanations",
             ours=(
                 "Encoders of transformers: gradients are taken to the embeddings of words, LIME removes distinct token "
                 "ids but no special tokens and not the query's own.",
@@ -60,6 +61,7 @@ PAPER = Paper(
             build="classifier:MultiHeadClassifier",
             config="config:ClassifierConfig",
             example="classifier:example",
+            picture="pictures:classifier",
             paper_input="classifier:paper_input",
             convert="conversion:convert",
             ours=(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs, batches, logits_of, real_tokens, token_texts, tokenizer_of
 from zoo.bridges.transformers.maps import attention_maps
+from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
@@ -93,7 +94,7 @@ class AttentionPosthoc:
         *,
         target: Target | None = None,
         batch_size: int = 8,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> Explanations:
         """Explain documents, one batch after the other.
 
@@ -113,16 +114,11 @@ class AttentionPosthoc:
         rows: list[dict[str, Tensor]] = []
         texts: list[tuple[str, ...]] = []
         tokenizer = tokenizer_of(model, tokenizer)
-        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size):
-            if "input_ids" not in arguments:
-                raise InputError('explanations need token ids: texts, a tensor of integers, or "input_ids"')
+        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
             found = self._explain(model, arguments, tokenizer, score)
             rows += [{name: values[row] for name, values in found.items()} for row in range(len(found["score"]))]
             if tokenizer is not None:
                 texts += [tuple(token_texts(tokenizer, ids)) for ids in arguments["input_ids"]]
-            log(f"{len(rows)} documents")
-        if not rows:
-            raise InputError("no documents to explain")
         longest = max(row["real"].shape[-1] for row in rows)
         stacked = {
             name: torch.stack([_padded(row[name], longest) if row[name].ndim else row[name] for row in rows])

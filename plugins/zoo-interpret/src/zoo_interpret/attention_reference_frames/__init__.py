@@ -18,5 +18,5 @@ A frame is centralised (one sink), bidirectional (the first and the last token o
 
 Modules: ``config``; ``measures`` (of maps), ``topology``, ``geometry`` (of streams and values), ``spectra``
 (random-matrix statistics over training); ``frames`` (the rule); ``probe``; ``sinks`` (what a sink is worth);
-``synthetic`` (maps of each kind); ``conversion`` (recordings); ``claims``. Read them in this order.
+``synthetic`` (maps of each kind); ``conversion`` (recordings); ``claims``; ``pictures``. Read them in this order.
 """

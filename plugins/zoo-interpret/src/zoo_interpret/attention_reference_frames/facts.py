@@ -26,6 +26,7 @@ PAPER = Paper(
             build="probe:AttentionReferenceFrames",
             config="config:ReferenceFramesConfig",
             example="probe:example",
+            picture="pictures:frames",
             presets={
                 "paper": {},
                 "strict": {"sink_percentile": 0.95},

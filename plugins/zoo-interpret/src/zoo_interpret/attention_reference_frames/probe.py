@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
 from zoo.bridges.transformers.maps import attention_maps
+from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group, find_sites, require_equal_heads
 from zoo.bridges.transformers.streams import residual_streams
 from zoo.bridges.transformers.tiny import tiny_model
@@ -101,7 +102,7 @@ class AttentionReferenceFrames:
         *,
         group: Group | None = None,
         batch_size: int = 4,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> ReferenceFrames:
         """Measure texts, batch after batch.
 
@@ -120,14 +121,13 @@ class AttentionReferenceFrames:
         require_equal_heads(sites)
         causal = all(site.group == "D" for site in sites)
         mean = _Mean()
-        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size):
+        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, log=log):
             maps = torch.stack(attention_maps(model, arguments, group=group), 1).double().cpu()
             states = self._states(model, arguments, group)
             real = real_tokens(arguments)
             for row in range(len(maps)):
                 kept = torch.ones(maps.shape[-1], dtype=torch.bool) if real is None else real[row].cpu()
                 mean.add(self.measure(maps[row][..., kept, :][..., kept], causal=causal), states[row][:, kept])
-            log(f"{mean.count} texts")
         return mean.result(causal)
 
     def _states(self, model: nn.Module, arguments: Mapping[str, Any], group: Group | None) -> Tensor:

@@ -16,5 +16,6 @@ A head as a parser: zero the diagonal, cut [CLS] and [SEP], predict for every wo
 classifiers combine all heads: with fixed weights, or weights that depend on the two words.
 
 Read in this order: ``config``, ``statistics`` (the probe itself), ``parsing`` (heads as parsers), ``coreference``
-(heads as choosers of antecedents), ``probes`` (classifiers on all maps), ``claims``, ``conversion`` (recordings).
+(heads as choosers of antecedents), ``probes`` (classifiers on all maps), ``claims``,
+``pictures``, ``conversion`` (recordings).
 """

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo import Measurement
 from zoo.bridges.transformers.maps import documents
+from zoo.evidence.measuring import PeakMemory
 from zoo_interpret.bert_look.config import AttentionProbeConfig, BertLookConfig
 from zoo_interpret.bert_look.parsing import (
     Sentence,
@@ -17,6 +20,7 @@ from zoo_interpret.bert_look.parsing import (
 )
 from zoo_interpret.bert_look.probes import AttentionProbe, train_probe
 from zoo_interpret.bert_look.statistics import (
+    BertLook,
     average_attention,
     entropies,
     example,
@@ -87,3 +91,38 @@ def check_probe_learns() -> Measurement:
         scores = [attachment_score(probe(maps[None])[0].argmax(-1), gold) for (maps,), gold in data[200:]]
     score = float(torch.stack(scores).mean())
     return Measurement(f"UAS {score:.3f} on held-out synthetic sentences", score > 0.95)
+
+
+# Texts of the check; the benchmark takes a hundred, and minutes.
+MANY = 3
+
+
+def check_memory() -> Measurement:
+    """Most memory of the statistics of texts of 512 tokens, of one and of more, on a model of GPT-2's size."""
+    from transformers import GPT2Config, GPT2Model
+
+    model = GPT2Model._from_config(GPT2Config(), attn_implementation="sdpa").eval()
+    layers, heads, length = model.config.n_layer, model.config.n_head, 512
+    few, many = (peak_of_statistics(model, count, length) / 2**20 for count in (1, MANY))
+    one = layers * heads * length**2 * 4 / 2**20
+    return Measurement(
+        f"{many:.0f} MiB of tensors beside the weights for {MANY} texts, {few:.0f} for one; the maps of all heads are "
+        f"{one:.0f} MiB of one text, {100 * one / 1024:.0f} GiB of 100",
+        many <= 1.01 * few and many < one,
+        f"{layers} layers of {heads} heads, untrained, js=False, one text at a time; 100 texts: python -m "
+        "benchmarks.attention_statistics",
+    )
+
+
+def peak_of_statistics(model: nn.Module, count: int, length: int) -> int:
+    """Most bytes of tensors alive at a time while statistics of some random texts are made."""
+    vocabulary = model.get_input_embeddings().weight.shape[0]  # type: ignore[operator]
+
+    def texts() -> Iterator[Mapping[str, Tensor]]:
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(count):
+            yield {"input_ids": torch.randint(3, vocabulary, (1, length), generator=generator)}
+
+    with PeakMemory() as memory:
+        BertLook(BertLookConfig(js=False))(model, texts())
+    return memory.peak

@@ -32,6 +32,7 @@ PAPER = Paper(
             build="statistics:BertLook",
             config="config:BertLookConfig",
             example="statistics:example",
+            picture="pictures:statistics",
             differences=(
                 "Jensen-Shannon distances are summed over documents, not averaged; `reduce` chooses.",
                 "The [SEP] denominators assume exactly two separators; `separators=count` uses the true number.",
@@ -54,6 +55,12 @@ PAPER = Paper(
                     check="claims:check_fixed_offset_head",
                 ),
                 Claim(
+                    "ours: the memory of statistics does not grow with the number of texts",
+                    figure="no figure stated",
+                    check="claims:check_memory",
+                    slow=True,
+                ),
+                Claim(
                     "BERT-base layers 5 to 10 put more than half of their attention on [SEP]",
                     figure="more than 0.5",
                     needs="the pre-trained bert-base-uncased",
@@ -73,6 +80,7 @@ PAPER = Paper(
             build="probes:AttentionProbe",
             config="config:AttentionProbeConfig",
             example="probes:attention_probe_example",
+            picture="pictures:attention_probe",
             presets={"bert-base": {"num_maps": 144}, "tiny": {"num_maps": 8}},
             claims=(
                 Claim(
@@ -96,6 +104,7 @@ PAPER = Paper(
             build="probes:WordsProbe",
             config="config:WordsProbeConfig",
             example="probes:words_probe_example",
+            picture="pictures:words_probe",
             convert="conversion:convert",
             differences=(
                 "The weights of a word pair and the maps stand one column apart in the code, so ROOT is scored with "
@@ -118,6 +127,7 @@ PAPER = Paper(
             build="probes:DistanceProbe",
             config="config:DistanceProbeConfig",
             example="probes:distance_probe_example",
+            picture="pictures:distance_probe",
             presets={"glove": {}, "tiny": {"dim": 6, "hidden": 16}},
         ),
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.attending import attending
-from zoo.bridges.transformers.inputs import Inputs
-from zoo.bridges.transformers.maps import Document, documents
-from zoo.bridges.transformers.sites import Group, Site
+from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
+from zoo.bridges.transformers.maps import Document, documents, require_maps_of
+from zoo.bridges.transformers.progress import Log
+from zoo.bridges.transformers.sites import Group, Site, find_sites, in_order
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.bert_look.config import BertLookConfig
+
+# Queries of all heads whose distances are computed at a time.
+ROWS = 32
 
 SELECTORS = ("self", "right", "left", "sep", "cls", "punct", "sep_sep", "rest_sep")
 
@@ -58,12 +62,15 @@ def entropies(maps: Tensor) -> Tensor:
 
 def js_distances(maps: Tensor) -> Tensor:
     """Jensen-Shannon distances (heads, heads) of one document's maps, layers flattened, summed over rows."""
-    smooth = (0.999 * maps + 0.001 / maps.shape[-1]).flatten(0, 1)
-    distances = smooth.new_zeros(len(smooth), len(smooth))
-    for index, own in enumerate(smooth):
-        middle = (own + smooth) / 2
-        terms = own * (own / middle).log() + smooth * (smooth / middle).log()
-        distances[index] = terms.sum((-1, -2)) / 2
+    heads = maps.flatten(0, 1)
+    distances = heads.new_zeros(len(heads), len(heads))
+    # Some rows of all heads at a time: what is made of them is small beside the maps.
+    for rows in heads.split(ROWS, 1):
+        smooth = 0.999 * rows + 0.001 / maps.shape[-1]
+        for index, own in enumerate(smooth):
+            middle = (own + smooth) / 2
+            terms = own * (own / middle).log() + smooth * (smooth / middle).log()
+            distances[index] += terms.sum((-1, -2)) / 2
     return distances
 
 
@@ -208,7 +215,7 @@ class BertLook:
         *,
         group: Group | None = None,
         batch_size: int = 1,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> BertLookResult:
         """Run the model and analyse its maps, text after text.
 
@@ -217,10 +224,18 @@ class BertLook:
             inputs: texts; or keyword arguments of its forward, or many of them; padding on any side.
             tokenizer: for texts.
             group: "E" or "D", where the model has both.
-            batch_size: texts of one forward pass, whose maps are in memory together.
+            batch_size: texts of one forward pass. Their maps are in memory together, with ``js=False`` those of one
+                layer at a time.
             log: takes a line per batch.
+
+        Raises:
+            InputError: no texts, or no token ids.
         """
-        return self.analyse(documents(model, inputs, tokenizer, group=group, batch_size=batch_size, log=log))
+        options: dict[str, Any] = {"group": group, "batch_size": batch_size, "log": log}
+        if self.config.js:
+            # Distances are between heads of all layers, whose maps have to be there together.
+            return self.analyse(documents(model, inputs, tokenizer, **options))
+        return self._reduced(self._layer_by_layer(model, inputs, tokenizer, **options))
 
     def analyse(self, documents: Iterable[Document]) -> BertLookResult:
         """Statistics of documents, each of which is let go when the next is asked for.
@@ -228,16 +243,62 @@ class BertLook:
         Raises:
             InputError: no documents.
         """
+        return self._reduced((self._of_maps(document.maps, document.ids), len(document.ids)) for document in documents)
+
+    def _of_maps(self, maps: Tensor, ids: Tensor) -> dict[str, Tensor]:
+        """Tables of maps (..., N, N) of one document; distances only where the maps are of layers and heads."""
+        rows = entropies(maps)
+        found = average_attention(maps, ids, self.config) | {"entropy": rows.mean(-1), "entropy_cls": rows[..., 0]}
+        return found | ({"js": js_distances(maps)} if self.config.js else {})
+
+    def _layer_by_layer(
+        self,
+        model: nn.Module,
+        inputs: Inputs | Iterable[Mapping[str, Any]],
+        tokenizer: Any,
+        *,
+        group: Group | None,
+        batch_size: int,
+        log: Log | None,
+    ) -> Iterator[tuple[dict[str, Tensor], int]]:
+        """Tables of every text and its length; a layer's maps are let go when the layer is done."""
+        sites = find_sites(model, group=group)
+        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
+            ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
+            kept = [
+                torch.ones_like(row, dtype=torch.bool) if real is None else real[i].cpu() for i, row in enumerate(ids)
+            ]
+            found: dict[str, list[list[dict[str, Tensor]]]] = {}
+
+            def look(
+                site: Site,
+                weights: Tensor,
+                ids: Tensor = ids,
+                kept: list[Tensor] = kept,
+                found: dict[str, list[list[dict[str, Tensor]]]] = found,
+            ) -> None:
+                require_maps_of(ids, weights)
+                maps = weights.detach().cpu().to(torch.promote_types(weights.dtype, torch.float32))
+                tables = [
+                    self._of_maps(each if bool(real.all()) else each[:, real][..., real], row[real])
+                    for each, row, real in zip(maps, ids, kept, strict=True)
+                ]
+                found.setdefault(site.name, []).append(tables)
+
+            with torch.no_grad(), attending(model, sites=sites, weights=look):
+                model(**arguments)
+            layers = in_order(sites, found)
+            for row, real_row in enumerate(kept):
+                names = layers[0][row]
+                yield {name: torch.stack([layer[row][name] for layer in layers]) for name in names}, int(real_row.sum())
+
+    def _reduced(self, texts: Iterable[tuple[dict[str, Tensor], int]]) -> BertLookResult:
+        """Means over texts, given their tables and lengths."""
         sums: dict[str, Tensor] = {}
         count, log_lengths = 0, 0.0
-        for document in documents:
-            rows = entropies(document.maps)
-            found = average_attention(document.maps, document.ids, self.config)
-            found |= {"entropy": rows.mean(-1), "entropy_cls": rows[..., 0]}
-            if self.config.js:
-                found["js"] = js_distances(document.maps)
+        for found, length in texts:
             sums = {name: sums.get(name, 0.0) + table for name, table in found.items()}
-            count, log_lengths = count + 1, log_lengths + math.log(len(document.ids))
+            count, log_lengths = count + 1, log_lengths + math.log(length)
         if not count:
             raise InputError("no documents to analyse")
         distances = sums.get("js")

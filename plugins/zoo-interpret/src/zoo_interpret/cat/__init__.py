@@ -21,5 +21,5 @@ they do not.
 
 Read in this order: ``config``; ``loss``; ``masks`` (C from text and causes); ``tuning`` (the loss inside a training
 step, and a trainer); ``stg`` and ``stg_h`` (the two games), ``benchmark``; ``words`` (a tokenizer of the first game);
-``planted`` (a model ruled by a spurious token); ``conversion`` (recordings) and ``claims``.
+``planted`` (a model ruled by a spurious token); ``conversion`` (recordings) and ``claims``; ``pictures``.
 """

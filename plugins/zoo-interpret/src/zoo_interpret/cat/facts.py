@@ -23,6 +23,7 @@ PAPER = Paper(
             build="tuning:CausalAttentionTuning",
             config="config:CatConfig",
             example="tuning:example",
+            picture="pictures:tuning",
             ours=(
                 "The trainer: the repository has none; gamma falls as the paper describes.",
                 "Samples without rows that count are left out of `smoothed`, and the loss is 0 where nothing counts.",
@@ -78,6 +79,7 @@ PAPER = Paper(
             build="benchmark:SpuriousTokenGame",
             config="config:StgConfig",
             example="benchmark:example",
+            picture="pictures:game",
             differences=(
                 "In the code Middle Risk is a value of exactly 2.7, which hardly happens; `middle_band` is what was "
                 "meant.",

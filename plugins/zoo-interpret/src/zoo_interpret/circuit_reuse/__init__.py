@@ -22,5 +22,6 @@ chosen keys and 0 elsewhere; values and output stay.
 
 Read in this order: ``config``; ``tasks`` (Colored Objects; the sentences with indirect objects lie beside the papers in
 ``zoo_interpret.indirect_objects``); ``method`` (effects, circuits, the intervention); ``results``; ``claims``;
+``pictures``;
 ``conversion`` (replay of recordings).
 """

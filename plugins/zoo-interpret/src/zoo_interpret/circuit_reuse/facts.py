@@ -48,6 +48,7 @@ PAPER = Paper(
             build="method:CircuitReuse",
             config="config:CircuitReuseConfig",
             example="method:example",
+            picture="pictures:effects",
             presets={
                 "gpt2-medium": {"steered": ["12.3", "13.4", "13.13", "19.1"]},
                 "tiny": {"steered": ["0.1", "1.2"]},

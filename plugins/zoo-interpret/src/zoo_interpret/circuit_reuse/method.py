@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from zoo.bridges.transformers.decomposition import final_norm, linear_head
 from zoo.bridges.transformers.heads import Place, at_positions, head_outputs, head_writes
 from zoo.bridges.transformers.inputs import Inputs, as_inputs
 from zoo.bridges.transformers.paths import Receiver, Stream, activation_effects, logit_difference, path_effects
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.sites import Site, find_blocks, find_sites
 from zoo.bridges.transformers.streams import residual_streams
 from zoo.bridges.transformers.tiny import tiny_model
@@ -81,7 +82,7 @@ class CircuitReuse:
         position: int | Tensor = -1,
         answer_position: int | Tensor = -1,
         senders: Collection[Place] | None = None,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> PathEffects:
         """Effects of direct paths from every head to some receivers.
 
@@ -131,7 +132,7 @@ class CircuitReuse:
         *,
         position: int | Tensor = -1,
         answer_position: int | Tensor = -1,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> PathEffects:
         """Total effects: a head's output from the corrupted run, everything after it computed again.
 
@@ -181,7 +182,7 @@ class CircuitReuse:
         *,
         positions: dict[str, int | Tensor] | None = None,
         roles: Sequence[str] = ROLES,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> Circuit:
         """A circuit, found backwards from the logits.
 
@@ -215,7 +216,7 @@ class CircuitReuse:
                 found[role] = []
                 tables.append(torch.zeros_like(tables[0]))
                 continue
-            log(f"{role} heads")
+            patient(log)(f"{role} heads")
             effects = self.path_effects(
                 model, clean, corrupt, answers, tokenizer, receivers=receivers, position=places[role], log=log
             )

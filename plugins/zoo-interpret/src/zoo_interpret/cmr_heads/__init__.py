@@ -21,5 +21,6 @@ and the smallest over a grid of (b_enc, b_rec, g) says how CMR-like a head is (b
 
 Read in this order: ``config``; ``recall`` (the memory model: associations, simulation, closed forms); ``fitting`` (the
 grid, the distance, the Gaussian baseline); ``heads`` (lag curves and scores of a model's heads; the probe itself);
-``ablation`` (the in-context learning score, with heads' values zeroed); ``claims``; ``conversion`` (recordings).
+``ablation`` (the in-context learning score, with heads' values zeroed); ``claims``;
+``pictures``; ``conversion`` (recordings).
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from zoo.bridges.transformers.heads import Place, patching
 from zoo.bridges.transformers.inputs import Inputs, as_inputs, logits_of
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.sites import find_sites
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
@@ -74,7 +75,7 @@ def compare_ablations(
     early: int = EARLY,
     late: int = LATE,
     seed: int = 0,
-    log: Callable[[str], object] = lambda line: None,
+    log: Log | None = None,
 ) -> AblationScores:
     """Zero the values of chosen heads, and of as many random others, and compare in-context learning scores.
 
@@ -98,6 +99,7 @@ def compare_ablations(
     order = torch.randperm(len(others), generator=torch.Generator().manual_seed(seed))[: len(chosen)]
     random = [others[index] for index in order.tolist()]
     rows: list[list[Tensor]] = [[], [], []]
+    log = patient(log)
     for ids in texts:
         for row, places in zip(rows, ([], list(chosen), random), strict=True):
             # A head whose values are zero puts out zero.

@@ -39,6 +39,7 @@ PAPER = Paper(
             build="heads:CmrHeads",
             config="config:CmrHeadsConfig",
             example="heads:example",
+            picture="pictures:heads",
             presets={
                 "paper": {
                     "items": 100,

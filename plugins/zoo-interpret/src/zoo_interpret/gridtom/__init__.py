@@ -18,5 +18,6 @@ of the output of layer l's attention
 
 Read in this order: ``config``; ``world`` (grid, agents, script, what one sees), ``rendering``, ``samples``
 (annotations, probe data), ``benchmark`` (prompts, answers, scores), ``system`` (a model that answers);
-``features``, ``logistic``, ``probe``, ``steering``; ``planted``; ``conversion`` (recordings) and ``claims``.
+``features``, ``logistic``, ``probe``, ``steering``; ``planted``; ``conversion`` (recordings) and ``claims``;
+``pictures``.
 """

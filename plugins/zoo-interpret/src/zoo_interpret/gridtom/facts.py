@@ -64,6 +64,7 @@ PAPER = Paper(
             requires=("sklearn",),
             config="config:TomProbeConfig",
             example="probe:example",
+            picture="pictures:probes",
             differences=(
                 "What the code calls heads are equal blocks of the residual stream after a layer, the last after the "
                 "final norm; the paper speaks of heads' outputs. The code's form is the default, `features` chooses.",
@@ -97,6 +98,7 @@ PAPER = Paper(
             build="steering:GridTomSteering",
             config="config:TomSteeringConfig",
             example="steering:example",
+            picture="pictures:steering",
             differences=(
                 "The code pushes the first example of a batch alone; here all are.",
                 "Probes read the layer's output, steering writes to its attention's: as in the code.",

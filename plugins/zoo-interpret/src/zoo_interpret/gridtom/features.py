@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.heads import head_outputs
 from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
+from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import find_sites, require_equal_heads
 from zoo.errors import InputError
 from zoo_interpret.multimodal import last_real
@@ -22,12 +23,13 @@ def block_features(
     *,
     features: str = "residual_blocks",
     batch_size: int = 8,
+    log: Log | None = None,
 ) -> Tensor:
     """(samples, layers, heads, features), batch after batch.
 
     Args:
         model: of transformers, with a decoder.
-        inputs, tokenizer, batch_size: see ``inputs.batches``.
+        inputs, tokenizer, batch_size, log: see ``inputs.batches``.
         features: "residual_blocks": the stream after every layer, the last after the final norm, cut into as many
             equal blocks as there are heads, as the authors' code does; "head_outputs": what heads give to the output
             projection, as the paper says.
@@ -37,7 +39,7 @@ def block_features(
     """
     heads = require_equal_heads(find_sites(model, group="D"))
     found = []
-    for arguments in batches(model, inputs, tokenizer, batch_size=batch_size):
+    for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, log=log):
         if features == "head_outputs":
             layers = [outputs.flatten(-2) for outputs in head_outputs(model, arguments, group="D")]
         else:
@@ -49,8 +51,6 @@ def block_features(
         real = real_tokens(arguments)
         last = torch.full_like(rows, layers[0].shape[1] - 1) if real is None else last_real(real)
         found.append(torch.stack([layer[rows, last].unflatten(-1, (heads, -1)) for layer in layers], 1).cpu())
-    if not found:
-        raise InputError("no samples to probe")
     return torch.cat(found)
 
 

@@ -18,6 +18,7 @@ so that none falls: positive ones grow, negative ones come nearer to zero. In th
 prompt, in decoding every token that is written. PAI's guidance against the image-free prompt can be added.
 
 Modules: ``config``; ``selection`` (the sets); ``method`` (inside a running model); ``guidance``; ``chair`` (the
-metric); ``planted`` (an encoder whose sets are known); ``conversion`` (recordings); ``claims``. Read them in this
+metric); ``planted`` (an encoder whose sets are known); ``conversion`` (recordings); ``claims``;
+``pictures``. Read them in this
 order.
 """

@@ -30,6 +30,7 @@ PAPER = Paper(
             build="method:Paint",
             config="config:PaintConfig",
             example="method:example",
+            picture="pictures:boost",
             ours=(
                 "`head_gain=vhd`, a reconstruction: alpha of every head times its visual sensitivity, the distance of "
                 "its outputs with and without the image over the layer's largest.",

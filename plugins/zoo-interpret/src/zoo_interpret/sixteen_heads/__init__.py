@@ -13,5 +13,5 @@ sums are divided by the number of real tokens, in the last layer by the number o
 classifier there). For pruning, each layer's scores are divided by their norm, and heads go in ascending order.
 
 Read in this order: ``config``, ``method`` (gates, importance, ablation, pruning, removal), ``results`` (what these
-return), ``statistics`` (the analysis of maps), ``claims`` and ``conversion`` (replay of recordings).
+return), ``statistics`` (the analysis of maps), ``claims``, ``pictures`` and ``conversion`` (replay of recordings).
 """

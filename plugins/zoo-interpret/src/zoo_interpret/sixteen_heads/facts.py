@@ -33,6 +33,7 @@ PAPER = Paper(
             build="method:SixteenHeads",
             config="config:SixteenHeadsConfig",
             example="method:example",
+            picture="pictures:curves",
             presets={
                 "paper": {},
                 "script": {

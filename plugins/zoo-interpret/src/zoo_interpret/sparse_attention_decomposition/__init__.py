@@ -18,5 +18,5 @@ exceed 0.7 of the sum, are edges; tracing goes on from the upstream heads' own f
 
 Read in this order: ``config``; ``folding`` (weights, rotary positions, the decomposition of one pair); ``running``
 (what of a run is looked at); ``tracing`` (the probe: firings, contributions, edges, the graph); ``interventions`` (take
-a signal away, or add it, everywhere or for one head); ``claims``; ``conversion`` (recordings).
+a signal away, or add it, everywhere or for one head); ``claims``; ``pictures``; ``conversion`` (recordings).
 """

@@ -33,6 +33,7 @@ PAPER = Paper(
             build="tracing:SparseAttentionDecomposition",
             config="config:SparseAttentionDecompositionConfig",
             example="tracing:example",
+            picture="pictures:terms",
             presets={"gpt2": {}},
             claims=(
                 Claim(

@@ -15,5 +15,6 @@ Layers follow one another in one prefill: each compares what the layers below, r
 with the plain text-only pass. The selected heads then stay for all tokens that are decoded.
 
 Modules: ``config``; ``divergence`` (the formulas, and the probe of VHD and T-VHD); ``reinforcement`` (the method);
-``planted`` (models in which chosen heads alone see the image); ``conversion`` (recordings); ``claims``.
+``planted`` (models in which chosen heads alone see the image); ``conversion`` (recordings); ``claims``; ``pictures``.
+Read them in this order.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.heads import head_outputs
 from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
+from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import require_equal_heads
 from zoo.errors import InputError
 from zoo.evidence.attention_plots import head_tables
@@ -110,7 +111,7 @@ class VisionAwareHeadDivergence:
         model: nn.Module,
         inputs: Inputs | Iterable[Mapping[str, Any]],
         *,
-        log: Callable[[str], object] = lambda line: None,
+        log: Log | None = None,
     ) -> Divergence:
         """Run the model with and without the image, batch after batch.
 
@@ -127,11 +128,8 @@ class VisionAwareHeadDivergence:
         sites = language_sites(model)
         require_equal_heads(sites)
         rows: list[tuple[Tensor, ...]] = []
-        for arguments in batches(model, inputs):
+        for arguments in batches(model, inputs, log=log):
             rows += self._rows(model, arguments)
-            log(f"{len(rows)} documents")
-        if not rows:
-            raise InputError("no documents to measure")
         longest = max(len(row[1]) for row in rows)
 
         def stack(index: int, value: float = 0.0) -> Tensor:

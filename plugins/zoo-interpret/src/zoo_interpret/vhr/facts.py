@@ -27,6 +27,7 @@ PAPER = Paper(
             build="reinforcement:Vhr",
             config="config:VhrConfig",
             example="reinforcement:example",
+            picture="pictures:reinforcement",
             ours=(
                 "Not stated in the paper, chosen here, with options: the sample standard deviation (`std`), a plain "
                 "text-only pass (`reinforce_text_stream`), scaling at all positions of the prompt (`positions`).",
@@ -81,6 +82,7 @@ PAPER = Paper(
             build="divergence:VisionAwareHeadDivergence",
             config="config:DivergenceConfig",
             example="divergence:example",
+            picture="pictures:divergence",
             ours=("The number k of heads that T-VHD adds up is not stated; an eighth of a layer's heads here.",),
             presets={"paper": {}, "tiny": {"topk": 2}},
             claims=(

@@ -18,5 +18,6 @@ Rows keep their sums. In the prefill only queries after the image are changed, i
 prefill, from the third layer on.
 
 Modules: ``config``; ``redistribution`` (sinks, heads, rows: pure functions); ``method`` (inside a running model, and
-what it found); ``planted`` (a model whose sinks are known); ``conversion`` (recordings); ``claims``.
+what it found); ``planted`` (a model whose sinks are known); ``conversion`` (recordings); ``claims``; ``pictures``.
+Read them in this order.
 """

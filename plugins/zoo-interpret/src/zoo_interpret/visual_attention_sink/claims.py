@@ -23,7 +23,7 @@ PATCHES = (7, 18)
 CONFIG: dict[str, Any] = {"sink_dims": [SINK_DIM], "tau": 4.0}
 
 
-def _maps(
+def maps_before_and_after(
     model: nn.Module, inputs: dict[str, Tensor], **config: Any
 ) -> tuple[list[Tensor], list[Tensor], SinkDiagnostics]:
     """Maps of the same pass before and after redistribution, layer by layer, and what was found."""
@@ -51,7 +51,7 @@ def _maps(
 def check_row_sums() -> Measurement:
     """Sums of all rows of all layers on the planted model, with many rows changed."""
     model = planted_sinks(PATCHES)
-    _, after, found = _maps(model, tiny_llava_inputs(model, 3))
+    _, after, found = maps_before_and_after(model, tiny_llava_inputs(model, 3))
     worst = max(float((weights.sum(-1) - 1).abs().max()) for weights in after)
     least = min(float(weights.min()) for weights in after)
     rows = int((found.moved > 0).sum())
@@ -90,7 +90,7 @@ def check_budget() -> Measurement:
     """What sinks lost and what the rest of the image won, row by row."""
     model = planted_sinks(PATCHES)
     inputs = tiny_llava_inputs(model, 3)
-    before, after, found = _maps(model, inputs)
+    before, after, found = maps_before_and_after(model, inputs)
     image = image_positions(model, inputs["input_ids"])
     worst, rows = 0.0, 0
     for layer, (old, new) in enumerate(zip(before, after, strict=True)):
@@ -111,7 +111,7 @@ def check_planted_sinks() -> Measurement:
     inputs = tiny_llava_inputs(model, 3)
     image = image_positions(model, inputs["input_ids"])
     places = image[0].nonzero().flatten()[list(PATCHES)]
-    before, after, found = _maps(model, inputs)
+    before, after, found = maps_before_and_after(model, inputs)
     expected = torch.zeros_like(image)
     expected[:, places] = True
     right = all(torch.equal(found.sink_tokens[:, layer] & image, expected) for layer in range(2, 4))

@@ -30,6 +30,7 @@ PAPER = Paper(
             build="method:VisualAttentionSink",
             config="config:VisualAttentionSinkConfig",
             example="method:example",
+            picture="pictures:redistribution",
             aliases=("var",),
             ours=(
                 "Sinks of every example of a batch are its own; padding is never a sink.",
