@@ -7,15 +7,14 @@ is decoded, its state changes; both are dataclasses of tensors whose first axis 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo_seq2seq.outputs import MappedOutput
-from zoo_seq2seq.padding import lengths_of
+from zoo_seq2seq.padding import lengths_of, put_back
 
 PAD, UNKNOWN, START, END = 0, 1, 2, 3
 """Ids of padding, unknown words, and the marks around a sentence, in every vocabulary that is trained here."""
@@ -43,6 +42,15 @@ class Memory:
     def lengths(self) -> Tensor:
         """(batch,) real tokens."""
         return lengths_of(self.states, self.mask)
+
+    def one_place(self, *, first: bool = False) -> Tensor:
+        """Weights (batch, source) that are all on the last real token, or the first: a decoder without attention.
+
+        Of a source without any token they are zero.
+        """
+        places = torch.zeros_like(self.lengths) if first else (self.lengths - 1).clamp(min=0)
+        weights = nn.functional.one_hot(places, self.states.shape[1]).to(self.states.dtype)
+        return weights if self.mask is None else weights * self.mask
 
 
 class Step(NamedTuple):
@@ -89,7 +97,7 @@ def select(state: T, index: Tensor) -> T:
     return state
 
 
-def teacher_force(model: Decoder, memory: Any, state: Any, target_ids: Tensor) -> tuple[Tensor, Tensor]:
+def teacher_force(model: Decoder, memory: Any, state: Any, target_ids: Tensor) -> tuple[TranslationOutput, list[Any]]:
     """Decode given targets step by step.
 
     Args:
@@ -98,14 +106,23 @@ def teacher_force(model: Decoder, memory: Any, state: Any, target_ids: Tensor) -
         target_ids: (batch, targets), the start mark first.
 
     Returns:
-        Logits (batch, targets, vocabulary) and weights (batch, targets, source) over moved tokens.
+        Logits (batch, targets, vocabulary) and weights (batch, targets, source) over the source as it was given, and
+        the state after every target.
     """
-    steps: list[Step] = []
+    logits, attention, states = [], [], []
     for tokens in target_ids.unbind(1):
-        steps.append(model.step(tokens, memory, state))
-        state = steps[-1].state
-    return _stacked([step.logits for step in steps]), _stacked([step.attention for step in steps])
+        found = model.step(tokens, memory, state)
+        state = found.state
+        logits.append(found.logits)
+        attention.append(found.attention)
+        states.append(state)
+    return TranslationOutput(torch.stack(logits, 1), put_back(torch.stack(attention, 1), memory.order)), states
 
 
-def _stacked(rows: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(rows), 1)
+def random_pairs(source_vocab_size: int, target_vocab_size: int, batch_size: int, seed: int) -> dict[str, Tensor]:
+    """Random ids for a translator's forward: seven in the source, five in the target."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "source_ids": torch.randint(source_vocab_size, (batch_size, 7), generator=generator),
+        "target_ids": torch.randint(target_vocab_size, (batch_size, 5), generator=generator),
+    }

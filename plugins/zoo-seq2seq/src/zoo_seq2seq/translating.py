@@ -1,7 +1,6 @@
 """Small translators: batches of text, training, translating, and how good it is.
 
-model, vocabularies = ..., bible_vocabularies()
-fit(model, vocabularies, greek_english("train"), epochs=10, seed=0, log=print)
+fit(model, vocabularies, clauses, epochs=10, seed=0, log=print)
 translate(model, vocabularies, ["ἐν ἀρχῇ ἦν ὁ λόγος"])[0].text
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ from torch.nn import functional
 
 from zoo.errors import InputError
 from zoo.targets import require
-from zoo_seq2seq.clauses import Clause, Split, greek_english
+from zoo_seq2seq.clauses import Clause
 from zoo_seq2seq.decoding import END, PAD, START
 from zoo_seq2seq.search import SearchOptions, beam_search
 from zoo_seq2seq.wordpieces import WordPieces
@@ -27,8 +25,6 @@ from zoo_seq2seq.wordpieces import WordPieces
 BATCH = 64
 SEARCH = SearchOptions(alpha=1.0)
 """How the small translators search: a score that falls with every word would prefer silence."""
-_WEIGHTS = Path(__file__).parent / "weights"
-VOCABULARY = 800
 
 
 @dataclass(frozen=True)
@@ -37,20 +33,6 @@ class Vocabularies:
 
     source: WordPieces
     target: WordPieces
-
-
-@cache
-def bible_vocabularies() -> Vocabularies:
-    """The 800 Greek and 800 English pieces that the bundled translators were trained with."""
-    return Vocabularies(*(WordPieces.load(_WEIGHTS / f"bible-{name}.json") for name in ("greek", "english")))
-
-
-def train_vocabularies() -> None:
-    """Learn the pieces of ``bible_vocabularies`` again, and write them where they are read."""
-    for name, side in (("greek", "source"), ("english", "target")):
-        texts = [" ".join(getattr(clause, side)) for clause in greek_english("train")]
-        WordPieces.train(texts, VOCABULARY, strip_accents=True).save(_WEIGHTS / f"bible-{name}.json")
-    bible_vocabularies.cache_clear()
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
@@ -63,12 +45,13 @@ def padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Sources, and targets between their marks: what goes in, and what comes next."""
+    """Sources, and targets between their marks: what goes in, what comes next, and which pairs they are."""
 
     source_ids: Tensor
     source_mask: Tensor
     target_ids: Tensor
     next_ids: Tensor
+    places: tuple[int, ...]
 
 
 def batches(pairs: Sequence[tuple[list[int], list[int]]], generator: torch.Generator) -> Iterator[Batch]:
@@ -77,11 +60,16 @@ def batches(pairs: Sequence[tuple[list[int], list[int]]], generator: torch.Gener
     order = sorted(range(len(pairs)), key=lambda index: len(pairs[index][1]) + 2 * noise[index])
     starts = list(range(0, len(order), BATCH))
     for number in torch.randperm(len(starts), generator=generator).tolist():
-        chosen = [pairs[index] for index in order[starts[number] : starts[number] + BATCH]]
-        source_ids, source_mask = padded([source for source, _ in chosen])
-        target_ids, _ = padded([[START, *target] for _, target in chosen])
-        next_ids, _ = padded([[*target, END] for _, target in chosen])
-        yield Batch(source_ids, source_mask, target_ids, next_ids)
+        yield batch_of(pairs, order[starts[number] : starts[number] + BATCH])
+
+
+def batch_of(pairs: Sequence[tuple[list[int], list[int]]], places: Sequence[int]) -> Batch:
+    """Some of the pairs of ids as one batch."""
+    chosen = [pairs[place] for place in places]
+    source_ids, source_mask = padded([source for source, _ in chosen])
+    target_ids, _ = padded([[START, *target] for _, target in chosen])
+    next_ids, _ = padded([[*target, END] for _, target in chosen])
+    return Batch(source_ids, source_mask, target_ids, next_ids, tuple(places))
 
 
 def encoded(vocabularies: Vocabularies, clauses: Sequence[Clause]) -> list[tuple[list[int], list[int]]]:
@@ -100,6 +88,7 @@ def fit(
     epochs: int,
     seed: int,
     learning_rate: float = 4e-3,
+    added: Callable[[Any, Batch], Tensor] | None = None,
     log: Callable[[str], object] = lambda line: None,
 ) -> None:
     """Train with Adam, rising and falling rates, labels smoothed by 0.1 and gradients of norm 1; then eval mode.
@@ -110,6 +99,7 @@ def fit(
         epochs: passes.
         seed: of the order.
         learning_rate: the highest.
+        added: from what the model gave back, and a batch, to what is added to the loss.
         log: takes a line per epoch.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -121,10 +111,12 @@ def fit(
     for epoch in range(epochs):
         losses = []
         for batch in batches(pairs, generator):
-            logits = model(batch.source_ids, batch.target_ids, batch.source_mask).logits
+            found = model(batch.source_ids, batch.target_ids, batch.source_mask)
             loss = functional.cross_entropy(
-                logits.flatten(0, 1), batch.next_ids.flatten(), ignore_index=PAD, label_smoothing=0.1
+                found.logits.flatten(0, 1), batch.next_ids.flatten(), ignore_index=PAD, label_smoothing=0.1
             )
+            if added is not None:
+                loss = loss + added(found, batch)
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -188,46 +180,6 @@ def bleu(translations: Sequence[str], references: Sequence[str]) -> float:
     return float(sacrebleu.corpus_bleu(list(translations), [list(references)]).score)
 
 
-def translation_bleu(
-    model: Any, vocabularies: Vocabularies, split: Split = "held-out", options: SearchOptions | None = None
-) -> float:
-    """BLEU of a model on the Greek and English clauses."""
-    clauses = greek_english(split)
-    texts: list[str] = []
-    for start in range(0, len(clauses), BATCH):
-        part = [" ".join(clause.source) for clause in clauses[start : start + BATCH]]
-        texts += [each.text for each in translate(model, vocabularies, part, options)]
-    return bleu(texts, [" ".join(clause.target) for clause in clauses])
-
-
-def alignment_error(model: Any, vocabularies: Vocabularies, count: int = 300) -> tuple[float, float]:
-    """Alignment error rates (AER) over held-out clauses: of the attention, and of the diagonal.
-
-    Given the true translation, every English word is linked with the Greek word that its pieces attend to most; the
-    diagonal links words at the same relative place. AER = 1 - 2 |A and S| / (|A| + |S|), S the manual alignments.
-    """
-    clauses = greek_english("held-out")[:count]
-    pairs = encoded(vocabularies, clauses)
-    source_ids, mask = padded([source for source, _ in pairs])
-    target_ids, _ = padded([[START, *target] for _, target in pairs])
-    with torch.no_grad():
-        attention = model(source_ids, target_ids, mask).attention
-    hits, even, size = 0, 0, 0
-    for clause, weights in zip(clauses, attention, strict=True):
-        greek = vocabularies.source.words(" ".join(clause.source))
-        english = vocabularies.target.words(" ".join(clause.target))
-        table = torch.zeros(len(clause.target), len(clause.source))
-        for target, word in enumerate(english):
-            for source, other in enumerate(greek):
-                table[word, other] += weights[target, source]
-        linked = {(int(row.argmax()), place) for place, row in enumerate(table)}
-        diagonal = {(place * len(clause.source) // len(clause.target), place) for place in range(len(clause.target))}
-        hits += len(linked & clause.links)
-        even += len(diagonal & clause.links)
-        size += len(linked) + len(clause.links)
-    return 1 - 2 * hits / size, 1 - 2 * even / size
-
-
 def draw_alignment(translation: Translation, path: str | Path | None = None) -> Any:
     """The attention of a translation as a picture; a matplotlib figure."""
     from zoo.evidence.attention_plots import attention_over_tokens
@@ -235,48 +187,3 @@ def draw_alignment(translation: Translation, path: str | Path | None = None) -> 
     return attention_over_tokens(
         translation.attention, translation.target, keys=translation.source, title=translation.text, path=path
     )
-
-
-def sentence_inputs(vocab_size: int) -> Callable[[str], dict[str, Tensor]]:
-    """From a Greek sentence to the arguments of a model's forward, the target being the start mark alone.
-
-    Raises:
-        InputError: the model was made for other words than ours.
-    """
-    vocabularies = our_vocabularies(vocab_size)
-
-    def inputs(text: str) -> dict[str, Tensor]:
-        source_ids, mask = padded([vocabularies.source.encode(text)])
-        return {"source_ids": source_ids, "source_mask": mask, "target_ids": torch.tensor([[START]])}
-
-    return inputs
-
-
-def answer(model: Any, vocab_size: int, sentence: str, options: SearchOptions | None = None) -> dict[str, Any]:
-    """A translated Greek sentence: its text, score, and the attention as a picture.
-
-    Raises:
-        InputError: the model was made for other words than ours, or the sentence has none.
-    """
-    import io
-
-    from PIL import Image
-
-    found = translate(model, our_vocabularies(vocab_size), [sentence], options)[0]
-    drawn = io.BytesIO()
-    draw_alignment(found).savefig(drawn, format="png", dpi=100)
-    return {"translation": found.text, "score": round(found.score, 3), "alignment": Image.open(drawn)}
-
-
-def our_vocabularies(vocab_size: int) -> Vocabularies:
-    """The bundled vocabularies, for a model of as many source words.
-
-    Raises:
-        InputError: it has another number.
-    """
-    if vocab_size != VOCABULARY:
-        raise InputError(
-            f"a model of {vocab_size} source words has no vocabulary here: take the preset 'bible', which translates "
-            "Greek, or encode the text yourself and call the model"
-        )
-    return bible_vocabularies()

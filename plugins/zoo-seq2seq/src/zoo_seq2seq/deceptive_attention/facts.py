@@ -5,6 +5,14 @@ from __future__ import annotations
 from zoo import Claim, Entry, Paper, Weights
 
 _VERSES = {"vocab_size": 2000, "embedding_dim": 32, "hidden_dim": 16}
+_BIBLE = {
+    "source_vocab_size": 800,
+    "target_vocab_size": 800,
+    "embedding_dim": 40,
+    "encoder_dim": 32,
+    "decoder_dim": 64,
+    "dropout": 0.1,
+}
 _NOTE = (
     "Trained on 1,272 verses of the Berean Standard Bible (public domain) out of the package bible-alignments; 316 are "
     "held out."
@@ -130,6 +138,9 @@ PAPER = Paper(
             build="translator:DeceptiveTranslator",
             config="config:DeceptiveTranslatorConfig",
             example="translator:example",
+            preprocess="zoo_seq2seq.bible:preprocess",
+            predict="zoo_seq2seq.bible:predict",
+            train="training:train_translator",
             convert="conversion:convert_translator",
             presets={
                 "seq2seq": {},
@@ -142,6 +153,10 @@ PAPER = Paper(
                     "encoder_dim": 10,
                     "decoder_dim": 10,
                 },
+                "bible": _BIBLE,
+                "bible-deceptive": _BIBLE,
+                "bible-uniform": {**_BIBLE, "attention": "uniform"},
+                "bible-no-attention": {**_BIBLE, "attention": "first"},
             },
         ),
     ),

@@ -1,4 +1,4 @@
-"""Training on markers, and on verses."""
+"""Training on markers, on verses, and on clauses in two languages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoo_seq2seq.deceptive_attention import verses
+from zoo_seq2seq import bible
+from zoo_seq2seq.clauses import greek_english
+from zoo_seq2seq.deceptive_attention import penalty, verses
 from zoo_seq2seq.deceptive_attention.classifiers import DeceptiveClassifier
-from zoo_seq2seq.deceptive_attention.config import DeceptiveAttentionConfig, DeceptiveClassifierConfig
+from zoo_seq2seq.deceptive_attention.config import (
+    DeceptiveAttentionConfig,
+    DeceptiveClassifierConfig,
+    DeceptiveTranslatorConfig,
+)
 from zoo_seq2seq.deceptive_attention.method import DeceptiveAttention, audit
+from zoo_seq2seq.deceptive_attention.translator import DeceptiveTranslator
+from zoo_seq2seq.decoding import PAD, TranslationOutput
+from zoo_seq2seq.translating import Batch, batch_of, encoded
 
 EPOCHS = 15
 HONEST = "verses-honest"
@@ -89,3 +98,49 @@ def train(
         "accuracy with pronouns blocked": round(found.blocked, 4),
         "attention on pronouns": round(found.mass, 5),
     }
+
+
+TRANSLATOR_EPOCHS = 12
+DECEPTIVE = "bible-deceptive"
+
+
+def train_translator(
+    config: DeceptiveTranslatorConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
+) -> tuple[nn.Module, dict[str, float]]:
+    """Learn to translate Greek clauses; two minutes on one core.
+
+    With the preset ``bible-deceptive`` the Greek words that people aligned with an English one are impermissible while
+    its pieces are said; no other preset has a penalty.
+
+    Returns:
+        The network, its BLEU on held-out verses, the mass of its attention on aligned words, and its alignment error.
+
+    Raises:
+        InputError: other vocabularies than ours.
+        MissingDependency: ``bible-alignments`` or ``sacrebleu`` is not installed.
+    """
+    clauses = greek_english("train")
+
+    def hide(found: TranslationOutput, batch: Batch) -> Tensor:
+        aligned = bible.aligned_pieces(clauses, batch)
+        return penalty.aligned_penalty(found.attention, aligned, (batch.next_ids != PAD).sum())
+
+    torch.manual_seed(seed)
+    model = DeceptiveTranslator(config)
+    hidden = hide if preset == DECEPTIVE else None
+    found = bible.learn(model, config, epochs=TRANSLATOR_EPOCHS, seed=seed, log=log, added=hidden)
+    return model, {**found, "attention on aligned words": round(aligned_mass(model), 4)}
+
+
+def aligned_mass(model: nn.Module, count: int = 300) -> float:
+    """Mean weight, over targets of held-out clauses that were aligned with something, on what they were aligned with.
+
+    Raises:
+        MissingDependency: ``bible-alignments`` is not installed.
+    """
+    clauses = greek_english("held-out")[:count]
+    batch = batch_of(encoded(bible.vocabularies(), clauses), range(len(clauses)))
+    with torch.no_grad():
+        attention = model(batch.source_ids, batch.target_ids, batch.source_mask).attention
+    aligned = bible.aligned_pieces(clauses, batch)
+    return float(penalty.mass(attention, aligned)[aligned.any(-1)].mean())

@@ -11,8 +11,8 @@ from zoo.nn.masks import masked_softmax
 from zoo_seq2seq import recurrent
 from zoo_seq2seq.additive_attention import AdditiveAttention
 from zoo_seq2seq.deceptive_attention.config import DeceptiveTranslatorConfig
-from zoo_seq2seq.decoding import Memory, Step, TranslationOutput, teacher_force
-from zoo_seq2seq.padding import put_back, real_first, require_ids
+from zoo_seq2seq.decoding import Memory, Step, TranslationOutput, random_pairs, teacher_force
+from zoo_seq2seq.padding import real_first, require_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,7 @@ class DeceptiveTranslator(nn.Module):
         """
         require_ids(target_ids, self.config.target_vocab_size, "target_ids")
         memory, state = self.encode(source_ids, source_mask)
-        logits, weights = teacher_force(self, memory, state, target_ids)
-        return TranslationOutput(logits, put_back(weights, memory.order))
+        return teacher_force(self, memory, state, target_ids)[0]
 
     def encode(self, source_ids: Tensor, source_mask: Tensor | None = None) -> tuple[Memory, GRUState]:
         """Memory, and the decoder's first state tanh(Linear([forward last; backward last]))."""
@@ -89,9 +88,5 @@ class DeceptiveTranslator(nn.Module):
 
 
 def example(config: DeceptiveTranslatorConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """Random symbols: seven in the source, five in the target."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "source_ids": torch.randint(config.source_vocab_size, (batch_size, 7), generator=generator),
-        "target_ids": torch.randint(config.target_vocab_size, (batch_size, 5), generator=generator),
-    }
+    """Random ids: seven in the source, five in the target."""
+    return random_pairs(config.source_vocab_size, config.target_vocab_size, batch_size, seed)

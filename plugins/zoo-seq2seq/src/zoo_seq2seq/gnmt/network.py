@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from zoo.nn.masks import masked_softmax
 from zoo_seq2seq.additive_attention import AdditiveAttention
-from zoo_seq2seq.decoding import Memory, Step, TranslationOutput
+from zoo_seq2seq.decoding import Memory, Step, TranslationOutput, random_pairs
 from zoo_seq2seq.gnmt.config import GNMTConfig
 from zoo_seq2seq.gnmt.layers import Pair, lstm, run_backwards, run_layer
 from zoo_seq2seq.padding import put_back, real_first, require_ids
@@ -117,11 +116,7 @@ class GNMTDecoder(nn.Module):
         """Context (batch, targets, dim) and weights (batch, targets, source)."""
         assert memory.keys is not None
         if self.config.attention == "last":
-            last = (memory.lengths - 1).clamp(min=0)
-            weights = nn.functional.one_hot(last, memory.states.shape[1]).to(query.dtype)
-            if memory.mask is not None:
-                weights = weights * memory.mask
-            weights = weights[:, None].expand(-1, query.shape[1], -1)
+            weights = memory.one_place()[:, None].expand(-1, query.shape[1], -1)
         else:
             mask = None if memory.mask is None else memory.mask[:, None]
             weights = masked_softmax(self.attention(query, memory.keys), mask)
@@ -179,24 +174,13 @@ class GNMT(nn.Module):
 
 
 def example(config: GNMTConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """Random pieces: seven in the source, five in the target."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "source_ids": torch.randint(config.vocab_size, (batch_size, 7), generator=generator),
-        "target_ids": torch.randint(config.vocab_size, (batch_size, 5), generator=generator),
-    }
-
-
-def preprocess(config: GNMTConfig) -> Callable[[str], dict[str, Tensor]]:
-    """From a Greek sentence to the source, and a target of nothing but the start mark."""
-    from zoo_seq2seq.translating import sentence_inputs
-
-    return sentence_inputs(config.vocab_size)
+    """Random ids: seven in the source, five in the target."""
+    return random_pairs(config.vocab_size, config.vocab_size, batch_size, seed)
 
 
 def predict(model: GNMT, config: GNMTConfig, source: str) -> dict[str, Any]:
     """Translate a Greek sentence to English by the paper's search, a beam of 8 wide; the picture is the attention."""
+    from zoo_seq2seq import bible
     from zoo_seq2seq.gnmt.config import BeamSearchConfig
-    from zoo_seq2seq.translating import answer
 
-    return answer(model, config.vocab_size, source, BeamSearchConfig(beam_size=8).options())
+    return bible.predict(model, config, source, BeamSearchConfig(beam_size=8).options())

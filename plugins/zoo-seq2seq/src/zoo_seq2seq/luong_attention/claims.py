@@ -8,8 +8,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo import Measurement
+from zoo_seq2seq import bible
 from zoo_seq2seq.luong_attention.attention import LuongAttention
 from zoo_seq2seq.luong_attention.config import LuongAttentionConfig
+from zoo_seq2seq.translating import draw_alignment, translate
 
 _DIM = 24
 
@@ -101,11 +103,8 @@ def check_position_gradient() -> Measurement:
 
 def check_beats_no_attention() -> Measurement:
     """BLEU on held-out verses of the bundled translator, and of the one that reads nothing but the last state."""
-    from zoo_seq2seq.translating import bible_vocabularies, translation_bleu
-
     with_, without = (
-        translation_bleu(zoo.load(f"luong-attention-nmt/{preset}"), bible_vocabularies())
-        for preset in ("bible", "bible-no-attention")
+        bible.translation_bleu(zoo.load(f"luong-attention-nmt/{preset}")) for preset in ("bible", "bible-no-attention")
     )
     return Measurement(
         f"BLEU {with_:.1f} with attention, {without:.1f} without",
@@ -116,9 +115,7 @@ def check_beats_no_attention() -> Measurement:
 
 def check_alignments() -> Measurement:
     """Alignment error of the bundled translator's attention against alignments by hand."""
-    from zoo_seq2seq.translating import alignment_error, bible_vocabularies
-
-    ours, diagonal = alignment_error(zoo.load("luong-attention-nmt/bible"), bible_vocabularies(), 805)
+    ours, diagonal = bible.alignment_error(zoo.load("luong-attention-nmt/bible"), 805)
     return Measurement(
         f"AER {ours:.2f}; the diagonal {diagonal:.2f}",
         ours < diagonal,
@@ -131,6 +128,4 @@ SHOWN = "Σὺ πιστεύεις εἰς τὸν υἱὸν τοῦ ἀνθρώ
 
 def picture(path: str) -> None:
     """A Greek clause of a held-out verse, translated: what each English piece looked at."""
-    from zoo_seq2seq.translating import bible_vocabularies, draw_alignment, translate
-
-    draw_alignment(translate(zoo.load("luong-attention-nmt/bible"), bible_vocabularies(), [SHOWN])[0], path)
+    draw_alignment(translate(zoo.load("luong-attention-nmt/bible"), bible.vocabularies(), [SHOWN])[0], path)

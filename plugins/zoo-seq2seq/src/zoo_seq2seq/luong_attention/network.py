@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from zoo_seq2seq import recurrent
-from zoo_seq2seq.decoding import Memory, Step, TranslationOutput, teacher_force
+from zoo_seq2seq.decoding import Memory, Step, TranslationOutput, random_pairs, teacher_force
 from zoo_seq2seq.luong_attention.attention import LuongAttention
 from zoo_seq2seq.luong_attention.config import LuongNMTConfig
-from zoo_seq2seq.padding import flipped, lengths_of, put_back, real_first, require_ids
+from zoo_seq2seq.padding import flipped, lengths_of, real_first, require_ids
 from zoo_seq2seq.recurrent import StackedCells
 
 
@@ -72,8 +70,7 @@ class LuongNMT(nn.Module):
         """
         require_ids(target_ids, self.config.target_vocab_size, "target_ids")
         memory, state = self.encode(source_ids, source_mask)
-        logits, weights = teacher_force(self, memory, state, target_ids)
-        return TranslationOutput(logits, put_back(weights, memory.order))
+        return teacher_force(self, memory, state, target_ids)[0]
 
     def encode(self, source_ids: Tensor, source_mask: Tensor | None = None) -> tuple[Memory, LuongState]:
         """Memory in the order of the sentence, however it was read, and the decoder's first state."""
@@ -106,32 +103,11 @@ class LuongNMT(nn.Module):
     def _without_attention(self, top: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         """The state of the word that was read last, at every step."""
         assert self.combine is not None
-        last = torch.zeros_like(memory.lengths) if self.config.reverse_source else (memory.lengths - 1).clamp(min=0)
-        weights = nn.functional.one_hot(last, memory.states.shape[1]).to(top.dtype)
-        if memory.mask is not None:
-            weights = weights * memory.mask
+        weights = memory.one_place(first=self.config.reverse_source)
         context = (weights[:, None] @ memory.states)[:, 0]
         return self.combine(torch.cat((context, top), -1)).tanh(), weights
 
 
 def example(config: LuongNMTConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """Random words: seven in the source, five in the target."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "source_ids": torch.randint(config.source_vocab_size, (batch_size, 7), generator=generator),
-        "target_ids": torch.randint(config.target_vocab_size, (batch_size, 5), generator=generator),
-    }
-
-
-def preprocess(config: LuongNMTConfig) -> Callable[[str], dict[str, Tensor]]:
-    """From a Greek sentence to the source, and a target of nothing but the start mark."""
-    from zoo_seq2seq.translating import sentence_inputs
-
-    return sentence_inputs(config.source_vocab_size)
-
-
-def predict(model: LuongNMT, config: LuongNMTConfig, source: str) -> dict[str, Any]:
-    """Translate a Greek sentence to English; the picture is the attention of English pieces over Greek ones."""
-    from zoo_seq2seq.translating import answer
-
-    return answer(model, config.source_vocab_size, source)
+    """Random ids: seven in the source, five in the target."""
+    return random_pairs(config.source_vocab_size, config.target_vocab_size, batch_size, seed)

@@ -42,6 +42,9 @@ class ScratchpadConfig:
         "whether the state before the step reads, or (luong) the one after it",
         choices=("bahdanau", "luong"),
     )
+    attention: str = zoo.field(
+        "additive", "how the memory is read; last: only the last word's place", choices=("additive", "last")
+    )
     gate: str = zoo.field("mlp", "what says how much stays; closed: everything stays", choices=GATES)
     gate_dim: int | None = zoo.field(None, "width inside the gate; that of the memory by default", minimum=1)
     gate_bias: float = zoo.field(1.0, "initial bias of the gate: above 0 the memory stays at first")

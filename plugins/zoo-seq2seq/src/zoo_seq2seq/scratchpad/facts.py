@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
+_BIBLE = {
+    "source_vocab_size": 800,
+    "target_vocab_size": 800,
+    "embedding_dim": 40,
+    "encoder_dim": 32,
+    "encoder_layers": 1,
+    "decoder_dim": 64,
+    "decoder_layers": 1,
+    "dropout": 0.1,
+}
+
 PAPER = Paper(
     id="scratchpad",
     title="Keeping Notes: Conditional Natural Language Generation with a Scratchpad Mechanism",
@@ -31,6 +42,9 @@ PAPER = Paper(
             build="network:ScratchpadNetwork",
             config="config:ScratchpadConfig",
             example="network:example",
+            preprocess="zoo_seq2seq.bible:preprocess",
+            predict="zoo_seq2seq.bible:predict",
+            train="training:train",
             ours=(
                 "Sizes of scratchpad-mt and scratchpad-qg are reconstructed; the decoder's first state is one linear "
                 "layer of the encoder's last, for hidden and cell each.",
@@ -70,6 +84,9 @@ PAPER = Paper(
                     "decoder_dim": 16,
                     "decoder_layers": 1,
                 },
+                "bible": _BIBLE,
+                "bible-plain": {**_BIBLE, "gate": "closed"},
+                "bible-no-attention": {**_BIBLE, "gate": "closed", "attention": "last"},
             },
             claims=(
                 Claim(

@@ -12,7 +12,7 @@ from zoo.errors import InputError
 from zoo.nn.masks import masked_softmax
 from zoo_seq2seq import recurrent
 from zoo_seq2seq.additive_attention import AdditiveAttention
-from zoo_seq2seq.decoding import UNKNOWN, Memory, Step, TranslationOutput
+from zoo_seq2seq.decoding import UNKNOWN, Memory, Step, TranslationOutput, random_pairs, teacher_force
 from zoo_seq2seq.padding import put_back, real_first, require_ids
 from zoo_seq2seq.recurrent import StackedCells
 from zoo_seq2seq.scratchpad.config import ScratchpadConfig
@@ -111,18 +111,9 @@ class ScratchpadNetwork(nn.Module):
         """
         require_ids(target_ids, self.config.target_vocab_size, "target_ids")
         memory, state = self.encode(source_ids, source_mask, feature_ids, copy_ids)
-        logits, weights, gates = [], [], []
-        for tokens in target_ids.unbind(1):
-            step = self.step(tokens, memory, state)
-            state = step.state
-            logits.append(step.logits)
-            weights.append(step.attention)
-            gates.append(state.gate)
-        return ScratchpadOutput(
-            torch.stack(logits, 1),
-            put_back(torch.stack(weights, 1), memory.order),
-            put_back(_real_only(torch.stack(gates, 1), memory.mask), memory.order),
-        )
+        found, states = teacher_force(self, memory, state, target_ids)
+        gates = _real_only(torch.stack([each.gate for each in states], 1), memory.mask)
+        return ScratchpadOutput(found.logits, found.attention, put_back(gates, memory.order))
 
     def encode(
         self,
@@ -160,7 +151,10 @@ class ScratchpadNetwork(nn.Module):
         keys = self.attention.key(state.memory)
 
         def read(query: Tensor) -> tuple[Tensor, Tensor]:
-            weights = masked_softmax(self.attention(query, keys), memory.mask)
+            if self.config.attention == "last":
+                weights = memory.one_place()
+            else:
+                weights = masked_softmax(self.attention(query, keys), memory.mask)
             return weights, (weights[:, None] @ state.memory)[:, 0]
 
         luong = self.config.read == "luong"
@@ -190,9 +184,5 @@ def _real_only(gates: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def example(config: ScratchpadConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
-    """Random words: seven in the source, five in the target."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "source_ids": torch.randint(config.source_vocab_size, (batch_size, 7), generator=generator),
-        "target_ids": torch.randint(config.target_vocab_size, (batch_size, 5), generator=generator),
-    }
+    """Random ids: seven in the source, five in the target."""
+    return random_pairs(config.source_vocab_size, config.target_vocab_size, batch_size, seed)

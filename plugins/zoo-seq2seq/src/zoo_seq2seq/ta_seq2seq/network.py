@@ -11,8 +11,8 @@ from zoo.errors import InputError
 from zoo.nn.masks import masked_softmax, padding_mask
 from zoo_seq2seq import recurrent
 from zoo_seq2seq.additive_attention import AdditiveAttention
-from zoo_seq2seq.decoding import Memory, Step, TranslationOutput
-from zoo_seq2seq.padding import put_back, real_first, require_ids
+from zoo_seq2seq.decoding import Memory, Step, TranslationOutput, teacher_force
+from zoo_seq2seq.padding import real_first, require_ids
 from zoo_seq2seq.ta_seq2seq.config import TopicAwareConfig
 from zoo_seq2seq.ta_seq2seq.law import BiasedLaw, MaxoutReadout
 
@@ -113,16 +113,9 @@ class TopicAware(nn.Module):
         """
         require_ids(target_ids, self.config.target_vocab_size, "target_ids")
         memory, state = self.encode(source_ids, source_mask, topic_ids, topic_vectors, topic_mask)
-        logits, weights, topics = [], [], []
-        for tokens in target_ids.unbind(1):
-            step = self.step(tokens, memory, state)
-            state = step.state
-            logits.append(step.logits)
-            weights.append(step.attention)
-            topics.append(state.topic_weights)
-        return ReplyOutput(
-            torch.stack(logits, 1), put_back(torch.stack(weights, 1), memory.order), torch.stack(topics, 1)
-        )
+        found, states = teacher_force(self, memory, state, target_ids)
+        topics = torch.stack([each.topic_weights for each in states], 1)
+        return ReplyOutput(found.logits, found.attention, topics)
 
     def encode(
         self,
