@@ -11,7 +11,8 @@ from zoo_seq2seq.ripo_transformer.attention import example as attention_example
 from zoo_seq2seq.ripo_transformer.config import FMEConfig, RipoAttentionConfig, RipoConfig
 from zoo_seq2seq.ripo_transformer.embedding import FundamentalMusicEmbedding
 from zoo_seq2seq.ripo_transformer.intervals import intervals
-from zoo_seq2seq.ripo_transformer.melody import Note, continued, decoded, encoded, notes_of, predict
+from zoo_seq2seq.ripo_transformer.melody import continued, predict
+from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
 from zoo_seq2seq.ripo_transformer.network import RipoTransformer, example
 
 

@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
 from zoo.nn.attention import scores
-from zoo.nn.heads import split_heads
+from zoo.nn.heads import merge_heads, split_heads
 from zoo.nn.masks import expand_mask, masked_softmax, padding_mask
 from zoo_seq2seq.ripo_transformer.config import RipoAttentionConfig
 
 
-def relative_term(query: Tensor, relative: Tensor) -> Tensor:
-    """Logits (B, h, L, L) of queries (B, h, L, m) with what two notes are to each other, (B, L, L, h m)."""
+@dataclass(frozen=True, eq=False)
+class Table:
+    """What notes are to each other, where few different values occur.
+
+    Args:
+        values: (values, dim) embedded.
+        index: (B, L, L) which value two notes have.
+    """
+
+    values: Tensor
+    index: Tensor
+
+
+def relative_term(query: Tensor, relative: Tensor | Table, layer: nn.Module) -> Tensor:
+    """Logits (B, h, L, L) of queries (B, h, L, m) with what two notes are to each other.
+
+    Args:
+        query: (B, h, L, m).
+        relative: (B, L, L, h m) embedded; of a table every value is compared once.
+        layer: what projects it, to (..., h m).
+    """
     heads, width = query.shape[1], query.shape[3]
-    return torch.einsum("bhim,bijhm->bhij", query, relative.unflatten(-1, (heads, width)))
+    if isinstance(relative, Table):
+        every = torch.einsum("bhim,vhm->bhiv", query, layer(relative.values).unflatten(-1, (heads, width)))
+        return every.gather(-1, relative.index[:, None].expand(-1, heads, -1, -1))
+    return torch.einsum("bhim,bijhm->bhij", query, layer(relative).unflatten(-1, (heads, width)))
 
 
 class RipoAttention(nn.Module):
@@ -46,8 +69,8 @@ class RipoAttention(nn.Module):
     def forward(
         self,
         x: Tensor,
-        relative_pitch: Tensor | None = None,
-        relative_onset: Tensor | None = None,
+        relative_pitch: Tensor | Table | None = None,
+        relative_onset: Tensor | Table | None = None,
         attn_mask: Tensor | None = None,
         *,
         seeing: Tensor | None = None,
@@ -56,8 +79,8 @@ class RipoAttention(nn.Module):
 
         Args:
             x: (B, L, dim).
-            relative_pitch: (B, L, L, dim) embedded intervals; needed where they count.
-            relative_onset: (B, L, L, dim) embedded distances in time; needed where they count.
+            relative_pitch: (B, L, L, dim) embedded intervals, or a table of them; needed where they count.
+            relative_onset: (B, L, L, dim) embedded distances in time, or a table; needed where they count.
             attn_mask: (B, L), True for notes that can be seen.
             seeing: (B, L), True for notes that look; others look at everything evenly, as padding does in the code.
 
@@ -81,7 +104,7 @@ class RipoAttention(nn.Module):
                 continue
             if relative is None:
                 raise InputError(f"{name} is missing; expected ({batch}, {length}, {length}, {dim})")
-            logits = logits + relative_term(query, layer(relative))
+            logits = logits + relative_term(query, relative, layer)
         logits = logits / math.sqrt(query.shape[-1])
         shape = {"batch": batch, "heads": self.num_heads, "queries": length, "keys": length}
         seen = expand_mask(real, **shape, causal=not self.config.two_sided, device=x.device)
@@ -100,6 +123,29 @@ class RipoAttention(nn.Module):
         dots = query @ table.T
         index = rows.clamp(max=len(table) - 1).expand(*query.shape[:2], -1, -1)
         return dots.gather(-1, index).masked_fill(later, 0.0)
+
+
+class LinearAttention(nn.Module):
+    """Causal self-attention of features elu(q) + 1 and elu(k) + 1, summed note by note: a baseline of the paper."""
+
+    def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (nn.Linear(dim, dim) for _ in range(4))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, attn_mask: Tensor) -> Tensor:
+        """x (B, L, dim) to the same shape; notes that ``attn_mask`` (B, L) hides are in no sum."""
+        wide = torch.promote_types(x.dtype, torch.float32)
+        query, key, value = (
+            split_heads(layer(x), self.num_heads).to(wide) for layer in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        query, key = nn.functional.elu(query) + 1, (nn.functional.elu(key) + 1) * attn_mask[:, None, :, None]
+        sums = torch.einsum("bhlm,bhln->bhlmn", key, value).cumsum(2)
+        norms = (query * key.cumsum(2)).sum(-1, keepdim=True)
+        mixed = torch.einsum("bhlm,bhlmn->bhln", query, sums) / norms.clamp(min=torch.finfo(norms.dtype).tiny)
+        found: Tensor = self.drop(self.o_proj(merge_heads(mixed).to(x.dtype)))
+        return found
 
 
 def example(config: RipoAttentionConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

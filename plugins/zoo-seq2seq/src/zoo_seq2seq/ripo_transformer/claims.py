@@ -81,10 +81,10 @@ def check_transposing_the_melody() -> Measurement:
     with torch.no_grad():
         for tokens in (pitches, higher):
             relative = intervals(tokens, inputs["duration_ids"])
-            embedded = model._relative_pitch(relative)
+            embedded = model._relative_pitch(relative, few=False)
             layer = model.layers[0].self_attn.pitch_proj  # type: ignore[union-attr]
             assert embedded is not None
-            terms.append(relative_term(query, layer(embedded)))  # type: ignore[operator]
+            terms.append(relative_term(query, embedded, layer))  # type: ignore[arg-type]
             absolute.append(model.pitch_embedding(tokens))
     moved = float((absolute[0] - absolute[1]).abs().max())
     difference = float((terms[0] - terms[1]).abs().max())

@@ -8,6 +8,8 @@ import zoo
 from zoo.nn.heads import require_equal_slices
 
 BIASES = ("nd", "2d", "none")
+MECHANISMS = ("softmax", "linear")
+EMBEDDINGS = ("fme", "learned", "one-hot")
 
 
 @dataclass
@@ -62,6 +64,12 @@ class RipoConfig:
     project_pitch: bool = zoo.field(True, "whether intervals go through a linear layer that all layers share")
     project_duration: bool = zoo.field(True, "whether distances in time do")
     duration_in_beats: bool = zoo.field(False, "whether durations are embedded in beats, not by their token")
+    attention: str = zoo.field(
+        "softmax", "of notes over earlier ones; linear: a baseline without a softmax", choices=MECHANISMS
+    )
+    embedding: str = zoo.field(
+        "fme", "of pitches and durations: their numbers, or as baselines a table or nothing", choices=EMBEDDINGS
+    )
     relative_pitch: bool = zoo.field(True, "whether intervals count in attention")
     relative_onset: bool = zoo.field(True, "whether distances in time count")
     relative_index: bool = zoo.field(True, "whether distances in notes count")
@@ -75,6 +83,18 @@ class RipoConfig:
     def __post_init__(self) -> None:
         require_equal_slices(self.dim, self.num_heads)
         self.pitch()
+        if self.attention == "linear" and (self.relative_index or self.two_sided):
+            raise zoo.ConfigError(
+                "linear attention forms no logits to which anything relative could be added, and sees no later notes: "
+                "it needs relative_pitch, relative_onset, relative_index and two_sided to be False",
+                field="attention",
+            )
+        if (self.attention == "linear" or self.embedding != "fme") and (self.relative_pitch or self.relative_onset):
+            raise zoo.ConfigError(
+                f"attention={self.attention!r} with embedding={self.embedding!r} knows no intervals: it needs "
+                "relative_pitch=False and relative_onset=False",
+                field="relative_pitch",
+            )
 
     def pitch(self) -> FMEConfig:
         """The embedding of pitches."""
@@ -84,7 +104,7 @@ class RipoConfig:
         """The embedding of durations."""
         return FMEConfig(self.dim, self.duration_base, self.trainable_duration, self.duration_bias)
 
-    def attention(self) -> RipoAttentionConfig:
+    def ripo(self) -> RipoAttentionConfig:
         """The attention of every layer."""
         return RipoAttentionConfig(
             self.dim,

@@ -26,6 +26,16 @@ _RULES = (
 )
 
 
+_RIPO = "rgl_rel_pitch_dur"
+_FLAGS = {
+    "relative_pitch": "if_add_relative_pitch",
+    "relative_onset": "if_add_relative_duration",
+    "relative_index": "if_add_relative_idx",
+}
+_RELATIVE = {_RIPO: tuple(_FLAGS), "rgl_vanilla": ("relative_index",), "mha": (), "linear": ()}
+"""Kinds of attention of the authors' code, and what is relative in each; flags say more of the first alone."""
+
+
 def convert(state: Mapping[str, Tensor], config: RipoConfig) -> dict[str, Tensor]:
     """Rename; what a config does not use, and what is computed here, is left out."""
     out = ["pos_encoder.pe"]
@@ -48,9 +58,16 @@ def config_of(recorded: Mapping[str, Any]) -> RipoConfig:
     """
     attention, places = recorded["attention_conf"], recorded["position_encoding_conf"]
     pitch, duration = recorded["pitch_embedding_conf"], recorded["dur_embedding_conf"]
-    if attention["attention_type"] != "rgl_rel_pitch_dur" or {pitch["type"], duration["type"]} != {"se"}:
-        raise zoo.ConfigError("only attention_type='rgl_rel_pitch_dur' with embeddings of type='se' is here")
-    two_sided = bool(attention.get("if_add_relative_idx_no_mask", False))
+    kind = attention["attention_type"]
+    if kind not in _RELATIVE:
+        raise zoo.ConfigError(f"attention_type={kind!r}; expected one of {', '.join(_RELATIVE)}")
+    if {pitch["type"], duration["type"]} != {"se"}:
+        raise zoo.ConfigError("only embeddings of type='se' have recorded names; others are presets of their own")
+    relative = {
+        name: bool(attention.get(flag, kind != _RIPO)) if name in _RELATIVE[kind] else False
+        for name, flag in _FLAGS.items()
+    }
+    two_sided = bool(attention.get("if_add_relative_idx_no_mask", False)) and "relative_index" in _RELATIVE[kind]
     return RipoConfig(
         num_pitches=recorded["pitch_dim"],
         num_durations=recorded["dur_dim"],
@@ -66,9 +83,10 @@ def config_of(recorded: Mapping[str, Any]) -> RipoConfig:
         duration_bias=_bias(duration),
         project_pitch=pitch.get("emb_nn", False),
         project_duration=duration.get("emb_nn", False),
-        relative_pitch=attention["if_add_relative_pitch"],
-        relative_onset=attention["if_add_relative_duration"],
-        relative_index=attention["if_add_relative_idx"] or two_sided,
+        attention="linear" if kind == "linear" else "softmax",
+        relative_pitch=relative["relative_pitch"],
+        relative_onset=relative["relative_onset"],
+        relative_index=relative["relative_index"] or two_sided,
         two_sided=two_sided,
         add_index=places["if_index"],
         add_onset=places["if_global_timing"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from zoo import Claim, Entry, Paper
 
 _TINY = {"dim": 16, "num_heads": 2, "hidden_dim": 24, "max_length": 32}
+_CHORALES = {"dim": 64, "num_heads": 4, "hidden_dim": 128, "max_length": 128}
+_PLAIN = {"relative_pitch": False, "relative_onset": False, "relative_index": False}
 PAPER = Paper(
     id="ripo-transformer",
     title=(
@@ -29,6 +31,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="melody:preprocess",
             predict="melody:predict",
+            train="training:train",
             convert="conversion:convert",
             differences=(
                 "Padding is masked as what sees, not as what is seen, which is enough where it lies behind; "
@@ -49,9 +52,23 @@ PAPER = Paper(
             ),
             presets={
                 "ripo-transformer": {},
-                "mha": {"relative_pitch": False, "relative_onset": False, "relative_index": False},
-                "music-transformer": {"relative_pitch": False, "relative_onset": False},
+                "mha": {**_PLAIN, "embedding": "learned"},
+                "mha-one-hot": {**_PLAIN, "embedding": "one-hot"},
+                "mha-fme": _PLAIN,
+                "music-transformer": {"relative_pitch": False, "relative_onset": False, "embedding": "learned"},
+                "music-transformer-fme": {"relative_pitch": False, "relative_onset": False},
+                "linear": {**_PLAIN, "embedding": "learned", "attention": "linear"},
+                "linear-fme": {**_PLAIN, "attention": "linear"},
                 "tiny": _TINY,
+                "chorales": _CHORALES,
+                "chorales-music-transformer": {
+                    **_CHORALES,
+                    "relative_pitch": False,
+                    "relative_onset": False,
+                    "embedding": "learned",
+                },
+                "chorales-linear": {**_CHORALES, **_PLAIN, "embedding": "learned", "attention": "linear"},
+                "chorales-mha": {**_CHORALES, **_PLAIN, "embedding": "learned"},
             },
             claims=(
                 Claim(

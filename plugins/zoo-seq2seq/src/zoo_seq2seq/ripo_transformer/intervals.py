@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 PADDING, REST, SUSTAIN, FIRST_PITCH = 0, 1, 2, 3
+PITCH_TOKENS = FIRST_PITCH + 128
 BEAT, LONGEST = 4, 16
 
 

@@ -1,10 +1,10 @@
-"""Melodies as lists of notes: read, continued, written."""
+"""Melodies continued, and drawn as a piano roll."""
 
 from __future__ import annotations
 
-import re
+import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,96 +12,19 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo_seq2seq.ripo_transformer.config import RipoConfig
-from zoo_seq2seq.ripo_transformer.intervals import BEAT, FIRST_PITCH, LONGEST, PADDING, REST, SUSTAIN
-from zoo_seq2seq.ripo_transformer.network import PITCH_TOKENS, RipoTransformer
-
-_NOTE = re.compile(r"(r|rest|\d+)(?::(\d+(?:\.\d+)?))?")
-
-
-@dataclass(frozen=True)
-class Note:
-    """A note, or a rest.
-
-    Args:
-        pitch: MIDI number, 60 is the middle C; None for a rest.
-        beats: quarter notes, in steps of a quarter of one.
-    """
-
-    pitch: int | None
-    beats: float = 1.0
-
-    def __str__(self) -> str:
-        return f"{'rest' if self.pitch is None else self.pitch}:{self.beats:g}"
-
-
-def notes_of(source: str | Sequence[Any]) -> list[Note]:
-    """Notes of a text, "60:1 62:0.5 rest:0.5 64", or of a list of notes, MIDI numbers or (number or None, beats).
-
-    Raises:
-        InputError: what is no note.
-    """
-    if isinstance(source, str):
-        found = []
-        for word in source.replace(",", " ").split():
-            read = _NOTE.fullmatch(word.lower())
-            if read is None:
-                raise InputError(f"{word!r} is no note; expected a MIDI number and beats, as in 60:1 or rest:0.5")
-            found.append(Note(None if read[1].startswith("r") else int(read[1]), float(read[2] or 1)))
-        return found
-    return [_note(each) for each in source]
-
-
-def _note(given: Any) -> Note:
-    if isinstance(given, Note):
-        return given
-    if isinstance(given, int):
-        return Note(given)
-    if isinstance(given, Sequence) and len(given) == 2:
-        return Note(given[0], float(given[1]))
-    raise InputError(f"{given!r} is no note; expected a MIDI number, or (number or None, beats)")
-
-
-def encoded(notes: Sequence[Note]) -> tuple[Tensor, Tensor]:
-    """Tokens (1, L) of pitches and durations; what is longer than four beats goes on as sustain.
-
-    Raises:
-        InputError: no notes, a pitch outside 0..127, or a length that is no multiple of a quarter of a beat.
-    """
-    pitches, durations = [], []
-    for note in notes:
-        steps = round(note.beats * BEAT)
-        if steps < 1 or abs(steps - note.beats * BEAT) > 1e-6:
-            raise InputError(f"{note}: a length must be a multiple of {1 / BEAT:g} beats")
-        if note.pitch is not None and not 0 <= note.pitch < PITCH_TOKENS - FIRST_PITCH:
-            raise InputError(f"{note}: a pitch must be a MIDI number, 0 to 127")
-        token = REST if note.pitch is None else note.pitch + FIRST_PITCH
-        while steps:
-            pitches.append(token)
-            durations.append(min(steps, LONGEST))
-            steps -= durations[-1]
-            token = REST if note.pitch is None else SUSTAIN
-    if not pitches:
-        raise InputError("no notes; a melody needs one at least")
-    return torch.tensor([pitches]), torch.tensor([durations])
-
-
-def decoded(pitch_ids: Sequence[int], duration_ids: Sequence[int]) -> list[Note]:
-    """Notes of tokens; sustain makes the note before it longer, padding is left out."""
-    found: list[Note] = []
-    for pitch, duration in zip(pitch_ids, duration_ids, strict=True):
-        if pitch == PADDING or duration == PADDING:
-            continue
-        beats = duration / BEAT
-        if pitch == SUSTAIN and found:
-            found[-1] = Note(found[-1].pitch, found[-1].beats + beats)
-        else:
-            found.append(Note(pitch - FIRST_PITCH if pitch >= FIRST_PITCH else None, beats))
-    return found
+from zoo_seq2seq.ripo_transformer.intervals import PADDING
+from zoo_seq2seq.ripo_transformer.network import RipoTransformer
+from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
 
 
 @torch.no_grad()
 def continued(
-    model: RipoTransformer, source: str | Sequence[Any], *, steps: int = 16, temperature: float = 1.0, seed: int = 0
+    model: RipoTransformer,
+    source: str | bytes | Path | Sequence[Any],
+    *,
+    steps: int = 16,
+    temperature: float = 1.0,
+    seed: int = 0,
 ) -> list[Note]:
     """A melody and what the model adds: both heads are sampled, token by token, never padding.
 
@@ -135,8 +58,37 @@ def _drawn(logits: Tensor, temperature: float, generator: torch.Generator) -> Te
     return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
 
 
+def draw_roll(given: Sequence[Note], whole: Sequence[Note], title: str, path: str | Path | None = None) -> Any:
+    """A melody as a piano roll, what was given and what was added in two colours; a matplotlib figure."""
+    from zoo.evidence.plots import new_figure, saved
+
+    figure = new_figure(figsize=(9.5, 3.4))
+    roll = figure.subplots()
+    now, end = 0.0, sum(note.beats for note in given)
+    for note in whole:
+        if note.pitch is not None:
+            colour = "#2a6f97" if now < end else "#d1495b"
+            roll.barh(note.pitch, note.beats * 0.95, 0.8, now, align="center", color=colour)
+        now += note.beats
+    roll.axvline(end, color="0.5", linewidth=1, linestyle="--")
+    pitches = [note.pitch for note in whole if note.pitch is not None] or [60]
+    low, high = min(pitches), max(pitches)
+    roll.set_yticks(range(low, high + 1), [_name(each) for each in range(low, high + 1)], fontsize=7)
+    roll.set_xticks(range(0, int(now) + 1, max(4, 4 * round(now / 60))))
+    roll.set_xlabel("beat (quarter notes)")
+    roll.set_ylabel("pitch")
+    roll.grid(axis="y", color="0.92")
+    roll.set_axisbelow(True)
+    roll.set_title(title)
+    return saved(figure, path)
+
+
+def _name(pitch: int) -> str:
+    return f"{('C', 'C#', 'D', 'Eb', 'E', 'F', 'F#', 'G', 'Ab', 'A', 'Bb', 'B')[pitch % 12]}{pitch // 12 - 1}"
+
+
 def preprocess(config: RipoConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From notes to tokens."""
+    """From notes, see ``notes.notes_of``, to tokens."""
 
     def prepared(source: Any) -> dict[str, Tensor]:
         pitches, durations = encoded(notes_of(source))
@@ -146,5 +98,18 @@ def preprocess(config: RipoConfig) -> Callable[[Any], dict[str, Tensor]]:
 
 
 def predict(model: RipoTransformer, config: RipoConfig, source: Any) -> dict[str, Any]:
-    """Sixteen tokens more of a melody such as "60:1 62:1 64:2"."""
-    return {"melody": " ".join(map(str, continued(model, source)))}
+    """Go on with a melody, "60:1 62:1 64:2" or a MIDI file, for 24 tokens: notes, a MIDI file and a piano roll."""
+    from PIL import Image
+
+    from zoo_seq2seq.ripo_transformer.midi import write_midi
+
+    given = notes_of(source)
+    whole = continued(model, given, steps=24, temperature=0.8)
+    drawn = io.BytesIO()
+    draw_roll(given, whole, "given (blue) and added (red)").savefig(drawn, format="png", dpi=100)
+    return {
+        "melody": " ".join(map(str, whole)),
+        "added": len(whole) - len(given),
+        "midi": (".mid", write_midi(whole)),
+        "roll": Image.open(drawn),
+    }
