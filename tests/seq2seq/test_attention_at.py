@@ -11,8 +11,9 @@ from zoo_seq2seq.attention_at.config import AttentionATConfig
 from zoo_seq2seq.attention_at.method import AttentionAT, example
 from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.exposed import expose
-from zoo_seq2seq.keywords import KEYWORDS, accuracy, agreement, classifier, clean_loss, draw, fit, gradient_importance
+from zoo_seq2seq.keywords import KEYWORDS, SMALL, draw
 from zoo_seq2seq.perturbing import differences, losses, of_length
+from zoo_seq2seq.sentences import accuracy, agreement, clean_loss, fit, gradient_importance
 
 IDS = torch.tensor([[3, 4, 5, 6, 7], [8, 9, 3, 0, 0]])
 MASK = IDS > 0
@@ -146,11 +147,11 @@ def test_keywords():
     assert data.keywords.sum(1).tolist() == [2] * 50
     marked = data.ids[data.keywords].view(50, 2)
     assert bool(((marked // KEYWORDS) == data.labels[:, None]).all())
-    built = fit(data, clean_loss, epochs=1)
+    built = fit(SMALL, data, clean_loss, epochs=1)
     assert 0 <= accuracy(built, data) <= 1
     importance = gradient_importance(built, data.ids, data.labels)
     assert importance.shape == data.ids.shape
-    found = agreement(classifier(0).eval(), data)
+    found = agreement(AttentionClassifier(SMALL).eval(), data)
     assert -1 <= found.kendall <= 1
     assert -1 <= found.pearson <= 1
 

@@ -12,8 +12,8 @@ from zoo_seq2seq.ripo_transformer.config import FMEConfig, RipoAttentionConfig, 
 from zoo_seq2seq.ripo_transformer.embedding import FundamentalMusicEmbedding
 from zoo_seq2seq.ripo_transformer.intervals import intervals
 from zoo_seq2seq.ripo_transformer.melody import continued, predict
-from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
 from zoo_seq2seq.ripo_transformer.network import RipoTransformer, example
+from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
 
 
 def network(**options) -> RipoTransformer:

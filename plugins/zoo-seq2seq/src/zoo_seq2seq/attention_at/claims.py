@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import torch
@@ -11,10 +10,12 @@ from torch import Tensor
 from zoo import Measurement
 from zoo_seq2seq.attention_at.config import AttentionATConfig
 from zoo_seq2seq.attention_at.method import AttentionAT
+from zoo_seq2seq.attention_at.training import adversarial, attacked
 from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.exposed import Exposed
-from zoo_seq2seq.keywords import Sentences, accuracy, agreement, draw, fit
+from zoo_seq2seq.keywords import SMALL, draw
 from zoo_seq2seq.perturbing import losses, of_length
+from zoo_seq2seq.sentences import Sentences, accuracy, agreement, clean_loss, fit
 
 
 def _case() -> tuple[Exposed, Tensor]:
@@ -71,11 +72,6 @@ def check_iat_is_at() -> Measurement:
 _COUNT, _EPOCHS = 600, 25
 
 
-def _objective(mode: str, epsilon: float) -> Callable[[Exposed, Tensor], Tensor]:
-    method = AttentionAT(AttentionATConfig(mode, epsilon))
-    return lambda opened, labels: method.loss(opened.proceed, opened.scores, labels, opened.mask).loss
-
-
 @cache
 def _data() -> tuple[Sentences, Sentences]:
     return draw(_COUNT, 0), draw(1000, 1)
@@ -84,16 +80,8 @@ def _data() -> tuple[Sentences, Sentences]:
 @cache
 def _trained(mode: str, epsilon: float) -> AttentionClassifier:
     data = _data()[0]
-    return fit(data, epochs=_EPOCHS) if mode == "none" else fit(data, _objective(mode, epsilon), epochs=_EPOCHS)
-
-
-def _attacked(model: AttentionClassifier, data: Sentences, epsilon: float) -> float:
-    """Accuracy under the worst score noise of a norm."""
-    opened = model.expose(data.ids)
-    r, _ = AttentionAT(AttentionATConfig(epsilon=epsilon)).perturbation(opened.proceed, opened.scores, data.labels)
-    with torch.no_grad():
-        logits = opened.proceed(opened.scores + r)
-    return float(((logits > 0) == (data.labels == 1)).float().mean())
+    objective = clean_loss if mode == "none" else adversarial(mode, epsilon)
+    return fit(SMALL, data, objective, epochs=_EPOCHS)
 
 
 def check_correlation_with_importance() -> Measurement:
@@ -112,7 +100,7 @@ def check_correlation_with_importance() -> Measurement:
 def check_robustness() -> Measurement:
     """Accuracy under the worst score noise of norm 3, trained plainly and with AT at norm 3, on keywords."""
     held = _data()[1]
-    plain, ours = (_attacked(_trained(mode, 3.0), held, 3.0) for mode in ("none", "at"))
+    plain, ours = (attacked(_trained(mode, 3.0), held, 3.0) for mode in ("none", "at"))
     return Measurement(f"{plain:.1%} trained plainly, {ours:.1%} with AT", ours > plain, "one synthetic task, one seed")
 
 

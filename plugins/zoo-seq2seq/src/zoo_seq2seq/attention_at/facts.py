@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
+_NEWSGROUPS = {"vocab_size": 4000, "embedding_dim": 24, "hidden_dim": 16}
+
 PAPER = Paper(
     id="attention-at",
     title="Attention Meets Perturbations: Robust and Interpretable Attention with Adversarial Training",
@@ -102,10 +104,16 @@ PAPER = Paper(
             build="zoo_seq2seq.attention_classifier:AttentionClassifier",
             config="zoo_seq2seq.attention_classifier:AttentionClassifierConfig",
             example="zoo_seq2seq.attention_classifier:example",
+            preprocess="zoo_seq2seq.newsgroups:preprocess",
+            predict="zoo_seq2seq.newsgroups:predict",
+            train="training:train",
             presets={
                 "base": {},
                 "pair": {"pair": True, "num_classes": 3},
                 "tiny": {"vocab_size": 30, "embedding_dim": 10, "hidden_dim": 6},
+                "newsgroups": _NEWSGROUPS,
+                "newsgroups-at": _NEWSGROUPS,
+                "newsgroups-iat": _NEWSGROUPS,
             },
         ),
     ),

@@ -12,8 +12,9 @@ from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClass
 from zoo_seq2seq.attention_vat.config import AttentionVATConfig
 from zoo_seq2seq.attention_vat.method import AttentionVAT
 from zoo_seq2seq.exposed import Exposed
-from zoo_seq2seq.keywords import KEYWORDS, VOCABULARY, accuracy, agreement, draw, fit
+from zoo_seq2seq.keywords import KEYWORDS, SMALL, VOCABULARY, draw
 from zoo_seq2seq.perturbing import divergence, losses, random_direction
+from zoo_seq2seq.sentences import accuracy, agreement, fit
 
 
 def _classifier() -> AttentionClassifier:
@@ -117,7 +118,7 @@ def _semi_supervised(source: str) -> tuple[float, float]:
             return method.loss(opened.proceed, opened.scores, opened.mask, generator=generator).loss
 
         model = fit(
-            data, epochs=_EPOCHS, seed=seed, unlabelled=pool, unlabelled_loss=None if source == "none" else added
+            SMALL, data, epochs=_EPOCHS, seed=seed, unlabelled=pool, unlabelled_loss=None if source == "none" else added
         )
         scores.append(accuracy(model, held))
         masses.append(agreement(model, held).mass)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
+_NEWSGROUPS = {"vocab_size": 4000, "embedding_dim": 24, "hidden_dim": 16}
+
 PAPER = Paper(
     id="attention-vat",
     title="Making Attention Mechanisms More Robust and Interpretable with Virtual Adversarial Training",
@@ -73,6 +75,24 @@ PAPER = Paper(
             ours=(
                 "mode=ivat-unnormalised, because with normalised differences iVAT is VAT from another random start.",
             ),
+        ),
+        Entry(
+            id="attention-vat-classifier",
+            kind="model",
+            summary="classifier with one attention, taught by a hundred labelled texts and many without labels",
+            tags=("classification", "recurrent", "semi-supervised", "self", "single-level", "soft", "additive"),
+            build="zoo_seq2seq.attention_classifier:AttentionClassifier",
+            config="zoo_seq2seq.attention_classifier:AttentionClassifierConfig",
+            example="zoo_seq2seq.attention_classifier:example",
+            preprocess="zoo_seq2seq.newsgroups:preprocess",
+            predict="zoo_seq2seq.newsgroups:predict",
+            train="training:train",
+            presets={
+                "base": {},
+                "newsgroups": _NEWSGROUPS,
+                "newsgroups-supervised": _NEWSGROUPS,
+                "tiny": {"vocab_size": 30, "embedding_dim": 10, "hidden_dim": 6},
+            },
         ),
     ),
 )
