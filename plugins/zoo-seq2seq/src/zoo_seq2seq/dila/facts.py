@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
+_ICD = {"dim": 96, "num_features": 512, "num_classes": 100, "laat_dim": 196}
+
 PAPER = Paper(
     id="dila",
     title=(
@@ -24,6 +26,9 @@ PAPER = Paper(
             build="head:Dila",
             config="config:DilaConfig",
             example="head:example",
+            preprocess="coding:preprocess",
+            predict="coding:predict",
+            train="training:train",
             ours=(
                 "Penalties are means over tokens with l1 = 1e-4 and l2 = 1e-5; one port sums them (penalty=sum).",
                 "The paper's number of codes is about 3,700, or 8,900 for all of MIMIC-III; presets take these.",
@@ -36,6 +41,8 @@ PAPER = Paper(
                 "dila": {},
                 "dila-full": {"num_classes": 8900},
                 "laat": {"mode": "laat"},
+                "icd": _ICD,
+                "icd-laat": {**_ICD, "mode": "laat"},
                 "tiny": {"dim": 16, "num_features": 32, "num_classes": 10, "laat_dim": 8},
             },
             claims=(

