@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from zoo.errors import InputError
 from zoo_seq2seq.clauses import Clause, Split, greek_english
 from zoo_seq2seq.decoding import START
+from zoo_seq2seq.padding import padded
 from zoo_seq2seq.search import SearchOptions
 from zoo_seq2seq.translating import (
     BATCH,
@@ -28,7 +29,6 @@ from zoo_seq2seq.translating import (
     draw_alignment,
     encoded,
     fit,
-    padded,
     translate,
 )
 from zoo_seq2seq.wordpieces import WordPieces

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from zoo.bridges.sight import readable
 from zoo.errors import InputError
 from zoo.nn.masks import padding_mask
+
+
+def padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Ids (batch, longest), 0 at the end, and the boolean mask of real ones."""
+    longest = max((len(each) for each in sequences), default=0)
+    ids = torch.tensor([[*each, *[0] * (longest - len(each))] for each in sequences], dtype=torch.long)
+    lengths = torch.tensor([len(each) for each in sequences])
+    return ids.view(len(sequences), longest), torch.arange(longest) < lengths[:, None]
 
 
 def real_first(ids: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor | None]:

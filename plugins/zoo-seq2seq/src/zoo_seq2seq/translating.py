@@ -19,6 +19,7 @@ from zoo.errors import InputError
 from zoo.targets import require
 from zoo_seq2seq.clauses import Clause
 from zoo_seq2seq.decoding import END, PAD, START
+from zoo_seq2seq.padding import padded
 from zoo_seq2seq.search import SearchOptions, beam_search
 from zoo_seq2seq.wordpieces import WordPieces
 
@@ -33,14 +34,6 @@ class Vocabularies:
 
     source: WordPieces
     target: WordPieces
-
-
-def padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Ids (batch, longest), 0 at the end, and the boolean mask of real ones."""
-    longest = max((len(each) for each in sequences), default=0)
-    ids = torch.tensor([[*each, *[PAD] * (longest - len(each))] for each in sequences], dtype=torch.long)
-    lengths = torch.tensor([len(each) for each in sequences])
-    return ids.view(len(sequences), longest), torch.arange(longest) < lengths[:, None]
 
 
 @dataclass(frozen=True, eq=False)

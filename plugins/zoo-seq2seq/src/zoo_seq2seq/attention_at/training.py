@@ -15,7 +15,7 @@ from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.perturbing import losses
 from zoo_seq2seq.sentences import Sentences, accuracy, agreement, clean_loss, fit
 
-EPOCHS, LEARNING_RATE = 8, 2e-3
+EPOCHS, LEARNING_RATE = 8, 4e-3
 EPSILON = 5.0
 OBJECTIVES = {"newsgroups-at": "at", "newsgroups-iat": "iat-unnormalised"}
 """Which perturbation a preset is trained with; others with none."""

@@ -14,7 +14,7 @@ from zoo_seq2seq.attention_vat.method import AttentionVAT
 from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.sentences import Sentences, accuracy, agreement, fit
 
-LABELLED, EPOCHS, LEARNING_RATE, EPSILON = 100, 8, 2e-3, 5.0
+LABELLED, EPOCHS, LEARNING_RATE, EPSILON = 100, 8, 4e-3, 5.0
 SUPERVISED = "newsgroups-supervised"
 
 

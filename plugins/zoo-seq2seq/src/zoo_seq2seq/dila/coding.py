@@ -26,7 +26,7 @@ def preprocess(config: DilaConfig) -> Callable[[str], dict[str, Tensor]]:
     """
     if (config.dim, config.num_classes) != (icd.DIM, icd.CODES):
         raise InputError(
-            f"a head of {config.num_classes} codes over embeddings of {config.dim} features has no language model here: "
+            f"a head of {config.num_classes} codes over {config.dim} features has no language model here: "
             "take the preset 'icd', or embed the text yourself and call the model"
         )
     return lambda text: {"x": icd.embed(text)[1][None]}

