@@ -90,7 +90,7 @@ def pieces() -> WordPieces:
 
 @cache
 def topics() -> TopicModel:
-    """Topics of messages; its topic words are whole words that are not among the most frequent pieces."""
+    """Topics of messages, by how often pieces occurred in each category."""
     from safetensors.numpy import load_file
 
     counts = load_file(_COUNTS)["counts"].astype(float)
@@ -98,14 +98,15 @@ def topics() -> TopicModel:
 
 
 def _topic_model(counts: np.ndarray) -> TopicModel:
-    frequent = np.argsort(-counts.sum(1), kind="stable")[:COMMON].tolist()
-    parts = frozenset(
+    """Every piece tells topics; said are whole words that are not among the most frequent pieces."""
+    unsaid = set(np.argsort(-counts.sum(1), kind="stable")[:COMMON].tolist())
+    unsaid |= {
         index
         for index, piece in enumerate(pieces().pieces(range(len(counts))))
         if not (piece.startswith(MARK) and piece[1:].isalpha() and len(piece) > SHORTEST)
-    )
+    }
     shares, background = counts.sum(0), np.zeros(len(counts))
-    return TopicModel(counts, shares, background, frozenset(frequent), TOPIC_WORDS, beta=0.1, parts=parts)
+    return TopicModel(counts, shares, background, frozenset(), TOPIC_WORDS, beta=0.1, unsaid=frozenset(unsaid))
 
 
 def prepare() -> None:

@@ -37,7 +37,7 @@ class TopicModel:
         common: words that are never topic words.
         words: topic words given for a message.
         beta: smoothing of words in a topic.
-        parts: what tells topics but is no word to be said, such as parts of words.
+        unsaid: further words that are never topic words, although they tell topics, such as parts of words.
     """
 
     counts: np.ndarray
@@ -46,7 +46,7 @@ class TopicModel:
     common: frozenset[int]
     words: int
     beta: float
-    parts: frozenset[int] = frozenset()
+    unsaid: frozenset[int] = frozenset()
 
     def topic(self, message: Sequence[int]) -> int:
         """The topic with the largest posterior."""
@@ -58,7 +58,7 @@ class TopicModel:
     def __call__(self, message: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The most frequent words of the message's topic, and their vectors: counts over topics, summing to 1."""
         counts = self.counts[:, self.topic(message)].copy()
-        counts[list(self.common | self.parts)] = 0
+        counts[list(self.common | self.unsaid)] = 0
         chosen = [int(word) for word in np.argsort(-counts, kind="stable")[: self.words] if counts[word] > 0]
         rows = self.counts[chosen]
         return torch.tensor(chosen, dtype=torch.long), torch.from_numpy(rows / rows.sum(1, keepdims=True)).float()
