@@ -167,6 +167,23 @@ def test_supervision_keeps_the_gold_alone_and_reaches_every_parameter():
         built.supervise(torch.randn(12, 16), [2, 4], [10], "n0 + n5")
 
 
+def _encoders():
+    """Small random ones of several families of transformers, all 16 wide."""
+    import transformers
+
+    small = {"num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 24, "vocab_size": 60}
+    yield tiny_model("bert", head="Model", hidden_size=16, num_attention_heads=4)
+    yield tiny_model("roberta", head="Model", hidden_size=16, num_attention_heads=4)
+    configs = (
+        transformers.DistilBertConfig(dim=16, n_layers=2, n_heads=4, hidden_dim=24, vocab_size=60),
+        transformers.ElectraConfig(hidden_size=16, embedding_size=16, **small),
+        transformers.DebertaV2Config(hidden_size=16, **small),
+        transformers.ModernBertConfig(hidden_size=16, pad_token_id=0, **small),
+    )
+    for config in configs:
+        yield transformers.AutoModel.from_config(config).eval()
+
+
 def test_texts():
     class Tokenizer:
         mask_token, mask_token_id, all_special_ids = "<m>", 9, [0, 1, 9]
@@ -181,9 +198,11 @@ def test_texts():
     assert [ids[place] for place in problem.number_indices] == [9, 9, 9]
     assert len(problem.question_indices) == 6
     assert max(problem.question_indices) == len(ids) - 2
-    roberta = tiny_model("roberta", head="Model", hidden_size=16, num_attention_heads=4)
-    solution = solve_text(model(), roberta, Tokenizer(), "Tom has 4 apples. He eats 3 of them.")
-    assert solution.expression
+    for encoder in _encoders():
+        solution = solve_text(model(), encoder, Tokenizer(), "Tom has 4 apples. He eats 3 of them.")
+        assert solution.expression
+    with pytest.raises(zoo.InputError, match="16"):
+        solve_text(model(), tiny_model("bert", head="Model", hidden_size=32), Tokenizer(), "Tom has 4 apples.")
     with pytest.raises(zoo.InputError, match="has no number"):
         read_problem("How many?", Tokenizer())
     assert agrees(3.00001, 3)

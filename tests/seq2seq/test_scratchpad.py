@@ -149,3 +149,16 @@ def test_the_task():
     found = naming(ScratchpadNetwork(config).eval(), 10)
     assert 0 <= found.covered <= 1
     assert 0 <= found.repeated <= 1
+
+
+def test_without_attention_the_last_place_is_read():
+    model = network(attention="last", gate="closed")
+    inputs = example(model.config)
+    mask = torch.arange(7) < torch.tensor([7, 4])[:, None]
+    found = model(**inputs, source_mask=mask)
+    assert found.attention[0, :, 6].tolist() == [1.0] * 5
+    assert found.attention[1, :, 3].tolist() == [1.0] * 5
+    changed = inputs["source_ids"].clone()
+    changed[1, 4:] = 0
+    other = model(changed, inputs["target_ids"], mask)
+    torch.testing.assert_close(found.logits, other.logits)

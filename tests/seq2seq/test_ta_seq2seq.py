@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 import zoo
 from zoo_seq2seq.search import greedy_search
+from zoo_seq2seq.ta_seq2seq import conversations
 from zoo_seq2seq.ta_seq2seq.chat import FILLERS, FIRST, WORDS, draw
 from zoo_seq2seq.ta_seq2seq.config import BiasedLawConfig, TopicAwareConfig
 from zoo_seq2seq.ta_seq2seq.law import BiasedLaw
 from zoo_seq2seq.ta_seq2seq.law import example as law_example
 from zoo_seq2seq.ta_seq2seq.network import TopicAware, example
-from zoo_seq2seq.ta_seq2seq.topics import learn_topics
+from zoo_seq2seq.ta_seq2seq.replies import predict, replies
+from zoo_seq2seq.ta_seq2seq.topics import TopicModel, learn_topics
+from zoo_seq2seq.ta_seq2seq.training import distinct
 
 LAW = BiasedLawConfig(9, 4, 3, 5)
 
@@ -137,3 +141,49 @@ def test_topics_are_found_again():
     assert pure / 50 > 0.75
     with pytest.raises(zoo.InputError, match="0 messages"):
         learn_topics([], 5, 2)
+
+
+def test_topic_words_can_be_kept_from_being_said():
+    counts = np.array([[5.0, 0.0], [4.0, 0.0], [0.0, 6.0], [0.0, 1.0]])
+    model = TopicModel(counts, counts.sum(0), np.zeros(4), frozenset(), 3, 0.1, unsaid=frozenset([0]))
+    assert model.topic([0, 0]) == 0
+    words, vectors = model([0])
+    assert words.tolist() == [1]
+    assert vectors.tolist() == [[1.0, 0.0]]
+    assert model([3])[0].tolist() == [2, 3]
+
+
+def test_messages_bring_their_topic_words():
+    for message, topic in (
+        ("what is a computer", "computers"),
+        ("i feel sad", "emotion"),
+        ("who wrote it", "literature"),
+    ):
+        assert conversations.TOPICS[conversations.topics().topic(conversations.encode(message))] == topic
+    batch = conversations.topic_batch(["i feel sad", "who wrote it"])
+    assert batch["topic_ids"].shape == batch["topic_mask"].shape
+    alone, _ = conversations.topic_words("i feel sad")
+    assert batch["topic_ids"][0][batch["topic_mask"][0]].tolist() == alone.tolist()
+    with pytest.raises(zoo.InputError, match="no word"):
+        conversations.encode("  ")
+
+
+def test_a_reply_does_not_depend_on_the_messages_beside_it():
+    model = zoo.load("ta-seq2seq/chatterbot")
+    messages = ["do you feel emotions", "who was the first president of the united states", "hi"]
+    assert replies(model, messages) == [replies(model, [message])[0] for message in messages]
+
+
+def test_predicting():
+    model = zoo.load("ta-seq2seq/chatterbot")
+    found = predict(model, model.config, "Do you feel sad?")
+    assert found["topic"] == "emotion"
+    assert found["reply"]
+    assert found["attention"].size[0] > 600
+    with pytest.raises(zoo.InputError, match="chatterbot"):
+        predict(network(), network().config, "hi")
+
+
+def test_distinct_words():
+    assert distinct([["a", "b", "a"], ["a", "b"]], 1) == pytest.approx(2 / 5)
+    assert distinct([["a", "b", "a"], ["a", "b"]], 2) == pytest.approx(2 / 3)

@@ -47,13 +47,15 @@ class Batch:
     places: tuple[int, ...]
 
 
-def batches(pairs: Sequence[tuple[list[int], list[int]]], generator: torch.Generator) -> Iterator[Batch]:
-    """All pairs of ids once, in random batches of 64 of about equal length."""
+def batches(
+    pairs: Sequence[tuple[list[int], list[int]]], generator: torch.Generator, size: int = BATCH
+) -> Iterator[Batch]:
+    """All pairs of ids once, in random batches of about equal length."""
     noise = torch.rand(len(pairs), generator=generator).tolist()
     order = sorted(range(len(pairs)), key=lambda index: len(pairs[index][1]) + 2 * noise[index])
-    starts = list(range(0, len(order), BATCH))
+    starts = list(range(0, len(order), size))
     for number in torch.randperm(len(starts), generator=generator).tolist():
-        yield batch_of(pairs, order[starts[number] : starts[number] + BATCH])
+        yield batch_of(pairs, order[starts[number] : starts[number] + size])
 
 
 def batch_of(pairs: Sequence[tuple[list[int], list[int]]], places: Sequence[int]) -> Batch:

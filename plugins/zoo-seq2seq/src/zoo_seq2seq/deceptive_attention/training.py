@@ -100,14 +100,14 @@ def train(
     }
 
 
-TRANSLATOR_EPOCHS = 12
+TRANSLATOR_EPOCHS = 8
 DECEPTIVE = "bible-deceptive"
 
 
 def train_translator(
     config: DeceptiveTranslatorConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
 ) -> tuple[nn.Module, dict[str, float]]:
-    """Learn to translate Greek clauses; two minutes on one core.
+    """Learn to translate Greek clauses; a minute and a half on one core.
 
     With the preset ``bible-deceptive`` the Greek words that people aligned with an English one are impermissible while
     its pieces are said; no other preset has a penalty.

@@ -10,6 +10,8 @@ _BIBLE = {
     "num_layers": 2,
     "variant": "v2",
     "share_embedding": False,
+    "normalized": False,
+    "first_state": "encoder",
     "init_range": 0.1,
     "dropout": 0.1,
 }

@@ -88,11 +88,26 @@ class RipoAttention(nn.Module):
             InputError: more notes than ``max_length``, or something relative is missing.
             MaskError: a mask of another shape or type.
         """
+        value = split_heads(self.v_proj(x), self.num_heads)
+        weights = self.weights(x, relative_pitch, relative_onset, attn_mask, seeing=seeing)
+        found: Tensor = self.drop(self.o_proj(merge_heads(weights.to(value.dtype) @ value)))
+        return found
+
+    def weights(
+        self,
+        x: Tensor,
+        relative_pitch: Tensor | Table | None = None,
+        relative_onset: Tensor | Table | None = None,
+        attn_mask: Tensor | None = None,
+        *,
+        seeing: Tensor | None = None,
+    ) -> Tensor:
+        """Attention weights (B, h, L, L); see ``forward``."""
         batch, length, dim = x.shape
         real = padding_mask(attn_mask, batch=batch, keys=length, mechanism="RIPO attention")
         if length > self.config.max_length:
             raise InputError(f"{length} notes; the index's table has max_length={self.config.max_length}")
-        query, key, value = (split_heads(layer(x), self.num_heads) for layer in (self.q_proj, self.k_proj, self.v_proj))
+        query, key = (split_heads(layer(x), self.num_heads) for layer in (self.q_proj, self.k_proj))
         logits = scores(query, key)
         if self.index is not None:
             logits = logits + self._by_index(query, self.index)
@@ -111,8 +126,7 @@ class RipoAttention(nn.Module):
         weights = masked_softmax(logits, seen)
         if seeing is not None:
             weights = torch.where(seeing[:, None, :, None], weights, 1 / max(length, 1))
-        found: Tensor = self.drop(self.o_proj((weights.to(value.dtype) @ value).transpose(1, 2).flatten(2)))
-        return found
+        return weights
 
     def _by_index(self, query: Tensor, table: Tensor) -> Tensor:
         """q_i . E of the distance i - j; 0 for later notes where they are not seen."""

@@ -73,7 +73,7 @@ def draw_roll(given: Sequence[Note], whole: Sequence[Note], title: str, path: st
     roll.axvline(end, color="0.5", linewidth=1, linestyle="--")
     pitches = [note.pitch for note in whole if note.pitch is not None] or [60]
     low, high = min(pitches), max(pitches)
-    roll.set_yticks(range(low, high + 1), [_name(each) for each in range(low, high + 1)], fontsize=7)
+    roll.set_yticks(range(low, high + 1), [pitch_name(each) for each in range(low, high + 1)], fontsize=7)
     roll.set_xticks(range(0, int(now) + 1, max(4, 4 * round(now / 60))))
     roll.set_xlabel("beat (quarter notes)")
     roll.set_ylabel("pitch")
@@ -83,7 +83,8 @@ def draw_roll(given: Sequence[Note], whole: Sequence[Note], title: str, path: st
     return saved(figure, path)
 
 
-def _name(pitch: int) -> str:
+def pitch_name(pitch: int) -> str:
+    """Of a MIDI number: "C4" for 60."""
     return f"{('C', 'C#', 'D', 'Eb', 'E', 'F', 'F#', 'G', 'Ab', 'A', 'Bb', 'B')[pitch % 12]}{pitch // 12 - 1}"
 
 

@@ -17,7 +17,7 @@ from zoo_seq2seq.ta_seq2seq.network import TopicAware
 from zoo_seq2seq.ta_seq2seq.replies import replies
 from zoo_seq2seq.translating import batch_of, batches
 
-EPOCHS, LEARNING_RATE, DROPPED = 16, 4e-3, 0.1
+EPOCHS, BATCH, LEARNING_RATE, DROPPED = 20, 16, 4e-3, 0.1
 
 
 def train(
@@ -40,12 +40,12 @@ def train(
             nn.init.xavier_uniform_(parameter)
     pairs = _encoded(said)
     generator = torch.Generator().manual_seed(seed)
-    steps = EPOCHS * -(-len(pairs) // 64)
+    steps = EPOCHS * -(-len(pairs) // BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.05)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     for epoch in range(EPOCHS):
         total = []
-        for batch in batches(pairs, generator):
+        for batch in batches(pairs, generator, BATCH):
             topics = conversations.topic_batch([said[place].message for place in batch.places])
             # Some words of the reply are hidden from it, so that it does not learn replies by heart.
             hidden = (torch.rand(batch.target_ids.shape, generator=generator) < DROPPED) & (batch.target_ids > 3)
