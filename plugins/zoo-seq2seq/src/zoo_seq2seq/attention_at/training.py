@@ -12,11 +12,11 @@ from zoo_seq2seq.attention_at.config import AttentionATConfig
 from zoo_seq2seq.attention_at.method import AttentionAT
 from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.exposed import Exposed
-from zoo_seq2seq.perturbing import losses
 from zoo_seq2seq.sentences import Sentences, accuracy, agreement, clean_loss, fit
 
 EPOCHS, LEARNING_RATE = 8, 4e-3
 EPSILON = 5.0
+TAU = "Kendall's tau"
 OBJECTIVES = {"newsgroups-at": "at", "newsgroups-iat": "iat-unnormalised"}
 """Which perturbation a preset is trained with; others with none."""
 
@@ -74,13 +74,6 @@ def judged(model: AttentionClassifier) -> dict[str, float]:
     return {
         "accuracy": round(accuracy(model, held), 4),
         "accuracy under attack": round(attacked(model, held, EPSILON), 4),
-        "Kendall's tau": round(agreed.kendall, 3),
+        TAU: round(agreed.kendall, 3),
         "Pearson's r": round(agreed.pearson, 3),
     }
-
-
-def mean_loss(model: AttentionClassifier, data: Sentences) -> float:
-    """Mean cross entropy, in nats."""
-    with torch.no_grad():
-        found = [losses(model(part.ids, part.mask).logits, part.labels) for part in data.parts()]
-    return float(torch.cat(found).mean())

@@ -32,7 +32,7 @@ def divergences(path: Path) -> None:
     from zoo.evidence.plots import new_figure, saved
 
     figure = new_figure(figsize=(9.5, 3.6))
-    names = (("newsgroups-supervised", "100 labels alone"), ("newsgroups", "100 labels and VAT"))
+    names = (("newsgroups-supervised", "300 labels alone"), ("newsgroups", "300 labels and VAT"))
     axes = figure.subplots(1, 2, sharey=True)
     norms = torch.linspace(0, 12, 13)
     for axis, (preset, title) in zip(axes, names, strict=True):
@@ -82,10 +82,10 @@ def perturbations(path: Path) -> None:
 
 
 def classifiers(path: Path) -> None:
-    """Attention over a text about hockey of the bundled classifiers that were taught by 100 labelled articles: with
+    """Attention over a text about hockey of the bundled classifiers that were taught by 300 labelled articles: with
     these alone, and with virtual adversarial training on all others."""
     weights: dict[str, Tensor] = {}
-    for preset, name in (("newsgroups-supervised", "100 labels alone"), ("newsgroups", "100 labels and VAT")):
+    for preset, name in (("newsgroups-supervised", "300 labels alone"), ("newsgroups", "300 labels and VAT")):
         opened, words = _opened(preset)
         share = float(opened.proceed(opened.scores).detach().sigmoid())
         weights[f"{name}: {share:.1%} hockey"] = opened.scores.detach().softmax(-1)[0]

@@ -1,4 +1,4 @@
-"""Training on a hundred labelled articles of two newsgroups, and on all others without their labels."""
+"""Training on three hundred labelled articles of two newsgroups, and on all others without their labels."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zoo_seq2seq.attention_vat.method import AttentionVAT
 from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.sentences import Sentences, accuracy, agreement, fit
 
-LABELLED, EPOCHS, LEARNING_RATE, EPSILON = 100, 8, 4e-3, 5.0
+LABELLED, EPOCHS, LEARNING_RATE, EPSILON = 300, 8, 4e-3, 1.0
 SUPERVISED = "newsgroups-supervised"
 
 
 def train(
     config: AttentionClassifierConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
 ) -> tuple[nn.Module, dict[str, float]]:
-    """Learn to tell hockey from baseball from 100 labels; with ``newsgroups-supervised`` from nothing else.
+    """Learn to tell hockey from baseball from 300 labels; with ``newsgroups-supervised`` from nothing else.
 
     Returns:
         The classifier, its accuracy on held-out articles, and how its attention goes with the gradient's importance
@@ -57,7 +57,7 @@ def train(
 
 
 def split(seed: int) -> tuple[Sentences, Sentences]:
-    """A hundred training articles, and all of them to be used without labels."""
+    """Three hundred training articles, and all of them to be used without labels."""
     every = newsgroups.sentences("train")
     order = torch.randperm(len(every.ids), generator=torch.Generator().manual_seed(seed))
     return every.part(order[:LABELLED]), every

@@ -38,6 +38,7 @@ PAPER = Paper(
             build="method:DeceptiveAttention",
             config="config:DeceptiveAttentionConfig",
             example="method:example",
+            picture="pictures:masses",
             presets={
                 "honest": {"coef": 0.0},
                 "weak": {"coef": 0.1},
@@ -138,6 +139,7 @@ PAPER = Paper(
             build="translator:DeceptiveTranslator",
             config="config:DeceptiveTranslatorConfig",
             example="translator:example",
+            picture="pictures:alignments",
             preprocess="zoo_seq2seq.bible:preprocess",
             predict="zoo_seq2seq.bible:predict",
             train="training:train_translator",
@@ -158,6 +160,18 @@ PAPER = Paper(
                 "bible-uniform": {**_BIBLE, "attention": "uniform"},
                 "bible-no-attention": {**_BIBLE, "attention": "first"},
             },
+            ours=(
+                "The presets `bible`, `bible-deceptive` (the same with the penalty: words that people aligned are "
+                "impermissible), `bible-uniform` and `bible-no-attention` (both without weights) are small "
+                "translators of Greek clauses.",
+            ),
+            claims=(
+                Claim(
+                    "a translator needs no attention on the words that it translates",
+                    check="claims:check_deceptive_translator",
+                    slow=True,
+                ),
+            ),
         ),
     ),
 )

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import zoo
 from zoo import Measurement
+from zoo_seq2seq import bible
 from zoo_seq2seq.decoding import START
-from zoo_seq2seq.gnmt.config import GNMTConfig
+from zoo_seq2seq.gnmt.config import BeamSearchConfig, GNMTConfig
 from zoo_seq2seq.gnmt.network import GNMT, GNMTState, example
 from zoo_seq2seq.gnmt.quantised import with_quantised_matrices
 from zoo_seq2seq.gnmt.rewards import gleu
@@ -137,3 +139,18 @@ def check_pieces_come_back() -> Measurement:
         new = ["a  lazy\tquick box", "jugs of brown liquor", "five foxes jump"]
         found[model] = sum(pieces.decode(pieces.encode(text)) == " ".join(text.split()) for text in new)
     return Measurement(", ".join(f"{name} {count} of 3" for name, count in found.items()), set(found.values()) == {3})
+
+
+def check_beats_no_attention() -> Measurement:
+    """BLEU on held-out verses of the bundled translator, and of the one that reads nothing but the last state."""
+    search = BeamSearchConfig(beam_size=8).options()
+    with_, without = (
+        bible.translation_bleu(zoo.load(f"gnmt/{preset}"), options=search) for preset in ("bible", "bible-no-attention")
+    )
+    aligned, diagonal = bible.alignment_error(zoo.load("gnmt/bible"), 805)
+    return Measurement(
+        f"BLEU {with_:.1f} with attention, {without:.1f} without; alignment error {aligned:.2f}, diagonal "
+        f"{diagonal:.2f}",
+        with_ > without,
+        "Greek to English, clauses of the New Testament; not the paper's data",
+    )
