@@ -146,24 +146,24 @@ def draw_words(words: list[str], weights: dict[str, Tensor], title: str = "", pa
     from zoo.evidence.plots import new_figure, saved
 
     most = max(float(each.max()) for each in weights.values())
-    columns = 94
+    columns = 108
     lines: list[list[int]] = [[]]
     for index, word in enumerate(words):
         if sum(len(words[each]) + 1 for each in lines[-1]) + len(word) > columns:
             lines.append([])
         lines[-1].append(index)
-    height = 0.24 * (len(lines) + 1.6)
+    height = 0.26 * (len(lines) + 1.6)
     figure = new_figure(figsize=(9.5, height * len(weights) + 0.5))
     for axis, (name, values) in zip(figure.subplots(len(weights), squeeze=False)[:, 0], weights.items(), strict=True):
         axis.set(xlim=(0, columns), ylim=(len(lines) - 0.5, -0.9))
         axis.set_axis_off()
-        axis.set_title(name, fontsize=10, loc="left")
+        axis.set_title(name, fontsize=11, loc="left")
         for row, line in enumerate(lines):
             place = 0
             for index in line:
                 share = float(values[index]) / most
                 box = {"facecolor": (1.0, 1 - 0.75 * share, 1 - 0.9 * share), "edgecolor": "none", "pad": 1.2}
-                axis.text(place, row, words[index], fontsize=8, family="monospace", va="center", bbox=box)
+                axis.text(place, row, words[index], fontsize=10, family="monospace", va="center", bbox=box)
                 place += len(words[index]) + 1
     if title:
         figure.suptitle(title, fontsize=10)

@@ -62,4 +62,4 @@ def _readable(thought: Thought) -> str:
     text = str(thought)
     for index, number in enumerate(NUMBERS):
         text = text.replace(f"n{index}", str(number))
-    return text.replace("*", "\u00d7")
+    return text.replace(" ** 0.5", "^\u00bd").replace("*", "\u00d7")

@@ -44,7 +44,7 @@ def _draw(layer: LuongAttention, query: Tensor, memory: Tensor, clause: Clause, 
     if found.position is not None:
         figure.axes[0].plot(found.position[0], range(len(rows)), "o", color="#d1495b", markersize=4, label="centre")
         figure.axes[0].legend(loc="lower right", fontsize=8)
-    figure.savefig(path, dpi=90)
+    figure.savefig(path, dpi=150)
 
 
 def _windowed(window: str, like: LuongAttention) -> LuongAttention:

@@ -49,8 +49,8 @@ PAPER = Paper(
             ours=(
                 "Relative inputs are derived from the two token sequences.",
                 "The paper's baselines are presets: `mha` and `mha-one-hot` without relative terms, `linear` with "
-                "causal linear attention (elu + 1 of queries and keys is our choice), `music-transformer` with the index "
-                "alone, all with learned embeddings; those that end in `-fme` have ours.",
+                "causal linear attention (elu + 1 of queries and keys is our choice), `music-transformer` with the "
+                "index alone, all with learned embeddings; those that end in `-fme` have ours.",
                 "Recordings of attention_type rgl_vanilla, mha and linear replay with music embeddings; none was "
                 "recorded, so that the names of linear attention's parameters are those of the others.",
                 "Intervals that occur often are embedded once (a table), where relative inputs are derived here: four "
