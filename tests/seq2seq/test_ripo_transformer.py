@@ -15,7 +15,7 @@ from zoo_seq2seq.ripo_transformer.config import FMEConfig, RipoAttentionConfig, 
 from zoo_seq2seq.ripo_transformer.conversion import config_of, convert
 from zoo_seq2seq.ripo_transformer.embedding import FundamentalMusicEmbedding
 from zoo_seq2seq.ripo_transformer.intervals import intervals
-from zoo_seq2seq.ripo_transformer.melody import continued, pitch_name, predict
+from zoo_seq2seq.ripo_transformer.melody import _window, continued, pitch_name, predict
 from zoo_seq2seq.ripo_transformer.midi import read_midi, write_midi
 from zoo_seq2seq.ripo_transformer.network import RipoTransformer, example
 from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
@@ -151,7 +151,23 @@ def test_continuing():
     assert len(found) > 3
     assert found == continued(model, "60:1 62:1 64:2", steps=8)
     assert found != continued(model, "60:1 62:1 64:2", steps=8, seed=1)
-    assert continued(model, [60], steps=100, temperature=0)
+    assert len(continued(model, [60], steps=100, temperature=0)) > 1
+
+
+def test_long_melodies_go_on_from_a_bar():
+    model = network()
+    long = [Note(60 + place % 7, 0.5 + 0.5 * (place % 2)) for place in range(60)]
+    found = continued(model, long, steps=6, temperature=0)
+    assert found[:59] == long[:59]
+    assert len(found) > 60
+    # Sixteen quarters of a beat are a bar.
+    assert _window(torch.tensor([8, 4, 12, 8, 4, 4]), 4) == 4
+    assert _window(torch.tensor([8, 8, 16, 4]), 9) == 0
+    assert _window(torch.tensor([3, 3, 3]), 2) == 1
+
+
+def test_predicted_melodies():
+    model = network()
     assert predict(model, model.config, "60 62")["melody"].startswith("60:1 62:")
 
 

@@ -30,7 +30,7 @@ def masses(path: Path) -> None:
         model = zoo.load(f"deceptive-attention-classifier/{preset}")
         with torch.no_grad():
             found = penalty.mass(model(held.ids, held.mask).attention, held.impermissible)
-        axes[0].hist(found.clamp(min=1e-7).log10(), bins=40, range=(-7, 0), alpha=0.75, color=colour, label=name)
+        axes[0].hist(found.clamp(min=1e-5).log10(), bins=40, range=(-5, 0), alpha=0.75, color=colour, label=name)
         audited = audit(model, held.ids, held.labels, held.impermissible, held.mask)
         bars.append((name, colour, audited))
     axes[0].set(xlabel="attention on pronouns (power of ten)", ylabel="verses")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zoo import Claim, Entry, Paper
 
-_ICD = {"dim": 96, "num_features": 512, "num_classes": 100, "laat_dim": 196}
+_ICD = {"dim": 96, "num_features": 512, "num_classes": 100, "laat_dim": 196, "l1": 1.5, "sae_weight": 1e-3}
 
 PAPER = Paper(
     id="dila",

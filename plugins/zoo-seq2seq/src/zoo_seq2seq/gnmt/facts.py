@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 _BIBLE = {
     "vocab_size": 800,
@@ -15,6 +15,11 @@ _BIBLE = {
     "init_range": 0.4,
     "dropout": 0.1,
 }
+_NOTE = (
+    "Trained on 18,963 clauses of the New Testament in Greek (SBLGNT, CC-BY-4.0) and English (Berean Standard Bible, "
+    "public domain), out of the package bible-alignments; one verse of twenty is held out, 805 clauses that occur "
+    "nowhere else."
+)
 PAPER = Paper(
     id="gnmt",
     title="Google's Neural Machine Translation System: Bridging the Gap between Human and Machine Translation",
@@ -63,6 +68,29 @@ PAPER = Paper(
                 "tiny": {"vocab_size": 17, "dim": 12, "num_layers": 4},
                 "bible": _BIBLE,
                 "bible-no-attention": {**_BIBLE, "attention": "last"},
+            },
+            weights={
+                "bible": Weights(
+                    "package://zoo_seq2seq/weights/gnmt-bible.safetensors",
+                    sha256="db943349979cc18fc0719e5f519e86314f9c0299ce0d65bb78f2fc14475f80aa",
+                    size=935_160,
+                    license="CC-BY-4.0",
+                    metric=(
+                        "3.6 BLEU on held-out verses by the paper's search (3.0 greedily), 2.5 without attention; "
+                        "alignment error 0.58, diagonal 0.64"
+                    ),
+                    command="zoo train gnmt/bible",
+                    note=_NOTE,
+                ),
+                "bible-no-attention": Weights(
+                    "package://zoo_seq2seq/weights/gnmt-bible-no-attention.safetensors",
+                    sha256="46aa24d142fd4122cde24b04b6ed908254213c45ab797a339877ca17bf3110cd",
+                    size=935_160,
+                    license="CC-BY-4.0",
+                    metric="2.5 BLEU on held-out verses by the paper's search, 3.6 with attention",
+                    command="zoo train gnmt/bible-no-attention",
+                    note=_NOTE,
+                ),
             },
             claims=(
                 Claim(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo_seq2seq.ripo_transformer.config import RipoConfig
-from zoo_seq2seq.ripo_transformer.intervals import PADDING
+from zoo_seq2seq.ripo_transformer.intervals import BEAT, PADDING
 from zoo_seq2seq.ripo_transformer.network import RipoTransformer
 from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
 
@@ -31,7 +31,7 @@ def continued(
     Args:
         model: in eval mode.
         source: see ``notes_of``.
-        steps: tokens added; fewer where ``max_length`` ends it.
+        steps: tokens added. Of what is longer than ``max_length`` the model sees the end, from a bar of four beats on.
         temperature: 0 takes the likeliest.
         seed: of the samples.
 
@@ -42,12 +42,21 @@ def continued(
         raise InputError(f"temperature={temperature} must not be negative")
     generator = torch.Generator().manual_seed(seed)
     pitches, durations = encoded(notes_of(source))
-    for _ in range(min(steps, model.config.max_length - pitches.shape[1])):
-        found = model(pitches, durations)
+    for _ in range(steps):
+        start = _window(durations[0], model.config.max_length)
+        found = model(pitches[:, start:], durations[:, start:])
         pitch = _drawn(found.pitch_logits[:, -1], temperature, generator)
         duration = _drawn(found.duration_logits[:, -1], temperature, generator)
         pitches, durations = torch.cat((pitches, pitch), 1), torch.cat((durations, duration), 1)
     return decoded(pitches[0].tolist(), durations[0].tolist())
+
+
+def _window(durations: Tensor, longest: int) -> int:
+    """Where the last tokens begin, ``longest`` at most: at a bar, or where there is none at the first that fits."""
+    first = max(len(durations) - longest, 0)
+    onsets = durations.cumsum(0) - durations
+    bars = [place for place in range(first, len(durations)) if int(onsets[place]) % (4 * BEAT) == 0]
+    return bars[0] if bars and first else first
 
 
 def _drawn(logits: Tensor, temperature: float, generator: torch.Generator) -> Tensor:
