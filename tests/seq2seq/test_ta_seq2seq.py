@@ -14,7 +14,6 @@ from zoo_seq2seq.ta_seq2seq.config import BiasedLawConfig, TopicAwareConfig
 from zoo_seq2seq.ta_seq2seq.law import BiasedLaw
 from zoo_seq2seq.ta_seq2seq.law import example as law_example
 from zoo_seq2seq.ta_seq2seq.network import TopicAware, example
-from zoo_seq2seq.ta_seq2seq.replies import predict, replies
 from zoo_seq2seq.ta_seq2seq.topics import TopicModel, learn_topics
 from zoo_seq2seq.ta_seq2seq.training import distinct
 
@@ -166,22 +165,6 @@ def test_messages_bring_their_topic_words():
     assert batch["topic_ids"][0][batch["topic_mask"][0]].tolist() == alone.tolist()
     with pytest.raises(zoo.InputError, match="no word"):
         conversations.encode("  ")
-
-
-def test_a_reply_does_not_depend_on_the_messages_beside_it():
-    model = zoo.load("ta-seq2seq/chatterbot")
-    messages = ["do you feel emotions", "who was the first president of the united states", "hi"]
-    assert replies(model, messages) == [replies(model, [message])[0] for message in messages]
-
-
-def test_predicting():
-    model = zoo.load("ta-seq2seq/chatterbot")
-    found = predict(model, model.config, "Do you feel sad?")
-    assert found["topic"] == "emotion"
-    assert found["reply"]
-    assert found["attention"].size[0] > 600
-    with pytest.raises(zoo.InputError, match="chatterbot"):
-        predict(network(), network().config, "hi")
 
 
 def test_distinct_words():

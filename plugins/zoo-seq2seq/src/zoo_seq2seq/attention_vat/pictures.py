@@ -1,4 +1,4 @@
-"""The pictures of the cards: what perturbations of attention do to a text about hockey."""
+"""The pictures of the cards: what perturbations of attention do to a text that says nothing of the sport."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.perturbing import divergence, random_direction
 
 SHOWN = (
-    "the leafs played a great game last night and the goalie stopped everything until the third period when the power "
-    "play finally scored off a rebound in front of the net i still think that they will lose the series in seven"
+    "i watched the game last night and our team lost again the coach should go and the fans are angry will they trade "
+    "a player before the season ends or wait for the draft"
 )
 EPSILON = 5.0
 
@@ -27,8 +27,8 @@ def _opened(preset: str) -> tuple[Exposed, list[str]]:
 
 
 def divergences(path: Path) -> None:
-    """How far the prediction of a text about hockey moves under virtual adversarial perturbations of growing norm,
-    beside 200 random ones, of the bundled classifiers with and without such training."""
+    """How far the prediction of a text that says nothing of the sport moves under virtual adversarial perturbations of
+    growing norm, beside 200 random ones, of the bundled classifiers with and without such training."""
     from zoo.evidence.plots import new_figure, saved
 
     figure = new_figure(figsize=(9.5, 3.6))
@@ -58,8 +58,8 @@ def _moved(opened: Exposed, r: Tensor) -> Tensor:
 
 
 def perturbations(path: Path) -> None:
-    """What VAT and iVAT with unnormalised differences add to the score of each word of a text about hockey, of the
-    bundled classifier: neither needs a label."""
+    """What VAT and iVAT with unnormalised differences add to the score of each word of a text that says nothing of the
+    sport, of the bundled classifier: neither needs a label."""
     from zoo.evidence.plots import new_figure, saved
 
     opened, words = _opened("newsgroups-supervised")
@@ -82,8 +82,8 @@ def perturbations(path: Path) -> None:
 
 
 def classifiers(path: Path) -> None:
-    """Attention over a text about hockey of the bundled classifiers that were taught by 300 labelled articles: with
-    these alone, and with virtual adversarial training on all others."""
+    """Attention over a text that says nothing of the sport, of the bundled classifiers that were taught by 300 labelled
+    articles: with these alone, and with virtual adversarial training on all others."""
     weights: dict[str, Tensor] = {}
     for preset, name in (("newsgroups-supervised", "300 labels alone"), ("newsgroups", "300 labels and VAT")):
         opened, words = _opened(preset)

@@ -139,7 +139,6 @@ PAPER = Paper(
             build="translator:DeceptiveTranslator",
             config="config:DeceptiveTranslatorConfig",
             example="translator:example",
-            picture="pictures:alignments",
             preprocess="zoo_seq2seq.bible:preprocess",
             predict="zoo_seq2seq.bible:predict",
             train="training:train_translator",
@@ -162,15 +161,8 @@ PAPER = Paper(
             },
             ours=(
                 "The presets `bible`, `bible-deceptive` (the same with the penalty: words that people aligned are "
-                "impermissible), `bible-uniform` and `bible-no-attention` (both without weights) are small "
-                "translators of Greek clauses.",
-            ),
-            claims=(
-                Claim(
-                    "a translator needs no attention on the words that it translates",
-                    check="claims:check_deceptive_translator",
-                    slow=True,
-                ),
+                "impermissible), `bible-uniform` and `bible-no-attention` are for `zoo train`: small "
+                "translators of Greek clauses, without weights.",
             ),
         ),
     ),

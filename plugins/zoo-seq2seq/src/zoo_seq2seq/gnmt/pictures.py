@@ -18,7 +18,8 @@ SHOWN = "Σὺ πιστεύεις εἰς τὸν υἱὸν τοῦ ἀνθρώ
 def alignment(path: Path) -> None:
     """A Greek clause of a held-out verse, translated by the bundled network: what each English piece looked at."""
     options = BeamSearchConfig(beam_size=8).options()
-    draw_alignment(translate(zoo.load("gnmt/bible"), bible.vocabularies(), [SHOWN], options)[0], path)
+    found = translate(zoo.load("gnmt/bible"), bible.vocabularies(), [SHOWN], options)[0]
+    draw_alignment(found).savefig(path, dpi=180)
 
 
 def hypotheses(path: Path) -> None:
@@ -39,10 +40,10 @@ def hypotheses(path: Path) -> None:
         found = beam_search(model, source_ids, mask, max_lengths=2 * mask.sum(1) + 5, options=options)
         ranks = [rank for rank in range(6) if int(found.lengths[0, rank])]
         scores = [float(found.scores[0, rank]) for rank in ranks]
-        axis.barh(ranks, scores, color=["#d1495b", *["#61a5c2"] * 5][: len(ranks)])
+        axis.barh(ranks, scores, color=["#d1495b", *["#2a6f97"] * 5][: len(ranks)])
         for rank in ranks:
             text = f"{pieces.target.decode(found.ids(0, rank))}  ({int(found.lengths[0, rank])} pieces)"
-            axis.text(min(scores) * 0.98, rank, text, fontsize=8, va="center")
+            axis.text(0.01 * min(scores), rank, text, fontsize=9, va="center", ha="right", color="white")
         axis.set_yticks(ranks, [str(rank + 1) for rank in ranks])
         axis.invert_yaxis()
         axis.set(title=title, ylabel="rank")

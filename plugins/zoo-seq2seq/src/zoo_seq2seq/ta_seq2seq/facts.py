@@ -45,7 +45,6 @@ PAPER = Paper(
             build="network:TopicAware",
             config="config:TopicAwareConfig",
             example="network:example",
-            picture="pictures:reply",
             preprocess="replies:preprocess",
             predict="replies:predict",
             train="training:train",
@@ -57,9 +56,8 @@ PAPER = Paper(
                 "Topics of messages: a small Twitter-LDA by Gibbs sampling (`topics.learn_topics`); any other can be "
                 "put in its place.",
                 "h_T is the last state of either direction.",
-                "Baidu Tieba is not to be had: the presets `chatterbot` and `chatterbot-s2sa` (without topics) learnt "
-                "805 messages of chatterbot-corpus, whose categories are the topics. That is far too little to talk "
-                "with.",
+                "Baidu Tieba is not to be had: the presets `chatterbot` and `chatterbot-s2sa` (without topics) are for "
+                "`zoo train`, on 805 messages of chatterbot-corpus, whose categories are the topics; no weights.",
             ),
             presets={
                 "ta-seq2seq": {},
@@ -88,12 +86,7 @@ PAPER = Paper(
                     slow=True,
                 ),
                 Claim(
-                    "lower perplexity and more distinct words than S2SA",
-                    check="claims:check_on_conversations",
-                    slow=True,
-                ),
-                Claim(
-                    "the same on its own data, also than S2SA's variants",
+                    "lower perplexity and more distinct words than S2SA and its variants",
                     needs="Baidu Tieba, 5 million pairs",
                 ),
             ),
@@ -106,7 +99,6 @@ PAPER = Paper(
             build="law:BiasedLaw",
             config="config:BiasedLawConfig",
             example="law:example",
-            picture="pictures:law",
             presets={"tiny": {"vocab_size": 20, "state_dim": 8, "embedding_dim": 6, "context_dim": 10}},
             claims=(
                 Claim(
