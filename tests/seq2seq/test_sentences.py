@@ -79,9 +79,8 @@ def test_texts_are_read_as_articles():
         newsgroups.preprocess(CONFIG)
 
 
-@pytest.mark.parametrize("name", ["attention-at-classifier/newsgroups-at", "attention-vat-classifier/newsgroups"])
-def test_predicting(name):
-    loaded = zoo.load(name)
+def test_predicting():
+    loaded = zoo.load("attention-at-classifier/newsgroups")
     found = newsgroups.predict(loaded, loaded.config, "The goalie made a save in overtime and the NHL playoffs go on.")
     other = newsgroups.predict(loaded, loaded.config, "The pitcher threw a fastball and the batter hit a home run.")
     assert found["hockey"] > 0.5 > other["hockey"]

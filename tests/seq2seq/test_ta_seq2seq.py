@@ -153,11 +153,8 @@ def test_topic_words_can_be_kept_from_being_said():
 
 
 def test_messages_bring_their_topic_words():
-    for message, topic in (
-        ("what is a computer", "computers"),
-        ("i feel sad", "emotion"),
-        ("who wrote it", "literature"),
-    ):
+    known = {"my printer does not work": "tech_support", "i feel sad": "emotion", "who wrote hamlet": "literature"}
+    for message, topic in known.items():
         assert conversations.TOPICS[conversations.topics().topic(conversations.encode(message))] == topic
     batch = conversations.topic_batch(["i feel sad", "who wrote it"])
     assert batch["topic_ids"].shape == batch["topic_mask"].shape
