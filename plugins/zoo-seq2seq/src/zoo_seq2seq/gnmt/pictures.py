@@ -25,7 +25,7 @@ def alignment(path: Path) -> None:
 def hypotheses(path: Path) -> None:
     """The hypotheses that a beam of eight ends with for a held-out Greek clause, by the bundled network: scored by
     their probability alone, and with length normalisation and coverage as in the paper."""
-    from zoo.evidence.plots import new_figure, saved
+    from zoo.evidence.plots import new_figure
 
     model, pieces = zoo.load("gnmt/bible"), bible.vocabularies()
     source_ids, mask = padded([pieces.source.encode(SHOWN)])
@@ -48,7 +48,7 @@ def hypotheses(path: Path) -> None:
         axis.invert_yaxis()
         axis.set(title=title, ylabel="rank")
     figure.axes[-1].set_xlabel("score")
-    saved(figure, path)
+    figure.savefig(path, dpi=100)
 
 
 def pieces(path: Path) -> None:
