@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import zoo
+from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.deceptive_attention import penalty
 from zoo_seq2seq.deceptive_attention.classifiers import DeceptiveClassifier, predict
 from zoo_seq2seq.deceptive_attention.config import (
@@ -19,6 +20,8 @@ from zoo_seq2seq.deceptive_attention.method import DeceptiveAttention, audit, ex
 from zoo_seq2seq.deceptive_attention.tasks import markers, transduction
 from zoo_seq2seq.deceptive_attention.translator import DeceptiveTranslator
 from zoo_seq2seq.deceptive_attention.verses import encode, impermissible_words, words_of
+from zoo_seq2seq.luong_attention.config import LuongNMTConfig
+from zoo_seq2seq.luong_attention.network import LuongNMT
 from zoo_seq2seq.search import SearchOptions, beam_search
 
 
@@ -210,3 +213,36 @@ def test_predicts_and_hides():
     assert answers["verses"]["of a woman, pronouns blocked"] > 0.9
     with pytest.raises(zoo.InputError, match="preset 'verses'"):
         predict(classifier(), classifier().config, text)
+
+
+def test_any_model_that_exposes_its_scores_learns_to_look_away():
+    torch.manual_seed(0)
+    model = AttentionClassifier(AttentionClassifierConfig(40, 12, 8))
+    data = markers(100, 0)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    found = []
+    with DeceptiveAttention(DeceptiveAttentionConfig(1.0)).attach(model) as loss:
+        for _ in range(40):
+            found.append(loss(labels=data.labels, impermissible=data.impermissible, input_ids=data.ids))
+            optimizer.zero_grad()
+            found[-1].loss.backward()
+            optimizer.step()
+        with pytest.raises(zoo.InputError, match="impermissible"):
+            loss(labels=data.labels, impermissible=data.impermissible[:, 1:], input_ids=data.ids)
+    assert float(found[-1].mass) < 0.1 * float(found[0].mass)
+    assert float(found[-1].task) < float(found[0].task)
+    weights = model(data.ids).attention
+    assert float((weights * data.impermissible).sum(-1).mean()) < 0.1
+
+
+def test_any_translator_is_penalised():
+    torch.manual_seed(0)
+    model = LuongNMT(LuongNMTConfig(20, 12, 8, 6, 1, "global")).eval()
+    source, target = torch.randint(4, 20, (2, 6)), torch.randint(4, 12, (2, 5))
+    hidden = torch.zeros(2, 5, 6)
+    hidden[:, :, 0] = 1
+    with DeceptiveAttention(DeceptiveAttentionConfig(2.0)).attach(model) as loss:
+        found = loss(labels=target, impermissible=hidden, source_ids=source, target_ids=target)
+    mass = model(source, target).attention[..., 0].sum() / 10
+    torch.testing.assert_close(found.mass, mass)
+    torch.testing.assert_close(found.penalty, -2 * torch.log1p(-mass))

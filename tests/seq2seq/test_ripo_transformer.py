@@ -14,11 +14,11 @@ from zoo_seq2seq.ripo_transformer.attention import example as attention_example
 from zoo_seq2seq.ripo_transformer.config import FMEConfig, RipoAttentionConfig, RipoConfig
 from zoo_seq2seq.ripo_transformer.conversion import config_of, convert
 from zoo_seq2seq.ripo_transformer.embedding import FundamentalMusicEmbedding
-from zoo_seq2seq.ripo_transformer.intervals import intervals
+from zoo_seq2seq.ripo_transformer.intervals import Note, intervals
 from zoo_seq2seq.ripo_transformer.melody import _window, continued, pitch_name, predict
 from zoo_seq2seq.ripo_transformer.midi import read_midi, write_midi
 from zoo_seq2seq.ripo_transformer.network import RipoTransformer, example
-from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
+from zoo_seq2seq.ripo_transformer.notes import decoded, encoded, notes_of
 
 
 def network(**options) -> RipoTransformer:

@@ -18,5 +18,5 @@ Thoughts do not attend to one another, only to R; sums and products are equal as
 
 Read in this order: ``thoughts`` (symbols: equality, writing, values, equations), ``expansion`` (which come next),
 ``layers``, ``network`` (expansion with embeddings, the training loss, solving), ``problems`` (from a text).
-``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
+``config``, ``conversion``, ``claims``, ``pictures`` and ``facts`` are what their names say.
 """

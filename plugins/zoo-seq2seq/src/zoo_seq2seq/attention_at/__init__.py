@@ -14,6 +14,6 @@ place of d' it is not: r_t goes with g_t |d_t|^2, words that stand out are pertu
 released code of iAT walks down the gradient instead (iat-released).
 
 ``method`` perturbs any model that lets go of its scores (``zoo_seq2seq.exposed``): the classifier of
-``zoo_seq2seq.attention_classifier``, or one of transformers. ``config``, ``conversion``, ``claims`` and ``facts`` are
-what their names say.
+``zoo_seq2seq.attention_classifier``, or one of transformers; read it first. ``config``, ``conversion``, ``claims``,
+``training``, ``pictures`` and ``facts`` are what their names say.
 """

@@ -13,6 +13,6 @@ and the loss adds lambda times the mean of D(r) over labelled and unlabelled sen
 vanishes, which is why it is taken at a distance xi. As with AT, the literal iVAT is VAT from another random start;
 with differences as they are it is not (ivat-unnormalised).
 
-``method`` takes any model that lets go of its scores (``zoo_seq2seq.exposed``). ``config``, ``conversion``, ``claims``
-and ``facts`` are what their names say.
+``method`` takes any model that lets go of its scores (``zoo_seq2seq.exposed``); read it first. ``config``,
+``conversion``, ``claims``, ``training``, ``pictures`` and ``facts`` are what their names say.
 """

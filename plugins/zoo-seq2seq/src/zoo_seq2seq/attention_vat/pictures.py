@@ -34,7 +34,7 @@ def divergences(path: Path) -> None:
     figure = new_figure(figsize=(9.5, 3.6))
     names = (("newsgroups-supervised", "300 labels alone"), ("newsgroups", "300 labels and VAT"))
     axes = figure.subplots(1, 2, sharey=True)
-    norms = torch.linspace(0, 12, 13)
+    norms = torch.linspace(1, 12, 12)
     for axis, (preset, title) in zip(axes, names, strict=True):
         opened, _ = _opened(preset)
         generator = torch.Generator().manual_seed(0)
@@ -47,6 +47,7 @@ def divergences(path: Path) -> None:
         axis.plot(norms, spread.mean(1), color="#2a6f97", label="random, mean")
         axis.fill_between(norms, spread.amin(1), spread.amax(1), color="#2a6f97", alpha=0.2, label="random, all of 200")
         axis.set(title=title, xlabel="norm of the perturbation of scores")
+    axes[0].set_yscale("log")
     axes[0].set_ylabel("KL divergence of the prediction (nats)")
     axes[0].legend()
     saved(figure, path)

@@ -15,5 +15,5 @@ words apart in all layers (only [CLS] sees both), or the lower layers carry it o
 
 Read in this order: ``penalty``, ``classifiers``, ``translator``; ``method`` attaches the penalty to any of them and to
 transformers' encoders, and audits; ``tasks`` makes data with known impermissible words, ``verses`` takes real ones.
-``config``, ``conversion``, ``claims``, ``training`` and ``facts`` are what their names say.
+``config``, ``conversion``, ``claims``, ``training``, ``pictures`` and ``facts`` are what their names say.
 """

@@ -48,6 +48,8 @@ PAPER = Paper(
             ours=(
                 "Models of transformers are kept from mixing both kinds of words by changing the weights of every "
                 "layer; any encoder with a first token that is read will do.",
+                "The penalty also attaches to any module that exposes its scores (`zoo_seq2seq.exposed`) and to any "
+                "translator with `encode` and `step`.",
             ),
             claims=(
                 Claim(

@@ -16,11 +16,13 @@ from zoo.bridges.transformers.inputs import logits_of
 from zoo.bridges.transformers.sites import Site, find_sites
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
+from zoo.nn.masks import masked_softmax
 from zoo_seq2seq.deceptive_attention import penalty
 from zoo_seq2seq.deceptive_attention.classifiers import DeceptiveClassifier
 from zoo_seq2seq.deceptive_attention.config import DeceptiveAttentionConfig
-from zoo_seq2seq.deceptive_attention.translator import DeceptiveTranslator
 from zoo_seq2seq.decoding import PAD
+from zoo_seq2seq.exposed import expose
+from zoo_seq2seq.perturbing import losses
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,19 +54,23 @@ class DeceptiveAttention:
         """Yield ``loss(labels=..., impermissible=..., **inputs)`` of a model, whose own calls stay as they are.
 
         Args:
-            model: a classifier here (labels (batch,), impermissible (batch, length)), a translator here (labels
-                (batch, targets) the next symbols with 0 for padding, impermissible (batch, targets, source)), or a
-                classifier of transformers, whose last layer's heads are penalised at the first token.
+            model: a classifier here, or any module with ``expose`` (see ``zoo_seq2seq.exposed``): labels (batch,),
+                impermissible (batch, length); a translator with ``encode`` and ``step`` (see
+                ``zoo_seq2seq.decoding``): labels (batch, targets) the next symbols with 0 for padding, impermissible
+                (batch, targets, source); or a classifier of transformers, whose last layer's heads are penalised at
+                the first token.
 
         Raises:
             InputError: at the first loss, where the model is none of these or a shape is another.
         """
 
         def loss(*, labels: Tensor, impermissible: Tensor, **inputs: Any) -> Deceptive:
-            if isinstance(model, DeceptiveTranslator):
-                return self._of_translator(model, labels, impermissible, inputs)
             if isinstance(model, DeceptiveClassifier):
                 return self._of_classifier(model, labels, impermissible, inputs)
+            if callable(getattr(model, "expose", None)):
+                return self._of_exposed(model, labels, impermissible, inputs)
+            if all(callable(getattr(model, name, None)) for name in ("encode", "step")):
+                return self._of_translator(model, labels, impermissible, inputs)
             return self._of_transformers(model, labels, impermissible, inputs)
 
         yield loss
@@ -78,8 +84,17 @@ class DeceptiveAttention:
         costs = penalty.single_penalty(found.attention, impermissible, self.config.coef).mean()
         return Deceptive(task + costs, task, costs, penalty.mass(found.attention, impermissible).mean(), found.logits)
 
+    def _of_exposed(self, model: nn.Module, labels: Tensor, impermissible: Tensor, inputs: dict[str, Any]) -> Deceptive:
+        opened = expose(model, inputs)
+        _require_same(impermissible, opened.scores)
+        logits = opened.proceed(opened.scores)
+        weights = masked_softmax(opened.scores, opened.mask)
+        task = losses(logits, labels).mean()
+        costs = penalty.single_penalty(weights, impermissible, self.config.coef).mean()
+        return Deceptive(task + costs, task, costs, penalty.mass(weights, impermissible).mean(), logits)
+
     def _of_translator(
-        self, model: DeceptiveTranslator, labels: Tensor, impermissible: Tensor, inputs: dict[str, Any]
+        self, model: nn.Module, labels: Tensor, impermissible: Tensor, inputs: dict[str, Any]
     ) -> Deceptive:
         found = model(**inputs)
         _require_same(impermissible, found.attention)

@@ -17,6 +17,7 @@ start from the codes' descriptions: the mean features of a description's tokens.
 scores U tanh(W x) in the place of f A.
 
 ``head`` is the model, ``notes`` gives it embeddings of long notes from any encoder of transformers, ``reading`` is the
-kit to read it with, ``fitting`` trains autoencoders and judges codes. ``config``, ``conversion``, ``claims`` and
-``facts`` are what their names say. Read ``head`` first.
+kit to read it with, ``fitting`` trains autoencoders and judges codes, ``icd`` makes notes of real terms, ``coding``
+codes a text. ``config``, ``conversion``, ``claims``, ``training``, ``pictures`` and ``facts`` are what their names say.
+Read ``head`` first.
 """

@@ -82,8 +82,18 @@ def draw_codes(pieces: list[str], attention: Tensor, logits: Tensor, title: str,
         title: over the figure.
         path: where it is written, too.
     """
-    from zoo.evidence.attention_plots import attention_over_tokens
+    from textwrap import fill
+
+    from zoo.evidence.plots import new_figure, saved
 
     chosen = _chosen(logits)
-    names = [f"{code} {icd.codes()[code][:34]} {float(logits[place].sigmoid()):.0%}" for code, place in chosen.items()]
-    return attention_over_tokens(attention[:, list(chosen.values())].T, names, keys=pieces, title=title, path=path)
+    names = [f"{code} {icd.codes()[code][:34]}\n{float(logits[place].sigmoid()):.0%}" for code, place in chosen.items()]
+    figure = new_figure(figsize=(9.5, 0.55 * len(names) + 2.2))
+    axis = figure.subplots()
+    shown = attention[:, list(chosen.values())].T
+    image = axis.imshow(shown.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    axis.set_xticks(range(len(pieces)), pieces, rotation=75, ha="right", fontsize=8)
+    figure.colorbar(image, ax=axis, label="attention weight")
+    figure.suptitle(fill(title, 110), fontsize=9)
+    return saved(figure, path)

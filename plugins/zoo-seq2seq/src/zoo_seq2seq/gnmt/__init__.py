@@ -20,5 +20,6 @@ from text. A reward (GLEU) can follow likelihood in training, and matrices can b
 
 Read in this order: ``layers`` (an LSTM over a batch, bounded where asked), ``network``, ``methods`` (search and word
 pieces attached to any translator; the search itself is ``zoo_seq2seq.search``, the pieces ``zoo_seq2seq.wordpieces``),
-``rewards``, ``quantised``. ``config``, ``conversion``, ``claims``, ``training`` and ``facts`` are what their names say.
+``rewards``, ``quantised``. ``config``, ``conversion``, ``claims``, ``training``, ``pictures`` and ``facts`` are what
+their names say.
 """

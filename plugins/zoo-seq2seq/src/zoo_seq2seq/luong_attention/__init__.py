@@ -22,6 +22,6 @@ is read from its end; positions nevertheless count in the sentence's own order. 
 the decoder starting from the encoder's last states.
 
 ``attention`` is the layer, ``network`` the translator on the plugin's shared spine (``zoo_seq2seq.decoding``,
-``search``, ``translating``). ``config``, ``conversion``, ``claims``, ``training`` and ``facts`` are what their names
-say.
+``search``, ``translating``, ``bible``); read them in this order. ``config``, ``conversion``, ``claims``, ``training``,
+``pictures`` and ``facts`` are what their names say.
 """

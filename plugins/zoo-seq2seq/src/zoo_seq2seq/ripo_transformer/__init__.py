@@ -16,6 +16,7 @@ Attention (head width m) adds what two notes are to each other to what each is:
 E is the index's learnt table (Music Transformer's); a learned vector stands for intervals with rests and the like.
 
 ``embedding`` is P and S, ``attention`` the layer, ``intervals`` derives what is relative from two token sequences,
-``network`` predicts the next pitch and duration, ``melody`` reads lists of notes and continues them. ``config``,
-``conversion``, ``claims`` and ``facts`` are what their names say. Read them in this order.
+``network`` predicts the next pitch and duration, ``notes`` reads what a user has, ``midi`` files among it, ``melody``
+continues and draws it, ``chorales`` are Bach's. ``config``, ``conversion``, ``claims``, ``training``, ``pictures`` and
+``facts`` are what their names say. Read them in this order.
 """

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from zoo.targets import missing_dependency
-from zoo_seq2seq.ripo_transformer.intervals import BEAT, PADDING
-from zoo_seq2seq.ripo_transformer.notes import Note, encoded
+from zoo_seq2seq.ripo_transformer.intervals import BEAT, PADDING, Note
+from zoo_seq2seq.ripo_transformer.notes import encoded
 
 Split = Literal["train", "held-out"]
 LONGEST = 128

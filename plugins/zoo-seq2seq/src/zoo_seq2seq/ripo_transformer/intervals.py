@@ -1,4 +1,4 @@
-"""What notes are to each other, out of two token sequences.
+"""Notes, and what they are to each other, out of two token sequences.
 
 Pitch tokens: 0 padding, 1 rest, 2 sustain, k the MIDI number k - 3. Duration tokens: 0 padding, k a length of k/4
 quarter notes.
@@ -13,6 +13,22 @@ from torch import Tensor
 PADDING, REST, SUSTAIN, FIRST_PITCH = 0, 1, 2, 3
 PITCH_TOKENS = FIRST_PITCH + 128
 BEAT, LONGEST = 4, 16
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note, or a rest.
+
+    Args:
+        pitch: MIDI number, 60 is the middle C; None for a rest.
+        beats: quarter notes, in steps of a quarter of one.
+    """
+
+    pitch: int | None
+    beats: float = 1.0
+
+    def __str__(self) -> str:
+        return f"{'rest' if self.pitch is None else self.pitch}:{self.beats:g}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from zoo.errors import InputError
 from zoo_seq2seq.ripo_transformer.config import RipoConfig
-from zoo_seq2seq.ripo_transformer.intervals import BEAT, PADDING
+from zoo_seq2seq.ripo_transformer.intervals import BEAT, PADDING, Note
 from zoo_seq2seq.ripo_transformer.network import RipoTransformer
-from zoo_seq2seq.ripo_transformer.notes import Note, decoded, encoded, notes_of
+from zoo_seq2seq.ripo_transformer.notes import decoded, encoded, notes_of
 
 
 @torch.no_grad()

@@ -10,8 +10,7 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from zoo.errors import InputError
-from zoo_seq2seq.ripo_transformer.intervals import BEAT
-from zoo_seq2seq.ripo_transformer.notes import Note
+from zoo_seq2seq.ripo_transformer.intervals import BEAT, Note
 
 TICKS, VELOCITY, DRUMS = 480, 80, 9
 HEADER = b"MThd"

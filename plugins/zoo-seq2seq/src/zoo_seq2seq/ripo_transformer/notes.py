@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +11,22 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
-from zoo_seq2seq.ripo_transformer.intervals import BEAT, FIRST_PITCH, LONGEST, PADDING, PITCH_TOKENS, REST, SUSTAIN
+from zoo_seq2seq.ripo_transformer.intervals import (
+    BEAT,
+    FIRST_PITCH,
+    LONGEST,
+    PADDING,
+    PITCH_TOKENS,
+    REST,
+    SUSTAIN,
+    Note,
+)
+from zoo_seq2seq.ripo_transformer.midi import read_midi
 
 _NOTE = re.compile(r"(?:(r|rest)|(\d+)|([a-g])([#b]?)(-?\d))(?::(\d+(?:\.\d+)?))?")
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _FILES = (".mid", ".midi")
 _FORM = "expected a MIDI number or a name, and beats, as in 60:1, C4:1 or rest:0.5"
-
-
-@dataclass(frozen=True)
-class Note:
-    """A note, or a rest.
-
-    Args:
-        pitch: MIDI number, 60 is the middle C; None for a rest.
-        beats: quarter notes, in steps of a quarter of one.
-    """
-
-    pitch: int | None
-    beats: float = 1.0
-
-    def __str__(self) -> str:
-        return f"{'rest' if self.pitch is None else self.pitch}:{self.beats:g}"
 
 
 def notes_of(source: str | bytes | Path | Sequence[Any]) -> list[Note]:
@@ -46,8 +39,6 @@ def notes_of(source: str | bytes | Path | Sequence[Any]) -> list[Note]:
     Raises:
         InputError: what is no note, no MIDI file, or no file.
     """
-    from zoo_seq2seq.ripo_transformer.midi import read_midi
-
     if isinstance(source, bytes):
         return read_midi(source)
     if isinstance(source, Path) or (isinstance(source, str) and source.lower().endswith(_FILES)):

@@ -16,5 +16,6 @@ attentional decoder (gate=closed). With ``copy`` words of the source can be said
 p = p_gen softmax(logits) + (1 - p_gen) (attention on equal source words), p_gen = sigmoid(w . [c; s'; emb]).
 
 ``write`` is the mechanism alone, ``network`` the encoder and decoder around it, ``repetition`` the task that shows what
-it is for. ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
+it is for; read them in this order. ``config``, ``conversion``, ``claims``, ``training``, ``pictures`` and ``facts`` are
+what their names say.
 """

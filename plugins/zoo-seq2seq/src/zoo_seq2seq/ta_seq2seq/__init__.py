@@ -20,6 +20,6 @@ f is tanh in the equations, which bounds the logits to [-1, 1] and makes the law
 attentional reply (S2SA).
 
 Read in this order: ``law`` (the next word), ``network``, ``topics`` (topic words of messages, from a mixture of one
-topic each), ``chat`` (the synthetic task). ``config``, ``conversion``, ``claims`` and ``facts`` are what their
-names say.
+topic each), ``chat`` (the synthetic task), ``conversations`` (real ones), ``replies`` (searched for and drawn).
+``config``, ``conversion``, ``claims``, ``training``, ``pictures`` and ``facts`` are what their names say.
 """
