@@ -21,7 +21,7 @@ CHANNELS_LAST = {"rasm-neighborhood-attention", "select-and-pack-attention"}
 # Whose mathematics fix the number of tokens or of regions, and what the error says of it.
 FIXED = {
     "ninformer": "expected",
-    "concept-centric-transformer": "expected",
+    "concept-centric-transformer": "does not divide into patches",
     "context-cluster": "equal regions",
     "context-cluster-operator": "equal regions",
     "ddst-relations": "expected",

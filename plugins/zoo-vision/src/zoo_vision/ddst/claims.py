@@ -15,7 +15,6 @@ from zoo_vision.ddst import scenes
 from zoo_vision.ddst.config import DDSTConfig, RelationsConfig
 from zoo_vision.ddst.tower import Tower
 
-_STEPS = 700
 # The hidden width that gives the attention network the tower's number of parameters within one in a hundred.
 _MATCHED = RelationsConfig(block="attention", hidden_dim=344)
 
@@ -80,7 +79,7 @@ def check_relations() -> Measurement:
     """Right answers on 512 fresh scenes of coloured squares after 700 steps, tower and attention of equal size."""
     found, sizes = [], []
     for config in (RelationsConfig(), _MATCHED):
-        model = scenes.trained(config, _STEPS, seed=0)
+        model = scenes.trained(config, scenes.STEPS, seed=0)
         found.append(scenes.accuracy(model))
         sizes.append(count_parameters(model))
     return Measurement(

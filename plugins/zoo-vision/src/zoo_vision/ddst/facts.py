@@ -71,6 +71,7 @@ PAPER = Paper(
             example="relations:example",
             preprocess="relations:preprocess",
             predict="relations:predict",
+            train="scenes:train",
             ours=(
                 "The whole network, and the scenes of coloured squares that it answers questions about. A first "
                 "training on four cut-outs pasted on photographs stood at chance after 300 steps (0.692 nats).",
