@@ -21,6 +21,6 @@ For questions about places, centroids of groups mu_g = sum_n a_ng pos_n / sum_n 
 offset mu_g - mu_h, summed with weights that the question gives.
 
 Read in this order: ``config``, ``layers`` (the four), ``tower`` (block and stack), ``relations`` (read-out, and a small
-network that answers questions about coloured squares), ``scenes`` (those squares, and training), ``claims``,
+network that answers questions about coloured squares), ``scenes`` (those squares), ``training``, ``claims``,
 ``pictures``.
 """

@@ -11,7 +11,7 @@ from zoo import Measurement
 from zoo.counting import flops
 from zoo.evidence.measuring import count_parameters, growth_exponent, quickest
 from zoo.nn.attention import MultiHeadAttention
-from zoo_vision.ddst import scenes
+from zoo_vision.ddst import training
 from zoo_vision.ddst.config import DDSTConfig, RelationsConfig
 from zoo_vision.ddst.tower import Tower
 
@@ -79,8 +79,8 @@ def check_relations() -> Measurement:
     """Right answers on 512 fresh scenes of coloured squares after 700 steps, tower and attention of equal size."""
     found, sizes = [], []
     for config in (RelationsConfig(), _MATCHED):
-        model = scenes.trained(config, scenes.STEPS, seed=0)
-        found.append(scenes.accuracy(model))
+        model = training.trained(config, training.STEPS, seed=0)
+        found.append(training.accuracy(model))
         sizes.append(count_parameters(model))
     return Measurement(
         f"{found[0]:.1%} ({sizes[0]:,} parameters), attention {found[1]:.1%} ({sizes[1]:,})",

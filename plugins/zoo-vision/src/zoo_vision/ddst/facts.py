@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 PAPER = Paper(
     id="ddst",
@@ -71,7 +71,8 @@ PAPER = Paper(
             example="relations:example",
             preprocess="relations:preprocess",
             predict="relations:predict",
-            train="scenes:train",
+            picture="pictures:answers",
+            train="training:train",
             ours=(
                 "The whole network, and the scenes of coloured squares that it answers questions about. A first "
                 "training on four cut-outs pasted on photographs stood at chance after 300 steps (0.692 nats).",
@@ -80,6 +81,17 @@ PAPER = Paper(
                 "tower": {},
                 "attention": {"block": "attention", "hidden_dim": 344},
                 "tiny": {"dim": 16, "num_groups": 4, "patch_size": 4},
+            },
+            weights={
+                "tower": Weights(
+                    "package://zoo_vision/weights/ddst-relations-tower.safetensors",
+                    sha256="fc80c47e970663ca3ef6ca3c465bf61e0f4f9ed9bdf3b7f0cc58bb8aefb3a4df",
+                    size=159_428,
+                    license="Apache-2.0",
+                    metric="98.8% of 512 fresh questions; softmax attention of the same size 51.2%, chance 50%",
+                    command="zoo train ddst-relations/tower",
+                    note="Trained on scenes of coloured squares that a program makes, the specification's own task.",
+                ),
             },
             claims=(
                 Claim(

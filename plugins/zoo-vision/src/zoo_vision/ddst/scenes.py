@@ -1,17 +1,14 @@
-"""Scenes of coloured squares, questions about them, and training on both."""
+"""Scenes of coloured squares, and questions about them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from zoo_vision.ddst.config import COLOURS, RelationsConfig
-from zoo_vision.ddst.relations import RelationNetwork
+from zoo_vision.ddst.config import COLOURS
 
-STEPS = 700
 _PALETTE = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.9], [0.9, 0.8, 0.1]])
 # The centres of what is asked about differ by that many pixels at least along the axis in question.
 _APART = 2
@@ -60,34 +57,3 @@ def batches(count: int, batch_size: int, seed: int, side: int = 16) -> Iterator[
     for _ in range(count):
         images, questions, answers = zip(*[scene(side, generator) for _ in range(batch_size)], strict=True)
         yield torch.stack(images), torch.stack(questions), torch.tensor(answers)
-
-
-def trained(config: RelationsConfig, steps: int, seed: int) -> RelationNetwork:
-    """A network after that many steps of 32 scenes: AdamW at 1e-3, gradients cut to a norm of 1."""
-    torch.manual_seed(seed)
-    model = RelationNetwork(config).train()
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
-    for images, questions, answers in batches(steps, 32, seed + 1, config.image_size):
-        loss = functional.cross_entropy(model(images, questions), answers)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-    return model.eval()
-
-
-def train(
-    config: RelationsConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
-) -> tuple[nn.Module, dict[str, float]]:
-    """The specification's own task; half a minute on one core for ``tower``."""
-    model = trained(config, STEPS, seed)
-    return model, {"accuracy": round(accuracy(model), 4)}
-
-
-def accuracy(model: RelationNetwork, seed: int = 99) -> float:
-    """Share of right answers on 512 fresh scenes; half of the answers are yes."""
-    right = []
-    with torch.no_grad():
-        for images, questions, answers in batches(8, 64, seed, model.config.image_size):
-            right.append(model(images, questions).argmax(-1) == answers)
-    return float(torch.cat(right).float().mean())
