@@ -16,6 +16,8 @@ from zoo_seq2seq.location_relative_attention.holding import config_of, holding, 
 from zoo_seq2seq.location_relative_attention.mixture import GMMAttention
 from zoo_seq2seq.location_relative_attention.mixture import example as gmm_example
 from zoo_seq2seq.location_relative_attention.network import Tacotron, example
+from zoo_seq2seq.location_relative_attention.speaking import STOP, Spoken, joined, say, sound, symbols
+from zoo_seq2seq.location_relative_attention.training import guide, predict
 
 SMALL = {
     "num_symbols": 20,
@@ -253,3 +255,89 @@ def test_the_task():
     found = holding(Tacotron(config_of("dca")).eval(), 5, 2)
     assert 0 <= found.said <= 1
     assert found.distance >= 0
+
+
+def speaker(**options) -> Tacotron:
+    torch.manual_seed(0)
+    words = zoo.config("location-relative-attention/words")
+    return Tacotron(TacotronConfig(**{**words, "attention_rnn_dim": 12, "decoder_rnn_dim": 12, **options})).eval()
+
+
+def test_texts_are_symbols():
+    assert symbols("  May MAY. ") == symbols("may may") == [14, 2, 26, 1, 14, 2, 26, 28]
+    for text, match in (("", "no word"), ("mai 7", "has 7"), ("m\u00e4rz", "has \u00e4")):
+        with pytest.raises(zoo.InputError, match=match):
+            symbols(text)
+
+
+def test_words_that_attention_rests_on():
+    # One row per letter of "may june may.", one column per step: a glance of one step is not rest.
+    places = [0, 1, 2, 10, 4, 5, 8, 9, 10, 11, 12]
+    weights = torch.nn.functional.one_hot(torch.tensor(places), 13).T.float()
+    spoken = Spoken("may june may.", torch.zeros(40, 88), weights, True)
+    assert spoken.words_attended() == [0, 1, 2]
+    assert spoken.attention_error() == 0
+    stuck = Spoken("may june may.", torch.zeros(40, 8), weights[:, :3], True)
+    assert stuck.attention_error() == pytest.approx(2 / 3)
+    back = Spoken("may june may.", torch.zeros(40, 8), weights[:, [0, 1, 4, 5, 1, 2, 8, 9]], True)
+    assert back.words_attended() == [0, 1, 0, 2]
+    assert back.attention_error() == pytest.approx(1 / 3)
+
+
+def test_a_text_is_said_alone_as_in_a_batch():
+    model = speaker()
+    alone, together = say(model, ["may"])[0], say(model, ["may", "september july"])[0]
+    steps = alone.alignment.shape[1]
+    torch.testing.assert_close(together.alignment[:, :steps], alone.alignment, atol=1e-5, rtol=0)
+    assert alone.text == "may."
+    assert len(sound(alone.mels)) > 0
+    assert len(sound(alone.mels[:, :0])) > 0
+    with pytest.raises(zoo.InputError, match="num_symbols=91"):
+        say(Tacotron(TacotronConfig(**SMALL | {"num_symbols": 91})), ["may"])
+
+
+def test_recorded_texts_and_their_guide():
+    try:
+        speech = joined([["may", "june"], ["september"]])
+    except zoo.MissingDependency as error:
+        pytest.skip(str(error))
+    steps = (speech.lengths // 8).tolist()
+    assert speech.mels.shape == (2, 40, int(speech.lengths.max()))
+    # Silence between the words, and the mark of an end, which no speech reaches.
+    assert bool((speech.mels[0, :, speech.lengths[0] - 8 : speech.lengths[0]] > STOP).all())
+    assert not bool((speech.mels[0, :, : speech.lengths[0] - 8] > STOP).all(0).any())
+    path = speech.places[0, : steps[0]]
+    assert bool((path.diff() > 0).all())
+    assert float(path[-1]) == 8.0
+    places = speech.places.round().long().clamp(min=0)
+    right = torch.nn.functional.one_hot(places, speech.ids.shape[1]).transpose(1, 2).float()
+    assert float(guide(right, speech)) < 0.03
+    assert float(guide(right.roll(6, 1), speech)) > 0.5
+
+
+def test_layers_above_the_attention_take_all_steps_at_once():
+    model = speaker()
+    inputs = example(model.config)
+    torch.manual_seed(1)
+    mels = torch.randn(2, 40, 32)
+    output = model(inputs["input_ids"], mels)
+    memory = model.encoder(inputs["input_ids"])
+    state, frames = model.decoder.first(memory, None), []
+    for step in range(4):
+        frame = mels[..., 8 * step - 1] if step else torch.zeros(2, 40)
+        found, state = model.decoder(frame, memory, state)
+        frames.append(found)
+    torch.testing.assert_close(output.mels, torch.cat(frames, -1), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("preset", ["location-relative-attention/words", "location-relative-attention-gmm/words"])
+def test_bundled_weights_speak(preset):
+    model = zoo.load(preset)
+    answer = predict(model, model.config, "Monday June.")
+    assert answer["ended"]
+    assert 0.8 < answer["seconds"] < 3
+    suffix, content = answer["sound"]
+    assert suffix == ".wav"
+    assert content[:4] == b"RIFF"
+    assert answer["alignment"].width > 400
+    assert say(model, ["monday june friday may"])[0].words_attended() == [0, 1, 2, 3]

@@ -16,6 +16,6 @@ A CTC layer after layer 8 reads labels; frames of equal labels in a row become o
 relative attention after that.
 
 ``hyena`` is the operator, ``relative`` Transformer-XL's attention, ``conformer`` the layers, ``encoder`` subsampling,
-CTC and compression, ``network`` the whole with the plugin's decoder; read them in this order. ``config``,
-``conversion``, ``claims`` and ``facts`` are what their names say.
+CTC and compression, ``network`` the whole with the plugin's decoder; read them in this order. ``training`` learns
+Italian words, ``pictures`` draws; ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
 """

@@ -23,6 +23,7 @@ adds U (F * a_{i-1})_j within the tanh.
 
 ``mixture`` is GMM attention, ``convolution`` DCA, ``content`` the two that read the memory; all have ``first`` and
 ``step`` over the ``alignment`` that they pass on. ``encoder`` (CBHG) and ``network`` are the Tacotron around them,
-``holding`` the task that shows what they are for. ``config``, ``conversion``, ``claims`` and ``facts`` are what their
-names say.
+``holding`` a task that shows what they are for; ``speaking`` is real speech as symbols and frames and back,
+``training`` learns it, ``pictures`` draws it. ``config``, ``conversion``, ``claims`` and ``facts`` are what their names
+say.
 """
