@@ -12,7 +12,7 @@ from zoo_vision.photographs import Split
 from zoo_vision.rasm.config import RASMConfig
 from zoo_vision.rasm.network import RASM
 
-STEPS = 400
+STEPS = 150
 SIDE = 64
 
 
@@ -26,15 +26,23 @@ def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[tu
 def train(
     config: RASMConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
 ) -> tuple[nn.Module, dict[str, float]]:
-    """Four minutes on one core for the preset ``photographs``."""
+    """A minute on one core for the preset ``photographs``."""
     model = RASM(config).train()
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, (0.9, 0.999), weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, 1e-6)
+    # A deviation of 0.02 is made for widths from 32; at a quarter of that signals would vanish.
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+    # The network adds to the image; at first nothing, so that no step is spent on unlearning what chance adds.
+    for parameter in model.output_proj.parameters():
+        nn.init.zeros_(parameter)
+    optimiser = torch.optim.AdamW(model.parameters(), 4e-3, (0.9, 0.999), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=STEPS, pct_start=0.1)
     for step, (images, mask, truth) in enumerate(batches("train", STEPS, 4, seed)):
         answer = model(images, mask)
         loss = torch.sqrt((answer - truth).square() + 1e-6).mean()
         optimiser.zero_grad()
         loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         schedule.step()
         if step % 100 == 0:
