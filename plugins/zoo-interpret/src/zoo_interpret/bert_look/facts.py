@@ -61,6 +61,13 @@ PAPER = Paper(
                     slow=True,
                 ),
                 Claim(
+                    "heads of a trained encoder look at separators (here all-MiniLM-L6-v2)",
+                    figure="more than 0.5 on [SEP] in layers 5 to 10 of BERT-base",
+                    check="claims:check_separators_of_minilm",
+                    slow=True,
+                    real=True,
+                ),
+                Claim(
                     "BERT-base layers 5 to 10 put more than half of their attention on [SEP]",
                     figure="more than 0.5",
                     needs="the pre-trained bert-base-uncased",

@@ -58,6 +58,13 @@ PAPER = Paper(
                     slow=True,
                 ),
                 Claim(
+                    "a part of the heads of a trained model can go with little loss (here SmolLM2-135M)",
+                    figure="up to about 20% on WMT and 40% on BERT",
+                    check="claims:check_smollm2",
+                    slow=True,
+                    real=True,
+                ),
+                Claim(
                     "one head is enough in most layers except the last encoder-decoder attention",
                     figure="0.1 to 1 BLEU in most layers, 13.56 in the last",
                     needs="WMT data and the trained translation model",
