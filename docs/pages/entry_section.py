@@ -6,7 +6,7 @@ from html import escape
 
 from PIL import Image
 
-from docs.pages import equations
+from docs.pages import equations, expressions
 from docs.pages.layout import ROOT, code_link, copied, scrolling
 from docs.pages.tiles import KINDS, Tile, rounded
 from zoo import about, configuration
@@ -63,12 +63,12 @@ def _traits(entry: Entry) -> str:
         return ""
     traits = {
         "Causal": entry.traits.causal,
-        "Time": entry.traits.time,
-        "Memory": entry.traits.memory,
+        "Time": expressions.html(entry.traits.time),
+        "Memory": expressions.html(entry.traits.memory),
         "Decoding needs": entry.traits.decoding,
-        "Extra parameters": entry.traits.parameters,
+        "Extra parameters": escape(entry.traits.parameters),
     }
-    rows = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in traits.items())
+    rows = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in traits.items())
     return f'<dl class="simple traits">{rows}</dl>'
 
 

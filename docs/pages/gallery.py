@@ -99,7 +99,7 @@ def tile_html(tile: Tile, picture: str | None) -> str:
     """One tile."""
     paper, entry = tile.offer.paper, tile.offer.entry
     words = " ".join(entry.aliases)
-    parameters = f"<li>{tile.parameters} parameters</li>" if tile.parameters else ""
+    parameters = f'<li class="parameters">{tile.parameters} parameters</li>' if tile.parameters else ""
     shown = picture or f'<span class="blank">{KINDS[entry.kind]}</span>'
     return (
         f'<li class="tile" id="{tile.id}" data-kind="{entry.kind}" data-plugin="{tile.offer.plugin}" '
