@@ -97,3 +97,39 @@ def test_only_layers_and_small_models_are_tried():
     assert programs.concerns(offer_of("dual-attention-lm"))
     assert not programs.concerns(offer_of("attention-rank"))
     assert Path("docs") == programs.PAGE.parent
+
+
+class BiasThatNothingReads(torch.nn.Module):
+    """Softmax over positions: what is added to all of them has a gradient of 0 but for rounding."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.bias = (torch.nn.Parameter(torch.tensor([value])) for value in (0.7, 0.3))
+
+    def forward(self, inputs):
+        return ((inputs["x"] * self.scale + self.bias).softmax(-1),)
+
+
+def test_gradients_that_are_rounding_alone_are_no_difference(monkeypatch):
+    """And one that is wrong is, however small its share of the outputs."""
+    module = BiasThatNothingReads()
+    inputs = {"x": torch.randn(4, 9, generator=torch.Generator().manual_seed(0))}
+    monkeypatch.setattr(programs, "_cases", lambda entry: iter([programs._Case(module, inputs, inputs, frozenset())]))
+    # Another order of sums, as a compiler takes.
+    monkeypatch.setattr(torch, "compile", lambda module, **options: Reordered(module))
+    assert programs._compiled(None, "eager") < 1e-5
+    Reordered.running = False
+    module.scale.register_hook(lambda gradient: gradient * 1.5 if Reordered.running else gradient)
+    assert programs._compiled(None, "eager") > 0.1
+
+
+class Reordered(torch.nn.Module):
+    running = False
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, inputs):
+        Reordered.running = True
+        return tuple(each.flip(-1) for each in self.module({"x": inputs["x"].flip(-1)}))
