@@ -261,8 +261,9 @@ def page(offers: Sequence[Offer], cards: Path) -> str:
             "Every drop-in layer and every small model as a program, in its small preset: through `torch.compile` with "
             "its default backend, through `torch.export` and through ONNX. A figure is the largest difference of an "
             "output from the entry's own, relative to the output's largest number; compiled programs include the "
-            "gradients of all parameters, relative to the largest of them. Exported programs are traced at one size and run at another; drop-in layers "
-            "are exported without and with a padding mask. What an entry cannot do it refuses with a `ZooError` that "
+            "gradients of all parameters, relative to the largest of them. Exported programs are traced at one size "
+            "and run at another; drop-in layers are exported without and with a padding mask. What an entry cannot do "
+            "it refuses with a `ZooError` that "
             "says why.",
             "",
             "Written by `zoo programs --all --record`.",
