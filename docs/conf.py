@@ -12,6 +12,8 @@ html_title = "Attention zoo"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_inline", "attrs_block"]
 myst_heading_anchors = 3
+# The last two are settled by ``docs.pages``: files of the repository, and pages from the top of the site.
+myst_url_schemes = ["http", "https", "mailto", "repo", "site"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
-from docs.pages.layout import EXTRA, ROOT, settle_repository_links
+from docs.pages.layout import EXTRA, REPOSITORY, ROOT, TOP, settle_links
+from docs.pages.tiles import CARDS, tiles
 
 DOCS = ROOT / "docs"
 SITE = ROOT / "site"
@@ -17,6 +19,7 @@ SOURCE = ROOT / "build" / "site-source"
 
 # The table for those who read the repository; the site has a page per paper.
 LEFT_OUT = {DOCS / "papers.md"}
+_LINK = re.compile(r"\]\((\.\./[^)\s]+)\)")
 WRITERS = ("gallery", "paper_pages", "comparison", "api")
 
 
@@ -28,12 +31,30 @@ def gather(target: Path) -> None:
     for path in found - LEFT_OUT:
         copy = target / path.relative_to(DOCS)
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
+        if path.suffix == ".md":
+            copy.write_text(prose(path), encoding="utf-8")
+        else:
+            shutil.copyfile(path, copy)
     if (ROOT / "CHANGELOG.md").is_file():
         shutil.copyfile(ROOT / "CHANGELOG.md", target / "changelog.md")
     for name in WRITERS:
         if importlib.util.find_spec(f"docs.pages.{name}") is not None:
             importlib.import_module(f"docs.pages.{name}").write(target)
+
+
+def prose(path: Path) -> str:
+    """A page of Markdown; what leads out of ``docs`` leads to files of the repository, and to pages for cards."""
+    pages = {CARDS / tile.offer.plugin / f"{tile.id}.md": tile.page for tile in tiles()}
+
+    def settled(link: re.Match[str]) -> str:
+        target = (path.parent / link[1]).resolve()
+        if target.is_relative_to(DOCS) or not target.is_relative_to(ROOT):
+            return link[0]
+        return (
+            f"]({TOP}{pages[target]})" if target in pages else f"]({REPOSITORY}{target.relative_to(ROOT).as_posix()})"
+        )
+
+    return _LINK.sub(settled, path.read_text(encoding="utf-8"))
 
 
 def build(folder: Path = SITE, source: Path = SOURCE) -> Path:
@@ -57,5 +78,5 @@ def build(folder: Path = SITE, source: Path = SOURCE) -> Path:
     app.build()
     if app.statuscode:
         raise SystemExit(f"Sphinx ended with status {app.statuscode}")
-    settle_repository_links(folder)
+    settle_links(folder)
     return folder / "index.html"

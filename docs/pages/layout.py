@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent.parent
 EXTRA = "_extra"
 # Before a path from the top of the repository: a link to that file, settled when the site is built.
 REPOSITORY = "repo:"
+# Before a path from the top of the site, likewise.
+TOP = "site:"
 
 
 def raw(html: str) -> str:
@@ -47,10 +49,14 @@ def scrolling(table: str, label: str) -> str:
     return f'<div class="scroll" role="group" tabindex="0" aria-label="{escape(label)}">{table}</div>'
 
 
-def settle_repository_links(folder: Path) -> None:
+def settle_links(folder: Path) -> None:
     """Let links to the repository lead to where ``docs/conf.py`` says that it can be read, else to the clone itself."""
     for page in folder.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        if f'href="{REPOSITORY}' in text:
-            base = conf.repository or Path(os.path.relpath(ROOT, page.parent)).as_posix()
-            page.write_text(text.replace(f'href="{REPOSITORY}', f'href="{base.rstrip("/")}/'), encoding="utf-8")
+        base = conf.repository or Path(os.path.relpath(ROOT, page.parent)).as_posix()
+        top = Path(os.path.relpath(folder, page.parent)).as_posix()
+        settled = text.replace(f'href="{REPOSITORY}', f'href="{base.rstrip("/")}/').replace(
+            f'href="{TOP}', f'href="{top}/'
+        )
+        if settled != text:
+            page.write_text(settled, encoding="utf-8")
