@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
+import zoo
 from zoo import Measurement
 from zoo.evidence.measuring import count_parameters
+from zoo_pose import lifter_training
 from zoo_pose.blocks import Block
 from zoo_pose.ktpformer.config import KTPFormerConfig
 from zoo_pose.ktpformer.network import JOINTS, KTPFormer
@@ -72,3 +76,15 @@ def check_locality() -> Measurement:
     return Measurement(
         f"mean gradient {outside / inside:.1e} of that inside", inside > 0 and 1e-7 < outside / inside < 1e-5
     )
+
+
+def check_held_out_motions() -> Measurement:
+    """The bundled network, the linear map and the residual network of single frames on held-out clips."""
+    model = zoo.load("ktpformer/motions")
+    return lifter_training.beside_baselines(lifter_training.evaluate(model, model.config.num_frames, "all"))
+
+
+def picture(path: Path) -> None:
+    """Keypoints of a held-out dance, the bundled network's poses, and the true ones, seen from beside the camera."""
+    model = zoo.load("ktpformer/motions")
+    lifter_training.held_out_picture(model, model.config.num_frames, "all", path)
