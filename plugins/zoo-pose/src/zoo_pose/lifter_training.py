@@ -176,3 +176,4 @@ def held_out_picture(model: nn.Module, window: int, output: Output, path: Path) 
     drawing.lifted_figure(
         pixels[shown], {f"lifted ({error:.0f} mm off)": joints[shown], "captured": truth[shown]}, HUMAN36M, path
     )
+    drawing.compact(path)
