@@ -43,3 +43,18 @@
     });
   }
 })();
+
+// What scrolls by itself can be scrolled by keyboard, too.
+(() => {
+  const boxes = document.querySelectorAll(".highlight pre, .table-wrapper");
+
+  function reach() {
+    for (const box of boxes) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  }
+
+  window.addEventListener("resize", reach);
+  reach();
+})();

@@ -20,7 +20,8 @@ Visiting = Callable[..., Any]
 
 # One page of each kind, and the papers with the widest equations, tables and titles.
 PAGES = [
-    *("index.html", "gallery.html", "papers.html", "search.html"),
+    *("index.html", "gallery.html", "papers.html", "search.html", "compare-page.html", "api/index.html"),
+    *("guides/index.html", "guides/choose-an-attention.html"),
     *(f"papers/{name}.html" for name in ("moba", "yolo9tr", "attention-reference-frames", "fast-attention")),
     *(f"papers/{name}.html" for name in ("pavlovian-attention", "visual-attention-sink", "circuit-reuse", "athena")),
 ]
