@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 import zoo
-from zoo.evidence import card
+from zoo.evidence import card, papers
 
 
 def draw_red(path: Path) -> None:
@@ -33,3 +33,12 @@ def test_a_picture_is_drawn_shown_and_missed(tmp_path):
     text = (tmp_path / offer.plugin / f"{offer.entry.id}.md").read_text()
     assert f"![A red picture, drawn for this test.](pictures/{offer.entry.id}.png)" in text
     assert "no caption" not in text
+
+
+def test_every_entry_of_ours_shows_what_it_does():
+    """One that has no picture of its own is a drop-in layer whose cost was recorded."""
+    root = Path(__file__).parent.parent.parent
+    ours = [offer for plugin in papers.plugins_below(root) for offer in zoo.entries(plugin=plugin.name)]
+    assert len(ours) > 100
+    bare = [offer.entry.id for offer in ours if not card.picture_path(offer, root / card.FOLDER).is_file()]
+    assert not bare, "draw them: zoo card NAME --pictures"
