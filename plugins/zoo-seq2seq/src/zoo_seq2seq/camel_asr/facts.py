@@ -26,6 +26,7 @@ PAPER = Paper(
             build="network:Camel",
             config="config:CamelConfig",
             example="network:example",
+            picture="pictures:recogniser",
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             aliases=("camel",),
@@ -90,6 +91,7 @@ PAPER = Paper(
             build="experts:LanguageExperts",
             config="config:ExpertsConfig",
             example="experts:example",
+            picture="pictures:experts",
             aliases=("gated-cross-attention-moe",),
             ours=(
                 "A norm of its own stands before each attention's queries and keys.",

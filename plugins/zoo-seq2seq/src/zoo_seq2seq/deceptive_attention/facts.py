@@ -143,6 +143,7 @@ PAPER = Paper(
             example="translator:example",
             preprocess="zoo_seq2seq.bible:preprocess",
             predict="zoo_seq2seq.bible:predict",
+            picture="pictures:translators",
             train="training:train_translator",
             convert="conversion:convert_translator",
             presets={

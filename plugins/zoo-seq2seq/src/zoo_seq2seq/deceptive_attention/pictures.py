@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 import zoo
+from zoo.evidence.cost_pictures import presets_picture
 from zoo_seq2seq import bible
 from zoo_seq2seq.deceptive_attention import penalty
 from zoo_seq2seq.deceptive_attention.method import audit
@@ -68,3 +69,9 @@ def alignments(path: Path) -> None:
         axis.set_title(f"{name}: {found.text}", fontsize=9)
     figure.colorbar(image, ax=axes, label="attention weight")
     saved(figure, path)
+
+
+def translators(path: Path) -> None:
+    """Parameters of the untrained translator's presets, and multiply-adds of one forward pass over the entry's example
+    of random sentences, counted without computing."""
+    presets_picture("seq2seq:deceptive-attention-seq2seq", path)

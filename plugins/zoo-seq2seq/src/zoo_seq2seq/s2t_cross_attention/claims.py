@@ -14,8 +14,16 @@ from zoo_seq2seq.s2t_cross_attention import saliency
 from zoo_seq2seq.s2t_cross_attention.agreement import pearson
 from zoo_seq2seq.s2t_cross_attention.config import CrossAttentionConfig, SpesConfig
 from zoo_seq2seq.s2t_cross_attention.probe import CrossAttentionProbe, CrossAttentionReport, Spes
+from zoo_seq2seq.s2t_cross_attention.speech import SpeechModel, read_recording
 
 _RECORDINGS = Path("/usr/share/pocketsphinx/test/data/librivox")
+
+
+def _recording() -> Path:
+    recordings = sorted(_RECORDINGS.glob("*.wav"), key=lambda path: path.stat().st_size)
+    if not recordings:
+        raise InputError(f"no recordings in {_RECORDINGS}: apt-get install pocketsphinx-testdata")
+    return recordings[0]
 
 
 @cache
@@ -23,12 +31,10 @@ def _of_whisper() -> CrossAttentionReport:
     """Whisper tiny.en on a LibriVox reader's sentence, with 60 masks of the spectrogram and 600 of encoder states."""
     from zoo.bridges.transformers.packaged import packaged_model
 
-    recordings = sorted(_RECORDINGS.glob("*.wav"), key=lambda path: path.stat().st_size)
-    if not recordings:
-        raise InputError(f"no recordings in {_RECORDINGS}: apt-get install pocketsphinx-testdata")
+    recording = _recording()
     model, processor = packaged_model("whisper-tiny-en")
     config = CrossAttentionConfig(num_masks=60, num_state_masks=600, num_segments=[100, 200, 300], batch_size=4)
-    return CrossAttentionProbe(config)(model, {"recording": recordings[0], "processor": processor})
+    return CrossAttentionProbe(config)(model, {"recording": recording, "processor": processor})
 
 
 def check_aggregates_correlate_best() -> Measurement:
@@ -117,3 +123,42 @@ def check_bounded() -> Measurement:
 def picture(path: str) -> None:
     """Whisper tiny.en on a read sentence: which heads go with the input's saliency, and both maps."""
     _of_whisper().plot(path)
+
+
+def hidden_speech(path: str) -> None:
+    """Whisper tiny.en on a sentence read by a LibriVox volunteer: its spectrogram, and how much the transcript suffers,
+    token by token and on average, where 60 random masks hid segments of it."""
+    from zoo.bridges.transformers.packaged import packaged_model
+    from zoo.evidence.plots import new_figure, saved
+
+    model, processor = packaged_model("whisper-tiny-en")
+    read, frames = read_recording(_recording(), processor)
+    features = SpeechModel(model).features(read)
+    # Encoder states are not drawn: the fewest masks of them.
+    config = SpesConfig(num_masks=60, num_state_masks=1, num_segments=[100, 200, 300], batch_size=4)
+    found = Spes(config)(model, {"input_features": read, "frames": frames})
+    seconds = (0.0, frames / 100)
+    figure = new_figure(figsize=(9.5, 5.4))
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.6))
+    bins = (0, features.shape[-1])
+    maps = (
+        ("spectrogram (log-mel)", features[0, :frames].T, "magma", bins, "mel filter"),
+        ("mean relevance of its cells", found.spectrogram.mean(0).T, "Blues", bins, "mel filter"),
+        ("relevance, largest over filters", found.spectrogram.amax(-1).flip(0), "Blues", (0, len(found.ids)), "token"),
+    )
+    for axis, (title, values, colours, height, label) in zip(axes, maps, strict=True):
+        drawn = axis.imshow(
+            values.numpy(),
+            origin="lower",
+            extent=(*seconds, *height),
+            aspect="auto",
+            cmap=colours,
+            interpolation="nearest",
+        )
+        axis.set_title(title, fontsize=10)
+        axis.set_ylabel(label)
+        figure.colorbar(drawn, ax=axis)
+    pieces = [str(processor.tokenizer.decode([int(each)])).strip() for each in found.ids]
+    axes[2].set_yticks([len(pieces) - 0.5 - place for place in range(len(pieces))], pieces, fontsize=6)
+    axes[2].set_xlabel("seconds")
+    saved(figure, path)

@@ -70,6 +70,7 @@ PAPER = Paper(
             build="probe:Spes",
             config="config:SpesConfig",
             example="probe:example",
+            picture="claims:hidden_speech",
             aliases=("spes",),
             presets={
                 "released": {},

@@ -44,6 +44,7 @@ PAPER = Paper(
             example="network:example",
             preprocess="zoo_seq2seq.bible:preprocess",
             predict="zoo_seq2seq.bible:predict",
+            picture="pictures:sizes",
             train="training:train",
             ours=(
                 "Sizes of scratchpad-mt and scratchpad-qg are reconstructed; the decoder's first state is one linear "
@@ -122,6 +123,7 @@ PAPER = Paper(
             build="write:ScratchpadWrite",
             config="config:WriteConfig",
             example="write:example",
+            picture="pictures:write_cost",
             presets={"tiny": {"state_dim": 10, "memory_dim": 8}},
             claims=(
                 Claim(

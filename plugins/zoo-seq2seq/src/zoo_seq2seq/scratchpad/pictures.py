@@ -1,4 +1,4 @@
-"""The pictures of the cards: a held-out Greek clause, translated by the bundled network."""
+"""The pictures of the cards; ``gates`` and ``memory`` need the weights that ``zoo train`` makes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import torch
 from torch import Tensor
 
 import zoo
+from zoo.evidence.cost_pictures import growth_picture, presets_picture
 from zoo_seq2seq import bible
 from zoo_seq2seq.decoding import START
+from zoo_seq2seq.scratchpad.config import WriteConfig
 from zoo_seq2seq.scratchpad.network import ScratchpadNetwork, ScratchpadState
+from zoo_seq2seq.scratchpad.write import example as write_example
 from zoo_seq2seq.translating import padded, translate
 
 SHOWN = "Σὺ πιστεύεις εἰς τὸν υἱὸν τοῦ ἀνθρώπου"
 
 
 def gates(path: Path) -> None:
-    """A Greek clause of a held-out verse, translated by the bundled network: what each English piece looked at, and how
+    """A Greek clause of a held-out verse, translated by the trained network: what each English piece looked at, and how
     much of each place was written over after it."""
     from zoo.evidence.plots import new_figure, saved
 
@@ -40,7 +43,7 @@ def gates(path: Path) -> None:
 
 
 def memory(path: Path) -> None:
-    """What is left of the encoder's states while the bundled network writes a translation: cosine of every place of the
+    """What is left of the encoder's states while the trained network writes a translation: cosine of every place of the
     memory with what the encoder put there, after each English piece."""
     from zoo.evidence.attention_plots import attention_over_tokens
 
@@ -66,3 +69,27 @@ def _memories(model: ScratchpadNetwork, source_ids: Tensor, ids: list[int]) -> T
         state = following
         found.append(state.memory[0])
     return torch.stack(found)
+
+
+def sizes(path: Path) -> None:
+    """Parameters of the untrained presets, and multiply-adds of one forward pass over the entry's example of random
+    sentences, counted without computing."""
+    presets_picture("seq2seq:scratchpad", path)
+
+
+def write_cost(path: Path) -> None:
+    """Multiply-adds of one write of the untrained layer by the number of places in memory, at the paper's width and at
+    the preset ``tiny``, counted without computing: linear in the sentence's length."""
+
+    def places(config: WriteConfig, length: int) -> dict[str, Tensor]:
+        one = write_example(config, 1)
+        return {**one, "memory": torch.zeros(1, length, config.memory_dim)}
+
+    growth_picture(
+        ["seq2seq:scratchpad-write", "seq2seq:scratchpad-write/tiny"],
+        path,
+        sizes=(16, 32, 64, 128, 256, 512, 1024),
+        inputs=places,
+        axis="places in memory",
+        title="Multiply-adds of one write",
+    )

@@ -47,6 +47,7 @@ PAPER = Paper(
             example="network:example",
             preprocess="replies:preprocess",
             predict="replies:predict",
+            picture="pictures:sizes",
             train="training:train",
             differences=(
                 "The released code is of an earlier version with joint attention and without biased generation; its "
@@ -99,6 +100,7 @@ PAPER = Paper(
             build="law:BiasedLaw",
             config="config:BiasedLawConfig",
             example="law:example",
+            picture="pictures:law",
             presets={"tiny": {"vocab_size": 20, "state_dim": 8, "embedding_dim": 6, "context_dim": 10}},
             claims=(
                 Claim(

@@ -1,4 +1,4 @@
-"""The pictures of the cards: a held-out message to the bundled network."""
+"""The pictures of the cards; ``reply`` needs the weights that ``zoo train`` makes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from pathlib import Path
 import torch
 
 import zoo
-from zoo_seq2seq.decoding import START
+from zoo.evidence.cost_pictures import presets_picture
 from zoo_seq2seq.ta_seq2seq import conversations
-from zoo_seq2seq.ta_seq2seq.replies import draw_reply, preprocess, replies
+from zoo_seq2seq.ta_seq2seq.config import BiasedLawConfig
+from zoo_seq2seq.ta_seq2seq.law import BiasedLaw
+from zoo_seq2seq.ta_seq2seq.law import example as law_example
+from zoo_seq2seq.ta_seq2seq.replies import draw_reply, replies
 
 SHOWN = "do you feel emotions"
 
@@ -21,31 +24,41 @@ def reply(path: Path) -> None:
     draw_reply(model, SHOWN, replies(model, [SHOWN])[0], path)
 
 
+def sizes(path: Path) -> None:
+    """Parameters of the untrained presets, and multiply-adds of one forward pass over the entry's example of random
+    messages, replies and topic words, counted without computing."""
+    presets_picture("seq2seq:ta-seq2seq", path)
+
+
 def law(path: Path) -> None:
-    """Probabilities of the first word of a reply by the bundled network: of its twenty likeliest words, with and
-    without the second term that topic words have."""
+    """The law of the next word with untrained weights, over the 800 pieces of chatterbot-corpus: the second term lifts
+    those that are topic words of a real message, at the cost of all others."""
     from zoo.evidence.plots import new_figure, saved
 
-    model, pieces = zoo.load("ta-seq2seq/chatterbot"), conversations.pieces()
-    inputs = preprocess(model.config)(SHOWN)
-    del inputs["target_ids"]
+    pieces = conversations.pieces()
+    topic_ids = conversations.topic_batch([SHOWN])["topic_ids"][0]
+    config = BiasedLawConfig(800, 32, 24, 64)
+    torch.manual_seed(0)
+    model = BiasedLaw(config).eval()
+    inputs = {name: values[:1] for name, values in law_example(config).items()}
+    topic = torch.zeros(800, dtype=torch.bool)
+    topic[topic_ids[topic_ids > 3]] = True
+    inputs["is_topic"] = topic[None]
     with torch.no_grad():
-        memory, state = model.encode(**inputs)
-        seen = []
-        handle = model.law.register_forward_hook(lambda own, args, found: seen.append(args))
-        with_ = model.step(torch.tensor([START]), memory, state).logits[0].exp()
-        handle.remove()
-        without = model.law(*seen[0][:3], torch.zeros_like(memory.is_topic))[0].exp()
-    topic = memory.is_topic[0]
-    chosen = torch.cat((with_.topk(14).indices, with_.masked_fill(~topic, 0).topk(6).indices)).unique()
-    chosen = chosen[with_[chosen].argsort(descending=True)]
+        with_ = model(**inputs)[0].exp()
+        without = model(**{**inputs, "is_topic": inputs["is_topic"] & False})[0].exp()
+    named = topic.nonzero().flatten()[:10]
+    others = (~topic).nonzero().flatten()
+    chosen = torch.cat((named, others[40:50]))
     figure = new_figure(figsize=(9.5, 3.8))
     axis = figure.subplots()
     places = torch.arange(len(chosen))
-    axis.bar(places - 0.2, without[chosen], 0.4, color="0.7", label="language alone")
-    colours = ["#d1495b" if bool(topic[word]) else "#2a6f97" for word in chosen]
-    axis.bar(places + 0.2, with_[chosen], 0.4, color=colours, label="with the topic's term (red: topic words)")
+    axis.bar(places - 0.2, 100 * without[chosen], 0.4, color="0.7", label="language term alone")
+    for kind, colour, part in (("topic words", "#d1495b", topic[chosen]), ("other words", "#2a6f97", ~topic[chosen])):
+        axis.bar(places[part] + 0.2, 100 * with_[chosen][part], 0.4, color=colour, label=f"both terms, {kind}")
     axis.set_xticks(places, pieces.pieces(chosen.tolist()), rotation=60, ha="right")
-    axis.set(ylabel="probability", title=f"first piece of a reply to: {SHOWN}", yscale="log")
+    share, before = 100 * float(with_[topic].sum()), 100 * float(without[topic].sum())
+    title = f'{int(topic.sum())} topic words of "{SHOWN}": {before:.0f}% of the mass before, {share:.0f}% with both'
+    axis.set(ylabel="probability (%)", title=title)
     axis.legend()
     saved(figure, path)
