@@ -19,5 +19,5 @@ the first: E' = E + MHA(LN(E), D), causal. Recognising, it goes by its own predi
 
 Read ``config``, ``attention`` (relative; plain is the plugin's), ``branchformer`` (the layer), ``experts`` (the
 mechanism), ``decoders``, ``network``, ``losses`` (labels and L), ``rescoring`` (CTC's beam, rescored), ``task`` (a toy
-language pair that sounds alike), ``claims``, ``facts``.
+language pair that sounds alike), ``claims``, ``pictures``, ``facts``.
 """
