@@ -26,6 +26,9 @@ html_static_path = ["assets"]
 html_css_files = ["site.css", "gallery.css", "paper.css", "compare.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 exclude_patterns = ["_extra"]
+# The gallery and the reference are the index; the generated ones are wider than a screen.
+html_use_index = False
+html_domain_indices = False
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False

@@ -100,11 +100,12 @@ def test_an_unknown_value_in_the_address_filters_nothing(visit: Visiting) -> Non
 
 
 def test_the_copied_line_is_the_one_of_the_card(visit: Visiting) -> None:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
     page = visit("gallery.html")
     offer = zoo.entries(search="moba")[0]
     tile = page.locator(f"#{offer.entry.id}")
     tile.get_by_role("button").click()
-    assert tile.get_by_role("button").inner_text() == "Copied"
+    sync_api.expect(tile.get_by_role("button")).to_have_text("Copied")
     page.get_by_label("Search entries", exact=True).press("Control+V")
     pasted = page.get_by_label("Search entries", exact=True).input_value()
     assert f"loaded = {pasted}\n" in (ROOT / "model_cards" / offer.plugin / f"{offer.entry.id}.md").read_text("utf-8")

@@ -13,7 +13,21 @@ from zoo_seq2seq.camel_asr.network import Camel, CamelEncoder
 from zoo_seq2seq.camel_asr.task import error_rate, forced_error_rate, learn
 from zoo_seq2seq.teaching import previous
 
-_TINY = CamelConfig(20, 8, 3, 10, 16, 1, 1, 2, 32, 32, adapter_dim=8, decoder_layers=1, decoder_hidden_dim=32)
+_TINY = CamelConfig(
+    vocab_size=20,
+    num_english=8,
+    num_language_classes=3,
+    num_mels=10,
+    dim=16,
+    num_layers=1,
+    num_moe_layers=1,
+    num_heads=2,
+    hidden_dim=32,
+    cgmlp_dim=32,
+    adapter_dim=8,
+    decoder_layers=1,
+    decoder_hidden_dim=32,
+)
 
 
 def _experts(mix: str = "linear", gate: float = 0.0) -> LanguageExperts:
