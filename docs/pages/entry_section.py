@@ -63,13 +63,18 @@ def _traits(entry: Entry) -> str:
         return ""
     traits = {
         "Causal": entry.traits.causal,
-        "Time": expressions.html(entry.traits.time),
-        "Memory": expressions.html(entry.traits.memory),
+        "Time": _growth(entry.traits.time),
+        "Memory": _growth(entry.traits.memory),
         "Decoding needs": entry.traits.decoding,
         "Extra parameters": escape(entry.traits.parameters),
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{text}</dd></div>" for name, text in traits.items())
     return f'<dl class="simple traits">{rows}</dl>'
+
+
+def _growth(text: str) -> str:
+    """A growth with the length; a line may end between its terms."""
+    return " + ".join(expressions.html(term) for term in text.split(" + "))
 
 
 def _presets(tile: Tile) -> str:
