@@ -101,10 +101,15 @@ class Visit:
             if not request.url.startswith(("file:", "data:")):
                 self.faults.append(f"{self.page.url} asks for {request.url}")
 
+        def failed(request: Any) -> None:
+            # What a page still loads when a test goes on to the next one is aborted.
+            if request.failure != "net::ERR_ABORTED":
+                self.faults.append(f"{request.url} failed: {request.failure}")
+
         self.page.on("console", said)
         self.page.on("pageerror", lambda error: self.faults.append(f"{self.page.url}: {error}"))
         self.page.on("request", asked)
-        self.page.on("requestfailed", lambda request: self.faults.append(f"{request.url} failed: {request.failure}"))
+        self.page.on("requestfailed", failed)
 
 
 @pytest.fixture
