@@ -7,6 +7,7 @@ exercises with either arm (Burns et al. 2018; the package's licence is BSD-3). O
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -21,7 +22,7 @@ RATE = 50
 HELD_OUT = (8, 9, 10)
 
 
-def recordings() -> list[tuple[np.ndarray, int, int]]:
+def recordings() -> tuple[tuple[np.ndarray, int, int], ...]:
     """Every recording (samples, 6), its exercise and its subject, from 1 on.
 
     Raises:
@@ -30,9 +31,13 @@ def recordings() -> list[tuple[np.ndarray, int, int]]:
     found = importlib.util.find_spec("seglearn")
     if found is None or not found.submodule_search_locations:
         raise missing_dependency("seglearn", needed_by="the recordings of shoulder exercises")
-    path = Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npy"
+    return _read(Path(found.submodule_search_locations[0]) / "data" / "watch_dataset.npy")
+
+
+@functools.cache
+def _read(path: Path) -> tuple[tuple[np.ndarray, int, int], ...]:
     held = np.load(path, allow_pickle=True).item()
-    return [
+    return tuple(
         (np.asarray(signal, dtype=np.float32), int(exercise), int(subject))
         for signal, exercise, subject in zip(held["X"], held["y"], held["subject"], strict=True)
-    ]
+    )

@@ -12,7 +12,7 @@ from zoo.evidence.measuring import count_parameters
 from zoo_activity.csa_action_detection.attention import ClassSemanticAttention
 from zoo_activity.csa_action_detection.bmn import BMN, sampling_mask
 from zoo_activity.csa_action_detection.config import BMNConfig, CSAConfig
-from zoo_activity.csa_action_detection.routines import CHANNELS
+from zoo_activity.csa_action_detection.facts import WATCH
 from zoo_activity.csa_action_detection.training import fit, held_out_scores
 
 
@@ -101,19 +101,9 @@ def check_region() -> Measurement:
 
 def check_watch() -> Measurement:
     """Train the network with the attention, without it and with squeeze-and-excitation, three seeds each."""
-    shape: dict[str, Any] = {
-        "in_channels": CHANNELS,
-        "length": 64,
-        "max_duration": 32,
-        "hidden1": 32,
-        "hidden2": 16,
-        "hidden3": 32,
-    }
+    shape: dict[str, Any] = WATCH
     kinds = {
-        name: [
-            held_out_scores(fit(BMNConfig(attention=name, num_samples=8, groups=2, **shape), seed=seed))["ap_0.7"]
-            for seed in range(3)
-        ]
+        name: [held_out_scores(fit(BMNConfig(attention=name, **shape), seed=seed))["ap_0.7"] for seed in range(3)]
         for name in ("csa", "none", "se")
     }
     mean = {name: 100 * sum(found) / len(found) for name, found in kinds.items()}

@@ -15,7 +15,7 @@ _TINY = {
     "num_samples": 4,
 }
 _THUMOS = {"in_channels": 2048, "length": 128, "max_duration": 64}
-_WATCH = {
+WATCH = {
     "in_channels": 42,
     "length": 64,
     "max_duration": 32,
@@ -59,7 +59,7 @@ PAPER = Paper(
             example="bmn:example",
             convert="conversion:convert",
             ours=_BMN_OURS,
-            presets={"anet": {}, "thumos": _THUMOS, "watch": _WATCH, "tiny": _TINY},
+            presets={"anet": {}, "thumos": _THUMOS, "watch": WATCH, "tiny": _TINY},
             train="training:train",
             picture="pictures:detections",
             weights={
@@ -108,7 +108,7 @@ PAPER = Paper(
             example="bmn:example",
             convert="conversion:convert",
             ours=_BMN_OURS,
-            presets={"anet": {}, "anet-se": {"attention": "se"}, "watch": _WATCH, "tiny": _TINY},
+            presets={"anet": {}, "anet-se": {"attention": "se"}, "watch": WATCH, "tiny": _TINY},
             train="training:train",
             picture="pictures:confidence",
             weights={

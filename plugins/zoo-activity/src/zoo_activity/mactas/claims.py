@@ -12,10 +12,11 @@ from zoo.evidence.measuring import count_parameters
 from zoo_activity.mactas.benchmark import CueTask, team_system
 from zoo_activity.mactas.config import CuesConfig, MactasConfig
 from zoo_activity.mactas.environments import Cues
+from zoo_activity.mactas.facts import SPEAKER_LISTENER
 from zoo_activity.mactas.learning import Recipe, learn
 from zoo_activity.mactas.network import Mactas, example
-from zoo_activity.mactas.training import SHAPE, teach
 from zoo_activity.mactas.training import UPDATES as UPDATES_TAUGHT
+from zoo_activity.mactas.training import teach
 
 UPDATES = 500
 
@@ -109,7 +110,7 @@ def check_speaker_listener() -> Measurement:
         "VDN without communication": {"communicate": False},
         "independent learners": {"communicate": False, "mixer": "none"},
     }
-    found = {name: teach(MactasConfig(**{**SHAPE, **options})) for name, options in kinds.items()}
+    found = {name: teach(MactasConfig(**{**SPEAKER_LISTENER, **options})) for name, options in kinds.items()}
     figures = "; ".join(f"{name} {learnt.curve[-1]:.1f}, {learnt.arrivals:.0%}" for name, learnt in found.items())
     best = found["MACTAS"]
     others = [learnt for name, learnt in found.items() if name != "MACTAS"]

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from zoo import Claim, Entry, Paper, Weights
+
+SPEAKER_LISTENER: dict[str, Any] = {
+    "num_agents": 2,
+    "obs_dim": 11,
+    "num_actions": 5,
+    "state_dim": 14,
+    "dim": 32,
+    "hidden_dim": 64,
+    "agent_id": True,
+    "init_scale": 1.0,
+}
 
 PAPER = Paper(
     id="mactas",
@@ -36,16 +49,7 @@ PAPER = Paper(
                 "vdn": {},
                 "qmix": {"mixer": "qmix"},
                 "iql": {"mixer": "none"},
-                "speaker-listener": {
-                    "num_agents": 2,
-                    "obs_dim": 11,
-                    "num_actions": 5,
-                    "state_dim": 14,
-                    "dim": 32,
-                    "hidden_dim": 64,
-                    "agent_id": True,
-                    "init_scale": 1.0,
-                },
+                "speaker-listener": SPEAKER_LISTENER,
                 "tiny": {
                     "dim": 16,
                     "num_heads": 2,

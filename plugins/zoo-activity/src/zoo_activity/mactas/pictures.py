@@ -13,9 +13,10 @@ from zoo.evidence.plots import new_figure, saved
 from zoo_activity.mactas.benchmark import CueTask, team_system
 from zoo_activity.mactas.config import CuesConfig, MactasConfig
 from zoo_activity.mactas.environments import Cues
+from zoo_activity.mactas.facts import SPEAKER_LISTENER
 from zoo_activity.mactas.learning import Recipe, explore, learn, play
 from zoo_activity.mactas.network import Mactas
-from zoo_activity.mactas.training import EVERY, SHAPE, speaker_listener, teach
+from zoo_activity.mactas.training import EVERY, speaker_listener, teach
 
 _UPDATES = 800
 
@@ -29,7 +30,7 @@ def curve(path: Path) -> None:
         ("VDN without communication", "#e69f00", "s", {"communicate": False}),
         ("independent learners", "#d55e00", "^", {"communicate": False, "mixer": "none"}),
     ):
-        found = teach(MactasConfig(**{**SHAPE, **options}), updates=_UPDATES).curve
+        found = teach(MactasConfig(**{**SPEAKER_LISTENER, **options}), updates=_UPDATES).curve
         axis.plot([EVERY * index for index in range(len(found))], found, marker=marker, color=colour, label=label)
     axis.set(
         xlabel="updates (two episodes before each)",

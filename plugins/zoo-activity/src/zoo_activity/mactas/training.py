@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -20,16 +19,6 @@ from zoo_activity.mactas.learning import Recipe, explore, learn, play
 from zoo_activity.mactas.network import Mactas
 
 MODULE = "mpe2.simple_speaker_listener_v4"
-SHAPE: dict[str, Any] = {
-    "num_agents": 2,
-    "obs_dim": 11,
-    "num_actions": 5,
-    "state_dim": 14,
-    "dim": 32,
-    "hidden_dim": 64,
-    "agent_id": True,
-    "init_scale": 1.0,
-}
 # ``learn`` tells of every hundred updates.
 UPDATES, EVERY, STEPS = 2500, 100, 25
 # Far from the seeds of training.

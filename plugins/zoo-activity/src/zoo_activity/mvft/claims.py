@@ -9,6 +9,7 @@ import torch
 from zoo import Measurement
 from zoo.targets import require
 from zoo_activity.mvft.config import VIEWS, MVFTConfig
+from zoo_activity.mvft.facts import WATCH
 from zoo_activity.mvft.network import MVFT
 from zoo_activity.mvft.signals import STATISTICS, spectrum, statistics
 from zoo_activity.mvft.training import fit, fit_exercises, held_out_scores, linear_scores, scores
@@ -100,7 +101,7 @@ def check_fusion_gains() -> Measurement:
 def check_real_exercises() -> Measurement:
     """Train all views and the temporal one, three seeds each, on exercises of seven people; ask about three others."""
     accuracies = {}
-    shape: dict[str, Any] = {"window": 128, "in_channels": 6, "num_classes": 7, "dim": 32, "num_blocks": 2}
+    shape: dict[str, Any] = WATCH
     for name, views in (("all", list(VIEWS)), ("temporal", ["temporal"])):
         config = MVFTConfig(views=views, **shape)
         accuracies[name] = [held_out_scores(fit_exercises(config, seed=seed))["accuracy"] for seed in range(3)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoo import Claim, Entry, Paper, Weights
 
 _TAGS = ("activity", "sensors", "transformer", "multi-view")
+WATCH = {"dim": 32, "num_blocks": 2, "window": 128, "in_channels": 6, "num_classes": 7}
 
 PAPER = Paper(
     id="mvft",
@@ -27,13 +28,7 @@ PAPER = Paper(
             picture="pictures:classifier",
             presets={
                 "wisdm": {},
-                "watch": {
-                    "dim": 32,
-                    "num_blocks": 2,
-                    "window": 128,
-                    "in_channels": 6,
-                    "num_classes": 7,
-                },
+                "watch": WATCH,
                 "6axis": {"dim": 128, "num_heads": 8, "window": 128, "in_channels": 6},
                 "tiny": {"dim": 16, "num_blocks": 1, "num_heads": 2, "window": 40},
             },

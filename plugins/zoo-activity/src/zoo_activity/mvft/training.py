@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo_activity.classification import accuracy, macro_f1
+from zoo_activity.learning import descend, linear_classifier
 from zoo_activity.mvft.config import FactorsConfig, MVFTConfig
 from zoo_activity.mvft.exercises import Windows, windows
 from zoo_activity.mvft.factors import NUM_CLASSES, Factors, draw_windows
@@ -25,17 +26,14 @@ def fit(views: list[str], steps: int, seed: int = 0) -> MVFT:
     window = FactorsConfig().window
     config = MVFTConfig(window=window, num_classes=NUM_CLASSES, dim=32, num_blocks=2, views=views, dropout=0.0)
     model = MVFT(config)
-    optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     generator = torch.Generator().manual_seed(1000 + seed)
-    for _ in range(steps):
+
+    def loss() -> Tensor:
         windows, labels = draw_windows(64, window, generator)
-        loss = functional.cross_entropy(model(windows), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-    return model.eval()
+        return functional.cross_entropy(model(windows), labels)
+
+    descend(model, loss, steps=steps, rate=3e-3, weight_decay=1e-2)
+    return model
 
 
 def scores(model: nn.Module) -> dict[str, float]:
@@ -61,20 +59,15 @@ def fit_exercises(
     torch.manual_seed(seed)
     model = MVFT(config)
     data = windows(config, held_out=False)
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for step in range(steps):
+
+    def loss() -> Tensor:
         chosen = torch.randint(len(data.signals), (64,))
         signals = data.signals[chosen]
         signals = signals * (1 + 0.2 * torch.randn(64, 1, config.in_channels)) + 0.05 * torch.randn_like(signals)
-        loss = functional.cross_entropy(model(signals), data.exercises[chosen])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if (step + 1) % 100 == 0:
-            log(f"step {step + 1}: loss {loss.item():.3f}")
-    return model.eval()
+        return functional.cross_entropy(model(signals), data.exercises[chosen])
+
+    descend(model, loss, steps=steps, rate=1e-3, weight_decay=0.05, log=log)
+    return model
 
 
 @torch.no_grad()
@@ -87,27 +80,8 @@ def held_out_scores(model: MVFT) -> dict[str, float]:
 def linear_scores(config: MVFTConfig) -> dict[str, float]:
     """The same of a linear model on the twelve statistics of each channel of the whole window."""
     data, held = windows(config, held_out=False), windows(config, held_out=True)
-    features = statistics(data.signals.mT).flatten(1)
-    mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
-
-    def standardised(signals: Tensor) -> Tensor:
-        return (statistics(signals.mT).flatten(1) - mean) / deviation
-
-    linear = nn.Linear(features.shape[1], len(EXERCISES))
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
-    optimiser = torch.optim.LBFGS(linear.parameters(), max_iter=200, line_search_fn="strong_wolfe")
-    known = standardised(data.signals)
-
-    def loss() -> Tensor:
-        optimiser.zero_grad()
-        value = functional.cross_entropy(linear(known), data.exercises) + 1e-3 * linear.weight.square().sum()
-        value.backward()
-        return value
-
-    optimiser.step(loss)
-    with torch.no_grad():
-        return _scores(linear(standardised(held.signals)), held)
+    known, asked = (statistics(part.signals.mT).flatten(1) for part in (data, held))
+    return _scores(linear_classifier(known, data.exercises, len(EXERCISES))(asked), held)
 
 
 def _scores(logits: Tensor, data: Windows) -> dict[str, float]:
