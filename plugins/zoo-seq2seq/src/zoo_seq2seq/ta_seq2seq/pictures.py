@@ -1,4 +1,4 @@
-"""The pictures of the cards; ``reply`` needs the weights that ``zoo train`` makes."""
+"""The pictures of the cards."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ from pathlib import Path
 
 import torch
 
-import zoo
 from zoo.evidence.cost_pictures import presets_picture
 from zoo_seq2seq.ta_seq2seq import conversations
 from zoo_seq2seq.ta_seq2seq.config import BiasedLawConfig
 from zoo_seq2seq.ta_seq2seq.law import BiasedLaw
 from zoo_seq2seq.ta_seq2seq.law import example as law_example
-from zoo_seq2seq.ta_seq2seq.replies import draw_reply, replies
 
 SHOWN = "do you feel emotions"
-
-
-def reply(path: Path) -> None:
-    """A reply of the bundled network to a message: what each of its pieces looked at, in the message and among the
-    words of its topic."""
-    model = zoo.load("ta-seq2seq/chatterbot")
-    draw_reply(model, SHOWN, replies(model, [SHOWN])[0], path)
 
 
 def sizes(path: Path) -> None:
