@@ -21,10 +21,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+import zoo
 from zoo.errors import InputError
 from zoo.targets import missing_dependency
 from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.decoding import PAD, UNKNOWN
+from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.sentences import Sentences
 
 Split = Literal["train", "test"]
@@ -132,6 +134,12 @@ def predict(model: AttentionClassifier, config: AttentionClassifierConfig, sourc
         "attention": {words[place]: round(float(weight), 3) for weight, place in zip(*top, strict=True)},
         "picture": Image.open(drawn),
     }
+
+
+def opened(name: str, text: str) -> tuple[Exposed, list[str]]:
+    """What the classifier of that name makes of a text, open at its attention's scores, and the words it reads."""
+    model = zoo.load(name)
+    return model.expose(**preprocess(model.config)(text)), words_of(text)
 
 
 def draw_words(words: list[str], weights: dict[str, Tensor], title: str = "", path: str | Path | None = None) -> Any:

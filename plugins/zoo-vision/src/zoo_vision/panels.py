@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.datasets import handwritten_digits
 from zoo.evidence.plots import new_figure
@@ -65,6 +65,27 @@ def one_digit_each() -> tuple[Tensor, Tensor]:
     _, _, held, labels = handwritten_digits()
     first = torch.stack([(labels == digit).nonzero()[0, 0] for digit in range(10)])
     return upsample_digits(held[first]), labels[first]
+
+
+def digits_and_answers(model: nn.Module, rows: Sequence[str]) -> tuple[Any, Any, Tensor]:
+    """A figure whose first row has one digit of each class and what a classifier calls it.
+
+    Args:
+        model: a classifier of such digits.
+        rows: names, the digits' first; the rows below it are left to be drawn.
+
+    Returns:
+        The figure, its axes (rows, 10), and the digits (10, 3, 32, 32).
+    """
+    digits, _ = one_digit_each()
+    with torch.no_grad():
+        called = model(digits).argmax(1).tolist()
+    figure, axes = grid(len(rows), 10, 1.0, 1.2)
+    for column in range(10):
+        show(axes[0, column], digits[column].mean(0), f"called {called[column]}", colours="gray")
+    for row, name in enumerate(rows):
+        axes[row, 0].set_ylabel(name, fontsize=9)
+    return figure, axes, digits
 
 
 def save_row(pictures: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import torch
@@ -65,12 +64,6 @@ def evaluate(model: DSTA, config: DSTAConfig, known: list[rendered.Take] | None 
     size = torch.tensor((config.width, config.height))
     with torch.no_grad():
         moving, standing = (model(clip).coord * size for clip in (images, still))
-    mean = scenes.in_boxes(mean_pose() if known is None else scenes.mean_pose(known, POSETRACK), test.boxes[:, 0])
+    mean = scenes.in_boxes(rendered_training.mean_pose(POSETRACK, known), test.boxes[:, 0])
     found = {"pck": moving, "still_pck": standing, "mean_pose_pck": mean}
     return {name: scenes.within(test, POSETRACK, keypoints) for name, keypoints in found.items()}
-
-
-@functools.cache
-def mean_pose() -> Tensor:
-    """Of 100 takes of the training's motions."""
-    return scenes.mean_pose(rendered.takes("train", 100, seed=1), POSETRACK)

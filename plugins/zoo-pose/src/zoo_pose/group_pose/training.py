@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import torch
@@ -67,14 +66,8 @@ def evaluate(model: GroupPose, config: GroupPoseConfig, known: list[rendered.Tak
     with torch.no_grad():
         found = model(scenes.standardised(test))
     keypoints = found.keypoints[..., : 2 * len(COCO)].unflatten(-1, (-1, 2)) * torch.tensor((width, height))
-    mean = scenes.in_boxes(mean_pose() if known is None else scenes.mean_pose(known, COCO), test.boxes)
+    mean = scenes.in_boxes(rendered_training.mean_pose(COCO, known), test.boxes)
     answer = scenes.scores(test, COCO, list(keypoints), list(found.logits[..., PERSON].sigmoid()))
     people = [poses[there] for poses, there in zip(mean, test.present, strict=True)]
     baseline = scenes.scores(test, COCO, people, [torch.ones(len(each)) for each in people])
     return answer | {f"mean_pose_{name}": value for name, value in baseline.items()}
-
-
-@functools.cache
-def mean_pose() -> Tensor:
-    """Of 100 takes of the training's motions."""
-    return scenes.mean_pose(rendered.takes("train", 100, seed=1), COCO)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import torch
@@ -53,15 +52,9 @@ def evaluate(model: Poseur, config: PoseurConfig, known: list[rendered.Take] | N
     test = scenes.exam_single(config.height, config.width)
     coord, score = both_ways(model, scenes.standardised(test), COCO)
     found = coord * torch.tensor((config.width, config.height))
-    mean = scenes.in_boxes(mean_pose() if known is None else scenes.mean_pose(known, COCO), test.boxes[:, 0])
+    mean = scenes.in_boxes(rendered_training.mean_pose(COCO, known), test.boxes[:, 0])
     answer = {}
     for name, keypoints, confidence in (("", found, score.mean(1)), ("mean_pose_", mean, torch.ones(len(mean)))):
         answer[f"{name}pck"] = scenes.within(test, COCO, keypoints)
         answer[f"{name}AP"] = scenes.scores(test, COCO, list(keypoints[:, None]), list(confidence[:, None]))["AP"]
     return answer
-
-
-@functools.cache
-def mean_pose() -> Tensor:
-    """Of 100 takes of the training's motions."""
-    return scenes.mean_pose(rendered.takes("train", 100, seed=1), COCO)

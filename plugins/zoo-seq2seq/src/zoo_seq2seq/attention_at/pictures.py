@@ -7,22 +7,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import zoo
 from zoo_seq2seq import newsgroups
 from zoo_seq2seq.attention_at.config import AttentionATConfig
 from zoo_seq2seq.attention_at.method import AttentionAT
-from zoo_seq2seq.exposed import Exposed
 
 SHOWN = (
     "the leafs played a great game last night and the goalie stopped everything until the third period when the power "
     "play finally scored off a rebound in front of the net i still think that they will lose the series in seven"
 )
 EPSILON = 5.0
-
-
-def _opened(preset: str) -> tuple[Exposed, list[str]]:
-    model = zoo.load(f"attention-at-classifier/{preset}")
-    return model.expose(**newsgroups.preprocess(model.config)(SHOWN)), newsgroups.words_of(SHOWN)
 
 
 def _hockey(logits: Tensor) -> str:
@@ -34,7 +27,7 @@ def before_and_after(path: Path) -> None:
     was trained plainly on two newsgroups and of one that was trained with Attention AT."""
     weights: dict[str, Tensor] = {}
     for preset, name in (("newsgroups", "trained plainly"), ("newsgroups-at", "trained with AT")):
-        opened, words = _opened(preset)
+        opened, words = newsgroups.opened(f"attention-at-classifier/{preset}", SHOWN)
         r, _ = AttentionAT(AttentionATConfig(epsilon=EPSILON)).perturbation(
             opened.proceed, opened.scores, torch.ones(1)
         )
@@ -49,7 +42,7 @@ def perturbations(path: Path) -> None:
     hockey; the first two are the same."""
     from zoo.evidence.plots import new_figure, saved
 
-    opened, words = _opened("newsgroups")
+    opened, words = newsgroups.opened("attention-at-classifier/newsgroups", SHOWN)
     figure = new_figure(figsize=(9.5, 4.2))
     axis = figure.subplots()
     for place, (mode, colour) in enumerate((("at", "#2a6f97"), ("iat", "#61a5c2"), ("iat-unnormalised", "#d1495b"))):
@@ -75,6 +68,6 @@ def classifiers(path: Path) -> None:
         ("newsgroups-at", "Attention AT"),
         ("newsgroups-iat", "Attention iAT"),
     ):
-        opened, words = _opened(preset)
+        opened, words = newsgroups.opened(f"attention-at-classifier/{preset}", SHOWN)
         weights[f"{name}: {_hockey(opened.proceed(opened.scores))}"] = opened.scores.detach().softmax(-1)[0]
     newsgroups.draw_words(words, weights, path=path)

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-import zoo
 from zoo_seq2seq import newsgroups
 from zoo_seq2seq.attention_vat.config import AttentionVATConfig
 from zoo_seq2seq.attention_vat.method import AttentionVAT
@@ -21,11 +20,6 @@ SHOWN = (
 EPSILON = 5.0
 
 
-def _opened(preset: str) -> tuple[Exposed, list[str]]:
-    model = zoo.load(f"attention-vat-classifier/{preset}")
-    return model.expose(**newsgroups.preprocess(model.config)(SHOWN)), newsgroups.words_of(SHOWN)
-
-
 def divergences(path: Path) -> None:
     """How far the prediction of a text that says nothing of the sport moves under virtual adversarial perturbations of
     growing norm, beside 200 random ones, of the bundled classifiers with and without such training."""
@@ -36,7 +30,7 @@ def divergences(path: Path) -> None:
     axes = figure.subplots(1, 2, sharey=True)
     norms = torch.linspace(1, 12, 12)
     for axis, (preset, title) in zip(axes, names, strict=True):
-        opened, _ = _opened(preset)
+        opened, _ = newsgroups.opened(f"attention-vat-classifier/{preset}", SHOWN)
         generator = torch.Generator().manual_seed(0)
         found = AttentionVAT(AttentionVATConfig(epsilon=1.0)).perturbation(
             opened.proceed, opened.scores, generator=generator
@@ -63,7 +57,7 @@ def perturbations(path: Path) -> None:
     sport, of the bundled classifier: neither needs a label."""
     from zoo.evidence.plots import new_figure, saved
 
-    opened, words = _opened("newsgroups-supervised")
+    opened, words = newsgroups.opened("attention-vat-classifier/newsgroups-supervised", SHOWN)
     figure = new_figure(figsize=(9.5, 4.2))
     axis = figure.subplots()
     for place, (mode, colour) in enumerate((("vat", "#2a6f97"), ("ivat-unnormalised", "#d1495b"))):
@@ -87,7 +81,7 @@ def classifiers(path: Path) -> None:
     articles: with these alone, and with virtual adversarial training on all others."""
     weights: dict[str, Tensor] = {}
     for preset, name in (("newsgroups-supervised", "300 labels alone"), ("newsgroups", "300 labels and VAT")):
-        opened, words = _opened(preset)
+        opened, words = newsgroups.opened(f"attention-vat-classifier/{preset}", SHOWN)
         share = float(opened.proceed(opened.scores).detach().sigmoid())
         weights[f"{name}: {share:.1%} hockey"] = opened.scores.detach().softmax(-1)[0]
     newsgroups.draw_words(words, weights, path=path)

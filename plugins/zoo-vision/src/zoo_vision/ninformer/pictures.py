@@ -34,21 +34,14 @@ def gates(path: Path) -> None:
     first and of its last block speaks at each of the 64 patches (mean of its absolute values).
     """
     model = zoo.load("ninformer/digits")
-    digits, _ = panels.one_digit_each()
-    with torch.no_grad():
-        called = model(digits).argmax(1).tolist()
+    figure, axes, digits = panels.digits_and_answers(model, ("digit", "first block", "last block"))
     units = _seen_by_units(model, digits)
     strengths = [units[block][1].abs().mean(2).unflatten(1, (8, 8)) for block in (0, -1)]
-    figure, axes = panels.grid(3, 10, 1.0, 1.2)
-    for column in range(10):
-        panels.show(axes[0, column], digits[column].mean(0), f"called {called[column]}", colours="gray")
     for row, maps in enumerate(strengths, 1):
         drawn: Any = None
         for column, each in enumerate(maps):
             drawn = panels.show(axes[row, column], each, low=float(maps.min()), high=float(maps.max()))
         figure.colorbar(drawn, ax=axes[row, :], label="gate")
-    for row, name in enumerate(("digit", "first block", "last block")):
-        axes[row, 0].set_ylabel(name, fontsize=9)
     panels.saved(figure, path)
 
 

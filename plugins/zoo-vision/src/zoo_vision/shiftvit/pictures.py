@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 import zoo
 from zoo_vision import panels
 from zoo_vision.photographs import photograph, to_tensor
@@ -40,15 +38,8 @@ def stages(path: Path) -> None:
     strongly (mean square of the features, each map from its least to its most).
     """
     model = zoo.load("shiftvit/digits")
-    digits, _ = panels.one_digit_each()
-    with torch.no_grad():
-        called = model(digits).argmax(1).tolist()
-    figure, axes = panels.grid(3, 10, 1.0, 1.2)
-    for column in range(10):
-        panels.show(axes[0, column], digits[column].mean(0), f"called {called[column]}", colours="gray")
+    figure, axes, digits = panels.digits_and_answers(model, ("digit", "stage 1", "stage 2"))
     for stage in range(2):
         for column, strength in enumerate(attention_maps(model, digits, stage)):
             panels.show(axes[stage + 1, column], strength, low=0, high=1)
-    for row, name in enumerate(("digit", "stage 1", "stage 2")):
-        axes[row, 0].set_ylabel(name, fontsize=9)
     panels.saved(figure, path)

@@ -50,19 +50,12 @@ def network(path: Path) -> None:
     second and third block (the first leaves it at a half).
     """
     model = zoo.load("triplet-attention-resnet/digits")
-    digits, _ = panels.one_digit_each()
-    with torch.no_grad():
-        called = model(digits).argmax(1).tolist()
-    figure, axes = panels.grid(3, 10, 1.0, 1.2)
-    for column in range(10):
-        panels.show(axes[0, column], digits[column].mean(0), f"called {called[column]}", colours="gray")
+    figure, axes, digits = panels.digits_and_answers(model, ("digit", "block 2", "block 3"))
     drawn: Any = None
     for block in range(2):
         for column, gate in enumerate(attention_maps(model, digits, block + 1)):
             drawn = panels.show(axes[block + 1, column], gate, low=0.3, high=0.7)
     figure.colorbar(drawn, ax=axes[1:, :], label="gate")
-    for row, name in enumerate(("digit", "block 2", "block 3")):
-        axes[row, 0].set_ylabel(name, fontsize=9)
     panels.saved(figure, path)
 
 
