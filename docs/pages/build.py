@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
 import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from docs.pages import api, comparison, gallery, paper_pages
 from docs.pages.layout import EXTRA, REPOSITORY, ROOT, TOP, settle_links
 from docs.pages.tiles import CARDS, tiles
 
@@ -20,7 +19,6 @@ SOURCE = ROOT / "build" / "site-source"
 # The table for those who read the repository; the site has a page per paper.
 LEFT_OUT = {DOCS / "papers.md"}
 _LINK = re.compile(r"\]\((\.\./[^)\s]+)\)")
-WRITERS = ("gallery", "paper_pages", "comparison", "api")
 
 
 def gather(target: Path) -> None:
@@ -35,11 +33,9 @@ def gather(target: Path) -> None:
             copy.write_text(prose(path), encoding="utf-8")
         else:
             shutil.copyfile(path, copy)
-    if (ROOT / "CHANGELOG.md").is_file():
-        shutil.copyfile(ROOT / "CHANGELOG.md", target / "changelog.md")
-    for name in WRITERS:
-        if importlib.util.find_spec(f"docs.pages.{name}") is not None:
-            importlib.import_module(f"docs.pages.{name}").write(target)
+    shutil.copyfile(ROOT / "CHANGELOG.md", target / "changelog.md")
+    for writer in (gallery, paper_pages, comparison, api):
+        writer.write(target)
 
 
 def prose(path: Path) -> str:

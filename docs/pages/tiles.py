@@ -12,6 +12,7 @@ from docutils.nodes import make_id
 from docs.pages.layout import ROOT
 from zoo.catalogue import Offer
 from zoo.evidence import card, figures, sizes
+from zoo.evidence.cost_pictures import short
 from zoo.evidence.figures import Outcome
 from zoo.evidence.papers import offers_below
 from zoo.evidence.sizes import Size
@@ -90,11 +91,7 @@ class Tile:
 
 def rounded(count: int, billion: str = "B") -> str:
     """A count to read at a glance: "3,072", "49.9 M", "8.03 B"."""
-    for unit, size in (("T", 10**12), (billion, 10**9), ("M", 10**6)):
-        # What would be rounded to a thousand of a unit is one of the next.
-        if count >= size * 0.9995:
-            return f"{count / size:.3g} {unit}"
-    return f"{count:,}" if count < 100_000 else f"{count / 1000:.3g} k"
+    return f"{count:,}" if count < 100_000 else short(count).replace("G", billion)
 
 
 def claims_text(tile: Tile) -> str:
