@@ -48,7 +48,8 @@ class Layer:
 def write(target: Path) -> None:
     """Add ``compare-page.md``."""
     scores = json.loads(SCORES.read_text(encoding="utf-8"))
-    page = html(layers(tiles(), bench_record.read(ROOT), scores), bench_record.read(ROOT), scores)
+    record = bench_record.read(ROOT)
+    page = html(layers(tiles(), record, scores), record, scores)
     text = f"---\nhide-toc: true\n---\n# {TITLE}\n\n{raw(page)}"
     (target / "compare-page.md").write_text(text, encoding="utf-8")
 
@@ -60,7 +61,7 @@ def layers(everything: Sequence[Tile], record: Record, scores: Mapping[str, Any]
     found = []
     for tile in everything:
         if tile.offer.entry.kind == "attention":
-            layer = Layer(tile, bench_record.of(tile.offer, ROOT), rows.get(tile.id))
+            layer = Layer(tile, record.of(tile.offer), rows.get(tile.id))
             if tile.offer.entry.traits or layer.costs or layer.scores:
                 found.append(layer)
     return found

@@ -89,6 +89,11 @@ class Record:
     settings: dict[str, Any] = field(default_factory=dict)
     layers: dict[str, Series] = field(default_factory=dict)
 
+    def of(self, offer: catalogue.Offer) -> Series | None:
+        """What there is of an entry, or None."""
+        found = self.layers.get(offer.entry.id)
+        return found if found is not None and found.passes and found.plugin == offer.plugin else None
+
 
 def read(root: Path = Path()) -> Record:
     """The record below a folder; an empty one where there is none.
@@ -108,12 +113,6 @@ def read(root: Path = Path()) -> Record:
         return Record(content["settings"], layers)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no record of costs ({error}); run: {COMMAND}") from error
-
-
-def of(offer: catalogue.Offer, root: Path = Path()) -> Series | None:
-    """What the record below a folder has of an entry, or None."""
-    found = read(root).layers.get(offer.entry.id)
-    return found if found is not None and found.passes and found.plugin == offer.plugin else None
 
 
 def write(record: Record, root: Path = Path()) -> Path:

@@ -85,7 +85,7 @@ def draw(offer: catalogue.Offer, folder: Path = FOLDER) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         resolve(offer.entry.picture)(path)
         return path
-    if (costs := bench_record.of(offer, folder.parent)) is not None:
+    if (costs := bench_record.read(folder.parent).of(offer)) is not None:
         cost_pictures.layer_picture(offer.entry.id, costs, path)
         return path
     return None
@@ -191,8 +191,9 @@ def caption(offer: catalogue.Offer, root: Path) -> str:
     costs below ``root`` says; empty where it has none."""
     if offer.entry.picture is not None:
         return " ".join(about.docstring_of(offer.entry.picture).partition("\n\n")[0].split())
-    costs = bench_record.of(offer, root)
-    return cost_pictures.layer_caption(costs, bench_record.read(root).settings) if costs is not None else ""
+    record = bench_record.read(root)
+    costs = record.of(offer)
+    return cost_pictures.layer_caption(costs, record.settings) if costs is not None else ""
 
 
 def fidelity(paper: Paper) -> str:
