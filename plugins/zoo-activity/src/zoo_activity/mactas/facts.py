@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from zoo import Claim, Entry, Paper, Weights
 
-SPEAKER_LISTENER: dict[str, Any] = {
+SPEAKER_LISTENER = {
     "num_agents": 2,
     "obs_dim": 11,
     "num_actions": 5,

@@ -30,7 +30,8 @@ def curve(path: Path) -> None:
         ("VDN without communication", "#e69f00", "s", {"communicate": False}),
         ("independent learners", "#d55e00", "^", {"communicate": False, "mixer": "none"}),
     ):
-        found = teach(MactasConfig(**{**SPEAKER_LISTENER, **options}), updates=_UPDATES).curve
+        shape: dict[str, Any] = {**SPEAKER_LISTENER, **options}
+        found = teach(MactasConfig(**shape), updates=_UPDATES).curve
         axis.plot([EVERY * index for index in range(len(found))], found, marker=marker, color=colour, label=label)
     axis.set(
         xlabel="updates (two episodes before each)",
