@@ -176,4 +176,5 @@ def play(scene: str, rank: int, ranks: int, folder: Path, source: Path, environm
     except BaseException:
         report.with_suffix(".error").write_text(traceback.format_exc())
         raise
+    dist.barrier()  # a rank that leaves while another still works takes it down
     dist.destroy_process_group()
