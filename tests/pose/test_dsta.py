@@ -18,6 +18,8 @@ from zoo_pose.skeletons import POSETRACK
 
 def test_parameter_counts():
     assert zoo.info("dsta/resnet50").parameters == 24_745_407
+    # HRNet-W48, joint tokens of 384 channels instead of 2048, and the rest alike.
+    assert zoo.info("dsta/hrnet-w48").parameters == 65_325_120 + 384 * 544 + 24_745_407 - 23_508_032 - 2048 * 544
     with torch.device("meta"):
         model = zoo.load("dsta/tiny")
     assert sum(parameter.numel() for parameter in model.flow.parameters()) == 53_784

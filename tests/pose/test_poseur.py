@@ -32,6 +32,31 @@ def test_parameter_counts():
         assert sum(count(Mapper(channels, 256, 32)) for channels in (256, 512, 1024, 2048)) == 985_088
 
 
+@pytest.mark.parametrize(
+    ("preset", "trunk"),
+    [
+        ("mobilenetv2", 2_223_872),
+        ("hrnet-w32", 29_305_536),
+        ("hrnet-w48", 65_325_120),
+        ("hrformer-tiny", 2_572_388),
+        ("hrformer-small", 7_891_050),
+        ("hrformer-big", 44_040_666),
+        ("vit-base", 85_794_048),
+    ],
+)
+def test_presets_are_trunk_neck_and_head(preset, trunk):
+    """Heads of 6 and 3 layers as the specification counts them, and a neck of one convolution and norm for each map."""
+    config = zoo.info(f"poseur/{preset}").config
+    neck = sum(config.channels) * 256 + 4 * 2 * 256
+    if config.neck == "deconvolution":
+        neck = (768 + 2 * 256) * 256 * 16 + 3 * 2 * 256
+    head = {6: 8_763_288, 3: 4_512_774}[config.num_layers]
+    # Every level has an embedding and, in every layer, offsets and weights of 4 points in 8 heads.
+    missing = 1 if config.neck == "deconvolution" else 0
+    head -= missing * (256 + config.num_layers * 8 * 4 * 3 * 257)
+    assert zoo.info(f"poseur/{preset}").parameters == trunk + neck + head
+
+
 def pose(coord, sigma):
     coord, sigma = torch.tensor([[coord]]), torch.tensor([[sigma]])
     return Pose(coord, sigma, 1 - sigma.mean(-1, True), coord[None], sigma[None], coord, sigma)
@@ -106,8 +131,10 @@ def test_given_features_and_deconvolutions():
     assert answer.coord.shape == (1, 17, 2)
     maps = model.pyramid(None, [torch.randn(1, 768, 2, 2)])
     assert [tuple(each.shape[2:]) for each in maps] == [(16, 16), (8, 8), (4, 4)]
-    with pytest.raises(InputError, match="768"):
+    with pytest.raises(InputError, match="256 x 192"):
         model(torch.zeros(1, 3, 32, 32))
+    with pytest.raises(InputError, match="768"):
+        zoo.load("poseur/vit-base", backbone="none", dim=16, num_layers=1)(torch.zeros(1, 3, 32, 32))
     with pytest.raises(InputError, match="channels"):
         model(features=[torch.zeros(1, 3, 2, 2)])
 
@@ -158,11 +185,13 @@ def test_people_in_a_picture(tmp_path):
 
 def test_configs_that_cannot_be_are_refused():
     for wrong, message in (
-        ({"channels": [3, 4]}, "ResNet-50"),
+        ({"channels": [3, 4]}, "of resnet50"),
         ({"dim": 258, "num_heads": 2}, "multiple of 4"),
         ({"norm_groups": 7}, "norm_groups"),
         ({"noisy_per_group": 20}, "noisy_per_group"),
         ({"backbone": "none", "neck": "deconvolution"}, "one map"),
+        ({"backbone": "hrnet-w32"}, "32, 64, 128, 256"),
+        ({"backbone": "vit-base", "channels": [768], "neck": "deconvolution", "width": 100}, "patches of 16"),
     ):
         with pytest.raises(ConfigError, match=message):
             zoo.load("poseur/resnet50", **wrong)

@@ -9,13 +9,40 @@ from torch import Tensor, nn
 
 from zoo.errors import ConfigError
 from zoo.nn.resnet import ResNet
+from zoo_pose import hrformer, mobilenet, plain_vit
+from zoo_pose.hrnet import hrnet
 
 RESNET50_CHANNELS = (256, 512, 1024, 2048)
+CHANNELS: dict[str, tuple[int, ...]] = {
+    "resnet50": RESNET50_CHANNELS,
+    "mobilenetv2": mobilenet.CHANNELS,
+    "hrnet-w32": (32, 64, 128, 256),
+    "hrnet-w48": (48, 96, 192, 384),
+    **{name: tuple(size[0] << step for step in range(4)) for name, size in hrformer.SIZES.items()},
+    "vit-base": (plain_vit.BASE[0],),
+}
+"""Published trunks, and the channels of their maps of strides 4, 8, 16 and 32, the transformer's of stride 16 alone."""
 
 
 def resnet50() -> ResNet:
     """ResNet-50 without its classifier; ``maps`` gives strides 4, 8, 16 and 32. Torchvision's names and layout."""
     return ResNet((3, 4, 6, 3), num_classes=0)
+
+
+def published(name: str, height: int, width: int) -> nn.Module:
+    """One of ``CHANNELS``, with random weights, whose ``maps`` takes images (batch, 3, height, width).
+
+    Args:
+        name: which.
+        height, width: of the images, pixels; the plain transformer takes no other size.
+    """
+    if name == "resnet50":
+        return resnet50()
+    if name == "mobilenetv2":
+        return mobilenet.MobileNetV2()
+    if name == "vit-base":
+        return plain_vit.PlainViT(height, width, *plain_vit.BASE)
+    return hrformer.hrformer(name) if name in hrformer.SIZES else hrnet(CHANNELS[name][0])
 
 
 def small_resnet(channels: Sequence[int]) -> ResNet:

@@ -8,7 +8,9 @@ import zoo
 from zoo.errors import ConfigError
 from zoo.nn.heads import require_equal_slices
 
-BACKBONES = ("resnet50", "small-resnet", "convolution")
+PUBLISHED = {"resnet50": 2048, "hrnet-w48": 384}
+"""Trunks, and the channels of their maps of stride 32."""
+BACKBONES = (*PUBLISHED, "small-resnet", "convolution")
 
 
 @dataclass
@@ -16,7 +18,7 @@ class DSTAConfig:
     """Config of DSTA."""
 
     backbone: str = zoo.field(
-        "resnet50", "trunk: ResNet-50, a small ResNet, or one strided convolution (tests)", choices=BACKBONES
+        "resnet50", "trunk: ResNet-50, HRNet-W48, a small ResNet, or one strided convolution (tests)", choices=BACKBONES
     )
     backbone_channels: int = zoo.field(2048, "width of the pooled feature", minimum=1)
     num_frames: int = zoo.field(3, "frames of a clip; the middle one's joints are found", minimum=1)
@@ -31,9 +33,10 @@ class DSTAConfig:
 
     def __post_init__(self) -> None:
         require_equal_slices(self.dim, self.num_heads)
-        if self.backbone == "resnet50" and self.backbone_channels != 2048:
+        expected = PUBLISHED.get(self.backbone, self.backbone_channels)
+        if self.backbone_channels != expected:
             raise ConfigError(
-                f"backbone_channels={self.backbone_channels}; ResNet-50 has 2048", field="backbone_channels"
+                f"backbone_channels={self.backbone_channels}; {self.backbone} has {expected}", field="backbone_channels"
             )
         if self.backbone == "small-resnet" and self.backbone_channels % 8:
             raise ConfigError(

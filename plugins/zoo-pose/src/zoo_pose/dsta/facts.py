@@ -47,6 +47,7 @@ PAPER = Paper(
             presets={
                 "resnet50": {"num_frames": 3},
                 "resnet50-t5": {"num_frames": 5},
+                "hrnet-w48": {"backbone": "hrnet-w48", "backbone_channels": 384},
                 "rendered": {
                     "backbone": "small-resnet",
                     "backbone_channels": 80,

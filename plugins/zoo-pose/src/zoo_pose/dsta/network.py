@@ -12,7 +12,7 @@ from zoo.errors import InputError
 from zoo.nn.drop_path import linear_rates
 from zoo_pose import backbones
 from zoo_pose.blocks import Block
-from zoo_pose.dsta.config import DSTAConfig
+from zoo_pose.dsta.config import PUBLISHED, DSTAConfig
 from zoo_pose.flows import NormedLinear, RealNVP, likelihood_loss
 from zoo_pose.skeletons import POSETRACK
 
@@ -64,8 +64,8 @@ class DSTA(nn.Module):
         self.config = config
         dim, frames = config.dim, config.num_frames
         self.preact: nn.Module = Stub(config.backbone_channels)
-        if config.backbone == "resnet50":
-            self.preact = backbones.resnet50()
+        if config.backbone in PUBLISHED:
+            self.preact = backbones.published(config.backbone, config.height, config.width)
         elif config.backbone == "small-resnet":
             self.preact = backbones.small_resnet([config.backbone_channels])
         self.fc_coord = NormedLinear(config.backbone_channels, JOINTS * dim)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import zoo
 from zoo.errors import ConfigError
 from zoo.nn.heads import require_equal_slices
-from zoo_pose.backbones import require_doubling
+from zoo_pose.backbones import CHANNELS, require_doubling
+from zoo_pose.plain_vit import PATCH
 
-BACKBONES = ("resnet50", "small-resnet", "convolutions", "none")
+BACKBONES = (*CHANNELS, "small-resnet", "convolutions", "none")
 NECKS = ("mapper", "deconvolution")
 ACTIVATIONS = ("relu", "gelu")
 _RESNET50 = [256, 512, 1024, 2048]
@@ -21,7 +22,7 @@ class PoseurConfig:
 
     backbone: str = zoo.field(
         "resnet50",
-        "trunk: ResNet-50, a small ResNet, strided convolutions (tests), or none (give features)",
+        "trunk: a published one, a small ResNet, strided convolutions (tests), or none (give features)",
         choices=BACKBONES,
     )
     channels: list[int] = zoo.field(_RESNET50, "channels of the trunk's maps, the finest first", minimum=1)
@@ -58,14 +59,23 @@ class PoseurConfig:
         require_equal_slices(self.dim, self.num_heads)
         if self.dim % 4:
             raise ConfigError(f"dim={self.dim} is no multiple of 4, which sines of two axes need", field="dim")
-        if not self.channels or (self.backbone == "resnet50" and list(self.channels) != _RESNET50):
-            raise ConfigError(f"channels={list(self.channels)}; expected {_RESNET50} of ResNet-50", field="channels")
+        expected = list(CHANNELS.get(self.backbone, self.channels))
+        if not self.channels or list(self.channels) != expected:
+            raise ConfigError(
+                f"channels={list(self.channels)}; expected {expected or 'one or more'} of {self.backbone}",
+                field="channels",
+            )
         if self.backbone == "small-resnet":
             require_doubling(self.channels, self.backbone)
         if self.neck == "mapper" and self.dim % self.norm_groups:
             raise ConfigError(f"dim={self.dim} is no multiple of norm_groups={self.norm_groups}", field="norm_groups")
         if self.neck == "deconvolution" and len(self.channels) != 1:
             raise ConfigError(f"channels={list(self.channels)}; the deconvolutions take one map", field="channels")
+        if self.backbone == "vit-base" and (self.height % PATCH or self.width % PATCH):
+            raise ConfigError(
+                f"crops of {self.height} x {self.width} do not divide into patches of {PATCH}",
+                field="height" if self.height % PATCH else "width",
+            )
         if self.noisy_per_group > self.num_joints:
             raise ConfigError(
                 f"noisy_per_group={self.noisy_per_group} of {self.num_joints} joints", field="noisy_per_group"

@@ -7,9 +7,9 @@ from zoo import Claim, Entry, Paper, Weights
 _LARGE = {"height": 384, "width": 288}
 
 
-def _given(channels: list[int], **options: object) -> dict[str, object]:
-    """A trunk whose maps are given."""
-    return {"backbone": "none", "channels": channels, **options}
+def _trunk(backbone: str, channels: list[int], **options: object) -> dict[str, object]:
+    """Another trunk than ResNet-50."""
+    return {"backbone": backbone, "channels": channels, **options}
 
 
 PAPER = Paper(
@@ -31,8 +31,8 @@ PAPER = Paper(
     ours=(
         "The preset `rendered` and its training on rendered people before photographs: a parametric "
         "body of the package anny, moved by captured motions; COCO does not travel with packages.",
-        "Trunks built here are ResNet-50, a small ResNet and small strided convolutions; the presets of MobileNetV2, "
-        "HRNet, HRFormer and ViT take that trunk's maps as `features`, and count neck and head.",
+        "Of the trunks the specification gives the channels alone; they are built as their own papers have them, and "
+        "HRFormer's and ViT's tensors have names of ours. Maps of any trunk are also taken as `features`.",
         "The deconvolutions behind ViT have batch norm and ReLU, and give their maps the finest first; what the "
         "authors do there was not specified.",
         "The first guess is detached in training, as the authors do; in eval mode gradients go through it as well.",
@@ -57,15 +57,15 @@ PAPER = Paper(
             convert="conversion:convert",
             presets={
                 "resnet50": {},
-                "mobilenetv2": _given([24, 32, 96, 1280]),
-                "mobilenetv2-12": _given([24, 32, 96, 1280], num_layers=12),
-                "hrnet-w32": _given([32, 64, 128, 256]),
-                "hrnet-w48": _given([48, 96, 192, 384], **_LARGE),
-                "hrformer-tiny": _given([18, 36, 72, 144], num_layers=3),
-                "hrformer-small": _given([32, 64, 128, 256], num_layers=3),
-                "hrformer-big": _given([78, 156, 312, 624]),
-                "hrformer-big-384": _given([78, 156, 312, 624], **_LARGE),
-                "vit-base": _given([768], neck="deconvolution"),
+                "mobilenetv2": _trunk("mobilenetv2", [24, 32, 96, 1280]),
+                "mobilenetv2-12": _trunk("mobilenetv2", [24, 32, 96, 1280], num_layers=12),
+                "hrnet-w32": _trunk("hrnet-w32", [32, 64, 128, 256]),
+                "hrnet-w48": _trunk("hrnet-w48", [48, 96, 192, 384], **_LARGE),
+                "hrformer-tiny": _trunk("hrformer-tiny", [18, 36, 72, 144], num_layers=3),
+                "hrformer-small": _trunk("hrformer-small", [32, 64, 128, 256], num_layers=3),
+                "hrformer-big": _trunk("hrformer-big", [78, 156, 312, 624]),
+                "hrformer-big-384": _trunk("hrformer-big", [78, 156, 312, 624], **_LARGE),
+                "vit-base": _trunk("vit-base", [768], neck="deconvolution"),
                 "resnet50-wholebody": {"num_joints": 133},
                 "rendered": {
                     "backbone": "small-resnet",

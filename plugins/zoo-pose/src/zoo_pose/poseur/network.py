@@ -56,8 +56,8 @@ class Poseur(nn.Module):
         super().__init__()
         self.config = config
         self.backbone: nn.Module | None = None
-        if config.backbone == "resnet50":
-            self.backbone = backbones.resnet50()
+        if config.backbone in backbones.CHANNELS:
+            self.backbone = backbones.published(config.backbone, config.height, config.width)
         elif config.backbone == "small-resnet":
             self.backbone = backbones.small_resnet(config.channels)
         elif config.backbone == "convolutions":
