@@ -12,7 +12,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo.nn.positions import sinusoids
-from zoo_seq2seq.camel_asr.attention import RelativeAttention
 from zoo_seq2seq.camel_asr.config import CamelConfig, ExpertsConfig
 from zoo_seq2seq.camel_asr.decoders import LanguageBias
 from zoo_seq2seq.camel_asr.experts import LanguageExperts
@@ -22,6 +21,7 @@ from zoo_seq2seq.camel_asr.network import Camel, example, languages_of, paper_in
 from zoo_seq2seq.camel_asr.rescoring import ctc_prefix_beam, transcribe
 from zoo_seq2seq.camel_asr.task import TOKENS, WORDS, utterances
 from zoo_seq2seq.edits import edit_distance, error_rate
+from zoo_seq2seq.relative_attention import RelativeAttention
 from zoo_seq2seq.search import SearchOptions, beam_search
 from zoo_seq2seq.teaching import following, previous
 
@@ -109,7 +109,7 @@ def test_the_experts_are_the_equations(mix):
 def test_a_relative_attention_depends_on_distances():
     torch.manual_seed(0)
     layer, x = RelativeAttention(8, 2), torch.randn(1, 5, 8)
-    query, key, value = (f(x).view(5, 2, 4) for f in (layer.q_proj, layer.k_proj, layer.v_proj))
+    query, key, value = (f(x).view(5, 2, 4) for f in (layer.query_proj, layer.key_proj, layer.value_proj))
     logits = torch.zeros(2, 5, 5)
     for head, i, j in itertools.product(range(2), range(5), range(5)):
         place = layer.pos_proj(sinusoids(torch.tensor([i - j]), 8)).view(2, 4)[head]

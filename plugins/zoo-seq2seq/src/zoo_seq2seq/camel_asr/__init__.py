@@ -17,7 +17,7 @@ the first: E' = E + MHA(LN(E), D), causal. Recognising, it goes by its own predi
 
     L = w L_ctc + (1 - w) L_ce + beta (CTC_en + CTC_zh) / 2 + gamma L_ld
 
-Read ``config``, ``attention`` (relative; plain is the plugin's), ``branchformer`` (the layer), ``experts`` (the
-mechanism), ``decoders``, ``network``, ``losses`` (labels and L), ``rescoring`` (CTC's beam, rescored), ``task`` (a toy
-language pair that sounds alike), ``claims``, ``pictures``, ``facts``.
+Read ``config``, ``branchformer`` (the layer; its relative attention is the plugin's), ``experts`` (the mechanism),
+``decoders``, ``network``, ``losses`` (labels and L), ``rescoring`` (CTC's beam, rescored), ``task`` (a toy language
+pair that sounds alike), ``claims``, ``pictures``, ``facts``.
 """

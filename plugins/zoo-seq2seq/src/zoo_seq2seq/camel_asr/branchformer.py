@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo_seq2seq.camel_asr.attention import RelativeAttention
 from zoo_seq2seq.camel_asr.config import CamelConfig
+from zoo_seq2seq.relative_attention import RelativeAttention
 
 SHORTEST = 7
 """Frames that the two convolutions need."""

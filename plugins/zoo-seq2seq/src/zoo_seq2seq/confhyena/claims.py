@@ -13,7 +13,7 @@ from zoo_seq2seq.confhyena.config import ConfHyenaConfig, HyenaConfig
 from zoo_seq2seq.confhyena.conformer import ConformerLayer
 from zoo_seq2seq.confhyena.encoder import ConfHyenaEncoder
 from zoo_seq2seq.confhyena.hyena import HyenaOperator
-from zoo_seq2seq.confhyena.relative import RelativeAttention
+from zoo_seq2seq.confhyena.relative import ShiftedRelativeAttention
 
 _LENGTHS = (1000, 2000, 4000)
 
@@ -82,7 +82,7 @@ def _growth() -> dict[str, tuple[list[float], list[int]]]:
     """Seconds and bytes of one forward pass of both mixers, width 64, at three lengths."""
     torch.manual_seed(0)
     hyena = HyenaOperator(HyenaConfig(64, 4, max_length=_LENGTHS[-1])).eval()
-    attention = RelativeAttention(64, 4).eval()
+    attention = ShiftedRelativeAttention(64, 4).eval()
 
     def run(mixer: nn.Module, x: Tensor) -> None:
         with torch.no_grad():

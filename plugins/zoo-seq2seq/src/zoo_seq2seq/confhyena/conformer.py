@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig
 from zoo_seq2seq.confhyena.hyena import HyenaOperator
-from zoo_seq2seq.confhyena.relative import RelativeAttention
+from zoo_seq2seq.confhyena.relative import ShiftedRelativeAttention
 
 
 class FeedForward(nn.Module):
@@ -55,7 +55,7 @@ class NormedAttention(nn.Module):
     def __init__(self, dim: int, num_heads: int, dropout: float) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(dim)
-        self.attention = RelativeAttention(dim, num_heads, dropout)
+        self.attention = ShiftedRelativeAttention(dim, num_heads, dropout)
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

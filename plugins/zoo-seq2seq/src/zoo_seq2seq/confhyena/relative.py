@@ -1,16 +1,14 @@
-"""Transformer-XL's relative attention, on each utterance's own square."""
+"""Transformer-XL's relative attention as the reference shifts it: on each utterance's own square."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo.nn.attention import scores
-from zoo.nn.heads import split_heads
-from zoo.nn.masks import masked_softmax
-from zoo.nn.positions import sinusoids
+from zoo_seq2seq.relative_attention import RelativeAttention
 
 
 def shifted(x: Tensor, lengths: Tensor) -> Tensor:
@@ -28,34 +26,15 @@ def shifted(x: Tensor, lengths: Tensor) -> Tensor:
     return x.flatten(2).gather(-1, index).view_as(x).masked_fill(~inside[:, None], 0.0)
 
 
-class RelativeAttention(nn.Module):
-    """softmax(((q + u) k' + shift((q + v) r')) / sqrt(d)) v."""
+class ShiftedRelativeAttention(RelativeAttention):
+    """softmax(((q + u) k' + shift((q + v) r')) / sqrt(d)) v, r of places and d the width of all heads."""
 
-    def __init__(self, dim: int, num_heads: int, dropout: float = 0.0) -> None:
-        super().__init__()
-        self.dim, self.num_heads = dim, num_heads
-        self.query_proj, self.key_proj, self.value_proj, self.out_proj = (nn.Linear(dim, dim) for _ in range(4))
-        self.pos_proj = nn.Linear(dim, dim, bias=False)
-        self.u_bias = nn.Parameter(torch.empty(num_heads, dim // num_heads))
-        self.v_bias = nn.Parameter(torch.empty(num_heads, dim // num_heads))
-        self.drop = nn.Dropout(dropout)
-        self.reset_parameters()
+    @property
+    def scale(self) -> float:
+        """What scores are divided by."""
+        return math.sqrt(self.dim)
 
-    def reset_parameters(self) -> None:
-        """Biases of queries uniform as Xavier's."""
-        nn.init.xavier_uniform_(self.u_bias)
-        nn.init.xavier_uniform_(self.v_bias)
-
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """x (B, L, dim), real frames (B, L)."""
-        query, key, value = (
-            split_heads(layer(x), self.num_heads) for layer in (self.query_proj, self.key_proj, self.value_proj)
-        )
-        positions = sinusoids(torch.arange(x.shape[1], device=x.device), self.dim).to(x.dtype)
-        places = split_heads(self.pos_proj(positions)[None], self.num_heads)
-        by_content = scores(query + self.u_bias[:, None], key)
-        by_place = shifted(scores(query + self.v_bias[:, None], places), mask.sum(1))
-        visible = mask[:, None, :, None] & mask[:, None, None]
-        weights = masked_softmax((by_content + by_place) / math.sqrt(self.dim), visible).to(value.dtype)
-        found: Tensor = self.out_proj((self.drop(weights) @ value).transpose(1, 2).flatten(2))
-        return found
+    def place_scores(self, query: Tensor, mask: Tensor) -> Tensor:
+        """Scores (B, heads, L, L) of queries (B, heads, L, width) with their bias, shifted."""
+        places = torch.arange(query.shape[2], device=query.device)
+        return shifted(scores(query, self.embedded_places(places)), mask.sum(1))
