@@ -14,6 +14,7 @@ from zoo_seq2seq.ta_seq2seq.config import BiasedLawConfig, TopicAwareConfig
 from zoo_seq2seq.ta_seq2seq.law import BiasedLaw
 from zoo_seq2seq.ta_seq2seq.law import example as law_example
 from zoo_seq2seq.ta_seq2seq.network import TopicAware, example
+from zoo_seq2seq.ta_seq2seq.replies import predict
 from zoo_seq2seq.ta_seq2seq.topics import TopicModel, learn_topics
 from zoo_seq2seq.ta_seq2seq.training import distinct
 
@@ -167,3 +168,16 @@ def test_messages_bring_their_topic_words():
 def test_distinct_words():
     assert distinct([["a", "b", "a"], ["a", "b"]], 1) == pytest.approx(2 / 5)
     assert distinct([["a", "b", "a"], ["a", "b"]], 2) == pytest.approx(2 / 3)
+
+
+def test_replies_to_a_message():
+    model = zoo.load("ta-seq2seq/chatterbot")
+    found = predict(model, model.config, "I am as yet incapable of feeling fear.")
+    assert found["topic"] == "emotion"
+    assert set(found["reply"].strip(".?!").split()) & set(found["topic words"])
+    assert found["attention"].size[0] > 600
+    with pytest.raises(zoo.InputError, match="no word"):
+        predict(model, model.config, "  ")
+    small = network()
+    with pytest.raises(zoo.InputError, match="preset 'chatterbot'"):
+        predict(small, small.config, "hello")

@@ -6,19 +6,21 @@ from pathlib import Path
 
 import torch
 
-from zoo.evidence.cost_pictures import presets_picture
+import zoo
 from zoo_seq2seq.ta_seq2seq import conversations
 from zoo_seq2seq.ta_seq2seq.config import BiasedLawConfig
 from zoo_seq2seq.ta_seq2seq.law import BiasedLaw
 from zoo_seq2seq.ta_seq2seq.law import example as law_example
+from zoo_seq2seq.ta_seq2seq.replies import draw_reply, replies
 
-SHOWN = "do you feel emotions"
+SHOWN, HELD_OUT = "do you feel emotions", "I am as yet incapable of feeling fear."
 
 
-def sizes(path: Path) -> None:
-    """Parameters of the untrained presets, and multiply-adds of one forward pass over the entry's example of random
-    messages, replies and topic words, counted without computing."""
-    presets_picture("seq2seq:ta-seq2seq", path)
+def reply(path: Path) -> None:
+    """A reply of the bundled network to a held-out message: what each of its pieces looked at, in the message and among
+    the words of its topic, one of which it says."""
+    model = zoo.load("ta-seq2seq/chatterbot")
+    draw_reply(model, HELD_OUT, replies(model, [HELD_OUT])[0], path)
 
 
 def law(path: Path) -> None:
