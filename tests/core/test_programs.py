@@ -72,6 +72,14 @@ def test_a_try_that_is_killed_ends_nothing_but_itself(monkeypatch):
     assert "killed" in found.reason
 
 
+def test_what_counts_for_every_id_is_as_long_as_ids_are():
+    """Favourites of PISA and their weights: freed alone, either would hold the other's number in the program."""
+    (case,) = programs._cases(offer_of("pisa").entry)
+    assert case.lengthy == {"fav_ids", "fav_bll"}
+    assert set(case.dynamic()["inputs"]["fav_bll"]) == {0, 1}
+    assert set(case.dynamic()["inputs"]["seq_bll"]) == {0}
+
+
 def test_differences_are_relative_and_shapes_count():
     assert programs._difference([torch.tensor([100.0, 1.0])], [torch.tensor([101.0, 1.0])]) == pytest.approx(0.01)
     with pytest.raises(zoo.InputError, match="an output of shape"):

@@ -9,9 +9,11 @@ import torch
 from PIL import Image
 
 import zoo
+from zoo import catalogue
 from zoo.errors import ConfigError, InputError
+from zoo.evidence import programs
 from zoo_pose.poseur.conversion import convert
-from zoo_pose.poseur.decoder import DecoderLayer, logit
+from zoo_pose.poseur.decoder import DecoderLayer
 from zoo_pose.poseur.head import Pose, PoseurHead
 from zoo_pose.poseur.network import Mapper, fused, predict
 
@@ -76,14 +78,19 @@ def test_references_begin_unclipped_and_queries_see_both():
     """A first guess outside the crop is sampled where it is; the query's embedding also knows the clipped point."""
     head = zoo.load("poseur/tiny").head
     outside, edge = torch.tensor([[[1.5, 0.5]] * 17]), torch.tensor([[[1.0, 0.5]] * 17])
-    assert not torch.allclose(head.queries(outside), head.queries(edge))
-    assert logit(torch.tensor([1.5, 1.0])).diff().item() == 0
+    assert not torch.allclose(head.queries(outside, edge), head.queries(edge, edge))
     maps = [torch.randn(1, 16, 8, 6), torch.randn(1, 16, 4, 3)]
     seen = []
     hook = head.layers[0].register_forward_pre_hook(lambda module, args: seen.append(args[4]))
     head.decode(maps, outside)
     hook.remove()
     assert (seen[0][..., 0] == 1.5).all()
+    # What the first layer adds to is the logit of the clipped point.
+    torch.nn.init.zeros_(head.coord_branches[0][-1].weight)
+    torch.nn.init.zeros_(head.coord_branches[0][-1].bias)
+    torch.nn.init.zeros_(head.output_branches[0][-1].weight)
+    torch.nn.init.zeros_(head.output_branches[0][-1].bias)
+    torch.testing.assert_close(head.decode(maps, outside)[0][:, 0], edge.clamp(max=1 - 1e-5))
 
 
 def test_noise_leaves_the_first_group_and_the_stated_share_of_others():
@@ -195,3 +202,12 @@ def test_configs_that_cannot_be_are_refused():
     ):
         with pytest.raises(ConfigError, match=message):
             zoo.load("poseur/resnet50", **wrong)
+
+
+@pytest.mark.parametrize("tool", ["export", "onnx"])
+def test_programs_compute_the_same_at_any_batch(tool):
+    for package in ("onnxscript", "onnxruntime") if tool == "onnx" else ():
+        pytest.importorskip(package)
+    found = programs.attempt(catalogue.current().find("poseur").offer.entry, tool)
+    assert found.works, found.reason
+    assert found.difference < 1e-5

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from zoo_pose import rendered, scenes
 from zoo_pose.skeletons import Skeleton
 
-TAKES = 200
+TAKES = 1000
 # Deformable attention's places train at a tenth of the rate, as the papers have it.
 _SLOW, _SLOWER = "sampling_offsets", 0.1
 

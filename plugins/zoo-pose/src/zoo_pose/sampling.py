@@ -100,12 +100,19 @@ def _indexed(rows: Tensor, size: tuple[int, int], points: Tensor) -> Tensor:
     x, y = _pixels(size, points)
     left, top = x.floor(), y.floor()
     total = rows.new_zeros(*points.shape[:2], rows.shape[2])
-    for column, across in ((left, left + 1 - x), (left + 1, x - left)):
-        for row, down in ((top, top + 1 - y), (top + 1, y - top)):
-            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            place = (row.clamp(0, height - 1) * width + column.clamp(0, width - 1)).long()
+    # Cut once for both neighbours of the other axis: a tensor that is clamped twice loses a bound on its way to ONNX.
+    columns, lines = (
+        [(each.clamp(0, extent - 1), share * ((each >= 0) & (each < extent))) for each, share in pair]
+        for pair, extent in (
+            (((left, left + 1 - x), (left + 1, x - left)), width),
+            (((top, top + 1 - y), (top + 1, y - top)), height),
+        )
+    )
+    for column, across in columns:
+        for line, down in lines:
+            place = (line * width + column).long()
             values = rows.gather(1, place[..., None].expand(-1, -1, rows.shape[2]))
-            total = total + values * (across * down * inside)[..., None].to(rows.dtype)
+            total = total + values * (across * down)[..., None].to(rows.dtype)
     return total
 
 

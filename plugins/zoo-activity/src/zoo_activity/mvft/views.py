@@ -31,7 +31,9 @@ class View(nn.Module):
     def forward(self, window: Tensor) -> Tensor:
         """(batch, T, S) to (batch, 1 + n, D)."""
         tokens = self.proj(self.features(window).to(window.dtype)) + self.position + self.view
-        return self.drop(torch.cat((self.cls.to(tokens.dtype).expand(len(tokens), 1, -1), tokens), 1))
+        # Not len(tokens): a number, which an exported program would keep as its batch.
+        first = self.cls.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
+        return self.drop(torch.cat((first, tokens), 1))
 
 
 class TemporalView(View):

@@ -58,16 +58,18 @@ class PISA(nn.Module):
             InputError: histories of another length than the positions are for, or shapes that do not fit together.
         """
         config = self.config
-        expected = (len(seq_ids), config.max_length, config.session_length)
-        if {tuple(part.shape) for part in (seq_ids, seq_bll, seq_spread)} != {expected}:
+        # The batch by its size, never by len(), which is a number that an export would keep; and no set of shapes:
+        # sizes that are left free cannot be hashed.
+        expected = (seq_ids.shape[0], config.max_length, config.session_length)
+        if any(tuple(part.shape) != expected for part in (seq_ids, seq_bll, seq_spread)):
             raise InputError(
                 f"seq_ids {list(seq_ids.shape)}, seq_bll {list(seq_bll.shape)}, seq_spread {list(seq_spread.shape)}; "
                 f"expected (batch, {config.max_length}, {config.session_length}), left-padded with 0"
             )
-        if fav_ids.ndim != 2 or fav_ids.shape != fav_bll.shape or len(fav_ids) != len(seq_ids):
+        if fav_ids.ndim != 2 or fav_ids.shape != fav_bll.shape or fav_ids.shape[0] != expected[0]:
             raise InputError(
                 f"fav_ids {list(fav_ids.shape)} and fav_bll {list(fav_bll.shape)}; expected two equal shapes "
-                f"({len(seq_ids)}, favourites)"
+                f"({expected[0]}, favourites)"
             )
         sessions = self.sessions(seq_ids, seq_bll, seq_spread)
         real = (seq_ids > 0).any(-1)

@@ -12,11 +12,12 @@ import torch
 from PIL import Image, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
+import zoo
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
-from zoo_pose import crops, drawing
+from zoo_pose import crops, drawing, metrics, scenes
 from zoo_pose.dsta.config import DSTAConfig
-from zoo_pose.dsta.network import DSTA, JOINTS, SLOTS, clip_indices
+from zoo_pose.dsta.network import DSTA, clip_indices
 from zoo_pose.skeletons import POSETRACK
 
 
@@ -101,37 +102,29 @@ def predict(model: DSTA, config: DSTAConfig, source: Any) -> dict[str, Any]:
     }
 
 
-_SLOT_NAMES = {
-    slot: joint.replace("right_", "r ").replace("left_", "l ").replace("_", " ")
-    for slot, joint in reversed(list(zip(SLOTS, POSETRACK.joints, strict=True)))
-}
-
-
 def picture(path: Path) -> None:
-    """Which tokens of which frames a joint's token hears in both branches, by their gradients; untrained, T = 3."""
-    torch.manual_seed(0)
-    model = DSTA(DSTAConfig(backbone="convolution", backbone_channels=8, depth=2)).eval()
-    frames = model.config.num_frames
-    tokens, weight = torch.randn(1, frames, JOINTS, model.config.dim), torch.randn(model.config.dim)
-    figure = new_figure(figsize=(9.6, 4.4))
-    axes = figure.subplots(1, 2)
-    # Two slots serve no joint of the data set.
-    names = [_SLOT_NAMES.get(slot, "spare") for slot in range(JOINTS)]
-    for axis, (title, branch) in zip(
-        axes,
-        (("temporal: own joint, all frames", model.temporal), ("spatial: own limb, middle frame", model.spatial)),
-        strict=True,
-    ):
-        jacobian = torch.autograd.functional.jacobian(lambda x, branch=branch: branch(x)[0] @ weight, tokens)
-        assert isinstance(jacobian, Tensor)
-        # (slot, frames * slots): frame after frame.
-        reach = jacobian[:, 0].abs().amax(-1).flatten(1)
-        axis.imshow((reach / reach.amax()).sqrt(), cmap="viridis", vmin=0, aspect="auto")
+    """A rendered dancer in three frames, and the middle one's joints: found by the bundled weights, and true.
+
+    Motion and photograph are held out.
+    """
+    model = zoo.load("dsta/rendered")
+    scene = scenes.staged([("dance_b", 40)], "sklearn/china.jpg", 420, 300, seed=2, frames=model.config.num_frames)
+    frames = [scenes.picture_of(image) for image in scene.images[0]]
+    found = predict(model, model.config, {"frames": frames, "boxes": scene.boxes[0]})
+    truth = scene.keypoints[0][:, scenes.indices(POSETRACK)]
+    joints = torch.tensor([[[found["people"][0][joint][axis] for axis in "xy"] for joint in POSETRACK.joints]])
+    side = float((scene.boxes[0, 0, 2:] - scene.boxes[0, 0, :2]).max())
+    error = float(metrics.joint_errors(joints, truth).mean()) / side
+    middle = len(frames) // 2
+    true = drawing.skeleton_on(frames[middle], truth, POSETRACK, boxes=scene.boxes[0])
+    panels = [(f"frame {index - middle:+d}".replace("+0", "0"), frame) for index, frame in enumerate(frames)]
+    panels += [(f"found, {100 * error:.1f}% of the box off", found["picture"]), ("true", true)]
+    figure = new_figure(figsize=(10.0, 3.6))
+    # What is found and what is true is larger than what it is found in.
+    axes = figure.subplots(1, len(panels), width_ratios=[1.0] * len(frames) + [2.0, 2.0])
+    for axis, (title, shown) in zip(axes, panels, strict=True):
+        axis.imshow(shown)
         axis.set_title(title, fontsize=9)
-        axis.set_yticks(range(JOINTS), names if axis is axes[0] else [], fontsize=7)
-        axis.set_xticks([JOINTS * (frame + 0.5) - 0.5 for frame in range(frames)], ["previous", "current", "next"])
-        axis.set_xlabel("tokens of all joints, frame after frame", fontsize=8)
-        for frame in range(1, frames):
-            axis.axvline(JOINTS * frame - 0.5, color="white", linewidth=0.8)
-    axes[0].set_ylabel("token that hears", fontsize=8)
+        axis.set_axis_off()
     saved(figure, path)
+    drawing.compact(path)

@@ -190,11 +190,12 @@ class Decoder(nn.Module):
             if stages:
                 # The auxiliary heads of the layer before read what this one made of its output.
                 stages[-1] = (kept, stages[-1][1])
-            stages.append((x, pose))
-            pose = self.settled((logit(pose) + self.pose_embed[index](x[:, :, 1:])).sigmoid())
+            before = logit(pose)
+            stages.append((x, before))
+            pose = self.settled((before + self.pose_embed[index](x[:, :, 1:])).sigmoid())
         logits = [head(queries[:, :, 0]) for head, (queries, _) in zip(self.class_embed, stages, strict=True)]
         poses = [
-            (logit(before) + head(queries[:, :, 1:])).sigmoid()
+            (before + head(queries[:, :, 1:])).sigmoid()
             for head, (queries, before) in zip(self.pose_embed, stages, strict=True)
         ]
         return Decoded(torch.stack(logits, 1), torch.stack(poses, 1), first_logits, first_poses)

@@ -58,6 +58,5 @@ def branch(dim: int, hidden_layers: int, *, activated: bool) -> nn.Sequential:
 
 
 def logit(x: Tensor) -> Tensor:
-    """ln(x / (1 - x)) of x cut to [0, 1], both parts at least 1e-5."""
-    x = x.clamp(0, 1)
+    """ln(x / (1 - x)) of x in [0, 1], both parts at least 1e-5."""
     return (x.clamp(min=1e-5) / (1 - x).clamp(min=1e-5)).log()

@@ -88,10 +88,10 @@ class PoseurHead(nn.Module):
         """The first guess as references: in training the decoder does not move it; else gradients are whole."""
         return coarse_coord.detach() if self.training else coarse_coord
 
-    def queries(self, references: Tensor) -> Tensor:
-        """(batch, queries, 2) to what queries begin as, (batch, queries, dim)."""
+    def queries(self, references: Tensor, inside: Tensor) -> Tensor:
+        """References (batch, queries, 2), and these cut to the crop, to what queries begin as (batch, queries, dim)."""
         features = self.config.dim // 2
-        pair = [point_sines(each, features, y_first=False) for each in (references, references.clamp(0, 1))]
+        pair = [point_sines(each, features, y_first=False) for each in (references, inside)]
         return self.pos_trans_norm(self.pos_trans(torch.cat(pair, -1).to(references.dtype)))
 
     def decode(self, maps: Sequence[Tensor], references: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,14 +102,16 @@ class PoseurHead(nn.Module):
             references: (batch, groups * joints, 2): the first guess, in groups.
         """
         memory, sizes = self.memory(maps)
-        x = self.queries(references)
+        # Cut once, for queries and for logits: of a tensor that is clamped twice the exporter to ONNX loses a bound.
+        inside = references.clamp(0, 1)
+        x = self.queries(references, inside)
         groups = references.shape[1] // self.config.num_joints
         positions = self.pos_embed.repeat(groups, 1)
         coords, sigmas = [], []
         for index, layer in enumerate(self.layers):
             spread = references[:, :, None].expand(-1, -1, len(sizes), -1)
             x = layer(x, positions, memory, sizes, spread)
-            references = (self.coord_branches[index](x) + logit(references)).sigmoid()
+            references = inside = (self.coord_branches[index](x) + logit(inside)).sigmoid()
             coords.append(references + self.output_branches[index](x))
             sigmas.append(self.sigma_branches[index](x).sigmoid())
         return torch.stack(coords, 1), torch.stack(sigmas, 1)

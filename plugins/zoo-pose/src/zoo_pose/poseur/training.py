@@ -12,7 +12,7 @@ from zoo_pose.poseur.config import PoseurConfig
 from zoo_pose.poseur.network import Poseur, both_ways
 from zoo_pose.skeletons import COCO
 
-STEPS, BATCH, RATE = 600, 32, 3e-3
+TAKES, STEPS, BATCH, RATE = 200, 600, 32, 3e-3
 
 
 def train(
@@ -21,7 +21,7 @@ def train(
     preset: str | None,
     seed: int,
     log: Callable[[str], None],
-    takes: int = rendered_training.TAKES,
+    takes: int = TAKES,
     steps: int = STEPS,
 ) -> tuple[nn.Module, dict[str, float]]:
     """Render people, then learn from a fresh random crop of one at every step."""
