@@ -33,6 +33,17 @@ def test_no_picture_is_in_both_halves(things):
     assert set(map(photographs.half, held)) == {"held-out"}
 
 
+def test_tests_have_pictures_of_their_own(things):
+    used = {split: {item.name for item in photographs.cutout_list(split)} for split in ("train", "held-out", "test")}
+    assert not used["test"] & (used["train"] | used["held-out"])
+    # No second picture of the same thing either.
+    assert "vehicles/construction/dumper" in {photographs._thing(name) for name in used["train"] | used["held-out"]}
+    assert photographs._thing("animals/mammals/cats/lion-2.png") == "animals/mammals/cats/lion"
+    names = {split: set(photographs.photograph_names(split)) for split in used}
+    assert not names["test"] & (names["train"] | names["held-out"])
+    assert photographs.photograph(sorted(names["test"])[0], 64).shape[2] == 3
+
+
 def test_masks_and_boxes_are_those_of_what_was_pasted(things, ground):
     made = photographs.scene(ground, things[:3], 96, 128, torch.Generator().manual_seed(0))
     empty = photographs.scene(ground, (), 96, 128, torch.Generator().manual_seed(0))

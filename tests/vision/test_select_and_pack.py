@@ -10,7 +10,7 @@ from PIL import Image
 
 import zoo
 from zoo.errors import ConfigError, InputError
-from zoo_vision.select_and_pack import cost
+from zoo_vision.select_and_pack import cost, training
 from zoo_vision.select_and_pack.attention import carried
 from zoo_vision.select_and_pack.network import predict, preprocess
 from zoo_vision.select_and_pack.packing import gathered, pack, scattered
@@ -251,6 +251,18 @@ def test_digits_stand_in_the_middle_of_a_dark_square():
     assert found[..., 16:48, 16:48].max() > 0
     answer = predict(model, model.config, digit)
     assert len(answer["classes"]) == 5
+
+
+def test_a_canvas_of_one_colour_gives_gradients_of_a_sane_size():
+    """Patches of zeros made norms divide by the root of their epsilon: the first gradient had a norm of millions."""
+    torch.manual_seed(0)
+    model = training.started(zoo.load("select-and-pack/digits", weights=None).config)
+    pictures, masks, labels = next(training.batches(1, 0))
+    found = model.features(pictures)
+    torch.nn.functional.cross_entropy(found.logits, labels).backward()
+    norms = torch.stack([each.grad.norm() for each in model.parameters() if each.grad is not None])
+    assert float(norms.norm()) < 100
+    assert masks.any()
 
 
 def test_narrow_networks_start_with_patches_that_differ():

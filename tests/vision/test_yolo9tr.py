@@ -13,7 +13,7 @@ from PIL import Image
 import zoo
 from zoo.errors import ConfigError, InputError
 from zoo_vision.boxes import Detections, overlap, to_corners
-from zoo_vision.yolo9tr import fusion, losses
+from zoo_vision.yolo9tr import fusion, losses, network
 from zoo_vision.yolo9tr.attention import MapAttention
 from zoo_vision.yolo9tr.claims import stirred
 from zoo_vision.yolo9tr.conversion import convert
@@ -201,3 +201,11 @@ def test_blocks_that_cannot_be_are_refused():
         zoo.load("partial-self-attention", dim=2)
     with pytest.raises(InputError, match="height, width"):
         zoo.load("partial-self-attention/tiny")(torch.zeros(1, 8, 4, 4))
+
+
+def test_the_network_is_built_once(monkeypatch):
+    """Its layers were made anew for each of its 33 places."""
+    built = []
+    monkeypatch.setattr(network, "DualDetect", lambda config: built.append(config) or torch.nn.Identity())
+    zoo.load("yolo9tr/tiny", weights=None)
+    assert len(built) == 1

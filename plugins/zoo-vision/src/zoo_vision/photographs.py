@@ -6,12 +6,14 @@
   ``tuxpaint-stamps-default`` (GPL-2).
 * ``scene(...)``: cut-outs pasted on a photograph; masks and boxes are known exactly.
 
-All are split by picture: what a network was trained on never appears in what it is tested on.
+All are split by picture, and no picture is in two parts: networks learn from "train", recipes are chosen on "held-out",
+and "test" is for the last word on a network whose recipe is settled.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,7 +28,7 @@ from torch import Tensor
 
 from zoo.errors import MissingDependency
 
-Split = Literal["train", "held-out"]
+Split = Literal["train", "held-out", "test"]
 
 _SKIMAGE = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "retina.jpg", "motorcycle_left.png", "ihc.png")
 _SKLEARN = ("china.jpg", "flower.jpg")
@@ -47,10 +49,20 @@ _OPENCV_PHOTOGRAPHS = (
     "leuvenA.jpg",
     "orange.jpg",
 )
+_OPENCV_TEST = (
+    "aloeL.jpg",
+    "chicky_512.png",
+    "ela_original.jpg",
+    "licenseplate_motion.jpg",
+    "messi5.jpg",
+    "rubberwhale1.png",
+    "squirrel_cls.jpg",
+)
+_SKIMAGE_TEST = ("hubble_deep_field.jpg",)
 _STAMPS = Path("/usr/share/tuxpaint/stamps")
 
-# A photograph has many colours; a drawing has few.
-_LEAST_COLOURS = 200
+# A photograph has many colours; a drawing has few. What lies between is small or plain, and kept for tests.
+_LEAST_COLOURS, _LEAST_COLOURS_OF_TEST = 200, 140
 
 
 @dataclass(frozen=True)
@@ -93,7 +105,7 @@ class Scene:
 
 
 def half(name: str) -> Split:
-    """Which half of the split a picture belongs to: one in four is held out, chosen by a digest of its name."""
+    """Train or held-out, of a picture that is not for tests: one in four is held out, by a digest of its name."""
     return "held-out" if hashlib.sha256(name.encode()).digest()[0] < 64 else "train"
 
 
@@ -129,14 +141,24 @@ def photographs() -> dict[str, Path]:
     return found
 
 
+@lru_cache(maxsize=1)
+def _test_photographs() -> dict[str, Path]:
+    """Name -> file of the photographs that are in no other part, from the same packages."""
+    photographs()  # says what is missing
+    found = {f"opencv/{name}": _OPENCV / name for name in _OPENCV_TEST}
+    inside = _folder("skimage", "data")
+    assert inside is not None
+    return found | {f"skimage/{name}": inside / name for name in _SKIMAGE_TEST}
+
+
 def photograph(name: str, side: int | None = None) -> np.ndarray:
     """One photograph as (height, width, 3) uint8.
 
     Args:
-        name: a key of ``photographs()``.
+        name: one of ``photograph_names``.
         side: the shorter side is reduced to it where it is longer.
     """
-    with Image.open(photographs()[name]) as image:
+    with Image.open((photographs() | _test_photographs())[name]) as image:
         picture = image.convert("RGB")
         if side is not None and min(picture.size) > side:
             factor = side / min(picture.size)
@@ -146,7 +168,9 @@ def photograph(name: str, side: int | None = None) -> np.ndarray:
 
 
 def photograph_names(split: Split) -> list[str]:
-    """The photographs of one half of the split."""
+    """The photographs of one part of the split: 41, 12 and 8."""
+    if split == "test":
+        return list(_test_photographs())
     return [name for name in photographs() if half(name) == split]
 
 
@@ -167,12 +191,8 @@ def to_tensor(pixels: np.ndarray) -> Tensor:
 
 
 @lru_cache(maxsize=1)
-def cutouts() -> tuple[Cutout, ...]:
-    """All cut-out photographs, at most 160 pixels a side.
-
-    Raises:
-        MissingDependency: Debian's tuxpaint-stamps-default is not installed.
-    """
+def _all_cutouts() -> tuple[tuple[Cutout, int], ...]:
+    """Everything with a mask that covers a tenth of its box or more, and its number of colours."""
     if not _STAMPS.is_dir():
         raise MissingDependency(
             "cut-out photographs are in a Debian package. Run: apt-get install tuxpaint-stamps-default"
@@ -190,15 +210,41 @@ def cutouts() -> tuple[Cutout, ...]:
         mask = pixels[..., 3] > 127
         if not 0.1 < mask.mean() < 0.95:
             continue
-        if len(np.unique(pixels[mask][:, :3] // 16, axis=0)) < _LEAST_COLOURS:
-            continue
-        found.append(Cutout(name, str(Path(name).parent), pixels[..., :3], mask))
+        colours = len(np.unique(pixels[mask][:, :3] // 16, axis=0))
+        found.append((Cutout(name, str(Path(name).parent), pixels[..., :3], mask), colours))
     return tuple(found)
 
 
+@lru_cache(maxsize=1)
+def cutouts() -> tuple[Cutout, ...]:
+    """The cut-out photographs to train on and to choose by, at most 160 pixels a side.
+
+    Raises:
+        MissingDependency: Debian's tuxpaint-stamps-default is not installed.
+    """
+    return tuple(item for item, colours in _all_cutouts() if colours >= _LEAST_COLOURS)
+
+
+@lru_cache(maxsize=1)
+def test_cutouts() -> tuple[Cutout, ...]:
+    """Cut-outs with fewer colours than those of ``cutouts``, none of the same thing as one of them."""
+    known = {_thing(item.name) for item in cutouts()}
+    return tuple(
+        item
+        for item, colours in _all_cutouts()
+        if _LEAST_COLOURS_OF_TEST <= colours < _LEAST_COLOURS and _thing(item.name) not in known
+    )
+
+
+def _thing(name: str) -> str:
+    """What files of one thing have in common: "animals/mammals/cats/lion-2.png" is another lion."""
+    return re.sub(r"(_mirror|-?\d+[a-z]?)*\.png$", "", name)
+
+
 def cutout_list(split: Split, category: str = "") -> list[Cutout]:
-    """The cut-outs of one half of the split whose category begins with ``category``."""
-    return [item for item in cutouts() if half(item.name) == split and item.category.startswith(category)]
+    """The cut-outs of one part of the split whose category begins with ``category``; of all there are 103, 25, 83."""
+    found = test_cutouts() if split == "test" else [item for item in cutouts() if half(item.name) == split]
+    return [item for item in found if item.category.startswith(category)]
 
 
 def caption(name: str) -> str:
@@ -248,7 +294,7 @@ def scene(
 def single_scenes(
     split: Split, side: int, count: int, batch_size: int, seed: int, things: Sequence[Cutout] | None = None
 ) -> Iterator[list[Scene]]:
-    """Batches of square scenes with one thing each, of photographs and cut-outs of one half of the split.
+    """Batches of square scenes with one thing each, of photographs and cut-outs of one part of the split.
 
     Args:
         split: whose pictures.
@@ -256,7 +302,7 @@ def single_scenes(
         count: batches.
         batch_size: scenes of each.
         seed: decides all of them.
-        things: what is pasted; by default all cut-outs of that half.
+        things: what is pasted; by default all cut-outs of that part.
     """
     generator = torch.Generator().manual_seed(seed)
     grounds = [photograph(name, 2 * side) for name in photograph_names(split)]

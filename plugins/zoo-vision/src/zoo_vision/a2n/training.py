@@ -11,6 +11,7 @@ from torch.nn import functional
 from zoo_vision import restoration
 from zoo_vision.a2n.config import A2NConfig
 from zoo_vision.a2n.network import A2N
+from zoo_vision.descent import descend
 
 STEPS = 1500
 SIDE = 24
@@ -22,18 +23,15 @@ def train(
     """Photographs reduced by ``scale``; three minutes on one core for the preset ``photographs``."""
     model = A2N(config).train()
     optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    batches = restoration.patches("train", SIDE * config.scale, STEPS, 8, seed)
-    for step, truth in enumerate(batches):
+
+    def loss_of(truth: Tensor) -> Tensor:
         small = restoration.resized(truth, SIDE, SIDE)
         loss = functional.l1_loss(model(small * config.value_range), truth * config.value_range)
-        optimiser.zero_grad()
-        (loss / config.value_range).backward()
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: L1 {loss.item() / config.value_range:.4f}")
-    ours, bicubic = evaluate(model.eval(), config)
+        return loss / config.value_range
+
+    windows = restoration.patches("train", SIDE * config.scale, STEPS, 8, seed)
+    descend(model, windows, loss_of, optimiser, steps=STEPS, course="cosine", log=log)
+    ours, bicubic = evaluate(model, config)
     return model, {"psnr": round(ours, 2), "bicubic": round(bicubic, 2)}
 
 

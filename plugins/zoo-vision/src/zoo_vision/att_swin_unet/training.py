@@ -15,6 +15,7 @@ from zoo_vision import photographs
 from zoo_vision.att_swin_unet.config import AttSwinUNetConfig
 from zoo_vision.att_swin_unet.network import AttSwinUNet
 from zoo_vision.att_swin_unet.segmentation import agreement
+from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 from zoo_vision.swin import initialise_narrow
 
@@ -40,17 +41,13 @@ def train(
     model = AttSwinUNet(config).train()
     initialise_narrow(model, model.encoder.patch_embed, _GREY)
     optimiser = torch.optim.Adam(model.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=STEPS, pct_start=0.1)
-    for step, (images, masks) in enumerate(batches("train", STEPS, 16, seed)):
-        logits, truth = model(images), masks.float()
-        loss = functional.binary_cross_entropy_with_logits(logits, truth) + lacking(logits.sigmoid(), truth)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: loss {loss.item():.3f}")
-    ours, everything = evaluate(model.eval())
+
+    def loss_of(batch: tuple[Tensor, Tensor]) -> Tensor:
+        logits, truth = model(batch[0]), batch[1].float()
+        return functional.binary_cross_entropy_with_logits(logits, truth) + lacking(logits.sigmoid(), truth)
+
+    descend(model, batches("train", STEPS, 16, seed), loss_of, optimiser, steps=STEPS, log=log)
+    ours, everything = evaluate(model)
     return model, {"dice": round(ours, 3), "dice_of_mean_mask": round(everything, 3)}
 
 

@@ -6,7 +6,7 @@ concepts: attention over concepts is supervised, and what the head says must fol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from zoo.datasets import handwritten_digits
 from zoo_vision.concept_centric_transformer.config import ConceptTransformerConfig
 from zoo_vision.concept_centric_transformer.head import explanation_loss, sparsity_loss
 from zoo_vision.concept_centric_transformer.network import ConceptTransformer
+from zoo_vision.descent import descend
 from zoo_vision.images import upsample_digits
 
 EPOCHS = 25
@@ -31,21 +32,21 @@ def train(
     images, labels, _, _ = handwritten_digits()
     generator = torch.Generator().manual_seed(seed)
     steps = EPOCHS * -(-len(images) // BATCH)
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps, pct_start=0.2)
-    for epoch in range(EPOCHS):
-        for chosen in torch.randperm(len(images), generator=generator).split(BATCH):
-            answer = model(upsample_digits(images[chosen]))
-            concepts = functional.one_hot(labels[chosen], 10).float()
-            loss = functional.cross_entropy(answer.logits, (labels[chosen] % 2).long())
-            loss = loss + EXPLANATION * explanation_loss(answer.concept_attn, concepts)
-            loss = loss + SPARSITY * sparsity_loss(answer.concept_attn)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-        log(f"epoch {epoch + 1}/{EPOCHS}: loss {loss.item():.3f}")
-    parity, concept = measure(model.eval())
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-3)
+
+    def batches() -> Iterator[Tensor]:
+        for _ in range(EPOCHS):
+            yield from torch.randperm(len(images), generator=generator).split(BATCH)
+
+    def loss_of(chosen: Tensor) -> Tensor:
+        answer = model(upsample_digits(images[chosen]))
+        concepts = functional.one_hot(labels[chosen], 10).float()
+        loss = functional.cross_entropy(answer.logits, (labels[chosen] % 2).long())
+        loss = loss + EXPLANATION * explanation_loss(answer.concept_attn, concepts)
+        return loss + SPARSITY * sparsity_loss(answer.concept_attn)
+
+    descend(model, batches(), loss_of, optimiser, steps=steps, rise=0.2, log=log)
+    parity, concept = measure(model)
     return model, {"accuracy": round(parity, 4), "concept": round(concept, 4)}
 
 

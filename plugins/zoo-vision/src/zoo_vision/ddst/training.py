@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo_vision.ddst.config import RelationsConfig
 from zoo_vision.ddst.relations import RelationNetwork
 from zoo_vision.ddst.scenes import batches
+from zoo_vision.descent import descend
 
 STEPS = 700
 
@@ -20,13 +21,14 @@ def trained(config: RelationsConfig, steps: int, seed: int) -> RelationNetwork:
     torch.manual_seed(seed)
     model = RelationNetwork(config).train()
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
-    for images, questions, answers in batches(steps, 32, seed + 1, config.image_size):
-        loss = functional.cross_entropy(model(images, questions), answers)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-    return model.eval()
+
+    def loss_of(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        images, questions, answers = batch
+        return functional.cross_entropy(model(images, questions), answers)
+
+    scenes = batches(steps, 32, seed + 1, config.image_size)
+    descend(model, scenes, loss_of, optimiser, steps=steps, course="constant", clip=1.0)
+    return model
 
 
 def train(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo_vision.descent import descend
 from zoo_vision.feature_hmlc import textiles
 from zoo_vision.feature_hmlc.config import HMLCConfig
 from zoo_vision.feature_hmlc.network import HierarchicalNetwork
@@ -38,24 +39,22 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     images, labels = textiles.textiles("train")
     model = HierarchicalNetwork(config).train()
-    batches = len(images) // BATCH
+    in_epoch = len(images) // BATCH
+
+    def batches() -> Iterator[Tensor]:
+        for epoch in range(EPOCHS):
+            if config.mask == "gmm" and epoch >= config.warmup and (epoch - config.warmup) % config.gmm_every == 0:
+                model.fit_masks(_in_batches(model.embed, images), labels, seed)
+            yield from torch.randperm(len(images), generator=generator).split(BATCH)[:in_epoch]
+
+    def loss_of(batch: Tensor) -> Tensor:
+        views = torch.stack([view(images[batch], generator) for _ in range(2)], 1)
+        embedding = model.embed(views.flatten(0, 1)).unflatten(0, (-1, 2))
+        return model.loss(embedding, labels[batch]).total
+
     optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * batches)
-    for epoch in range(EPOCHS):
-        if config.mask == "gmm" and epoch >= config.warmup and (epoch - config.warmup) % config.gmm_every == 0:
-            model.fit_masks(_in_batches(model.embed, images), labels, seed)
-        found = torch.zeros(config.num_levels)
-        for batch in torch.randperm(len(images), generator=generator).split(BATCH)[:batches]:
-            views = torch.stack([view(images[batch], generator) for _ in range(2)], 1)
-            embedding = model.embed(views.flatten(0, 1)).unflatten(0, (-1, 2))
-            loss = model.loss(embedding, labels[batch])
-            optimiser.zero_grad()
-            loss.total.backward()
-            optimiser.step()
-            schedule.step()
-            found += loss.levels.detach() / batches
-        log(f"epoch {epoch + 1}/{EPOCHS}: losses of the levels {', '.join(f'{x:.3f}' for x in found.tolist())}")
-    fit_probes(model.eval(), images, labels)
+    descend(model, batches(), loss_of, optimiser, steps=EPOCHS * in_epoch, course="cosine", log=log)
+    fit_probes(model, images, labels)
     result = evaluate(model)
     return model, {name: round(value, 3) for name, value in result.items()}
 

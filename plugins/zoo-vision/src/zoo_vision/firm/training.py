@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_vision import restoration
+from zoo_vision.descent import descend
 from zoo_vision.firm import losses
 from zoo_vision.firm.config import FIRMConfig
 from zoo_vision.firm.guidance import REFLECTION, TRANSMISSION, UNKNOWN
@@ -74,18 +75,14 @@ def train(
     """The paper's loss without VGG's term, its AdamW and clipping; four minutes on one core for ``photographs``."""
     model = FIRM(config).train()
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3, (0.9, 0.9), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS, 1e-7)
-    for step, batch in enumerate(batches("train", STEPS, 4, seed)):
+
+    def loss_of(batch: Batch) -> Tensor:
         found = model(batch.images, batch.guidance)
-        loss = losses.loss(found.transmission, found.reflection, batch.transmission, batch.reflection)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 0.1)
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: loss {loss.item():.4f}")
-    return model, {name: round(value, 2) for name, value in evaluate(model.eval()).items()}
+        return losses.loss(found.transmission, found.reflection, batch.transmission, batch.reflection)
+
+    glass = batches("train", STEPS, 4, seed)
+    descend(model, glass, loss_of, optimiser, steps=STEPS, course="cosine", lowest=1e-7, clip=0.1, log=log)
+    return model, {name: round(value, 2) for name, value in evaluate(model).items()}
 
 
 def evaluate(model: nn.Module) -> dict[str, float]:

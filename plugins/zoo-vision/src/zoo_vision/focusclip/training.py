@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo_vision import photographs
+from zoo_vision.descent import descend
 from zoo_vision.focusclip.config import FocusCLIPConfig
 from zoo_vision.focusclip.network import FocusCLIP, zero_shot
 from zoo_vision.focusclip.words import tokenize
@@ -84,17 +85,13 @@ def train(
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=STEPS, pct_start=0.1)
-    for step, pairs in enumerate(batches("train", STEPS, 32, seed, config.image_size)):
-        loss = model.loss(model(pairs.images, mask=pairs.heat, **tokenize(pairs.texts, config)))
-        optimiser.zero_grad()
-        loss.total.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: loss {loss.total.item():.3f}, image to text {loss.image_text.item():.3f}")
-    return model, {name: round(value, 3) for name, value in evaluate(model.eval()).items()}
+
+    def loss_of(pairs: Pairs) -> Tensor:
+        return model.loss(model(pairs.images, mask=pairs.heat, **tokenize(pairs.texts, config))).total
+
+    scenes = batches("train", STEPS, 32, seed, config.image_size)
+    descend(model, scenes, loss_of, optimiser, steps=STEPS, clip=1.0, log=log)
+    return model, {name: round(value, 3) for name, value in evaluate(model).items()}
 
 
 def evaluate(model: FocusCLIP) -> dict[str, float]:

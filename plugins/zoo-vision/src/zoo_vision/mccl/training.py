@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from zoo_vision import images, photographs
 from zoo_vision import saliency_metrics as metrics
+from zoo_vision.descent import descend
 from zoo_vision.mccl.config import MCCLConfig, MemoryConfig
 from zoo_vision.mccl.losses import saliency_loss
 from zoo_vision.mccl.memory import MemoryContrast
@@ -109,19 +110,15 @@ def train(
     model = MCCL(config).train()
     memory = MemoryContrast(MemoryConfig(config.widths[-1], len(CATEGORIES)))
     optimiser = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=STEPS, pct_start=0.1)
-    for step, batch in enumerate(groups("train", STEPS, GROUPS, seed)):
+
+    def loss_of(batch: Groups) -> Tensor:
         found = model.parts(batch.inputs)
         maps, truth = found.logits.flatten(0, 1).sigmoid(), batch.masks.flatten(0, 1).float()
         memory.update(found.consensus, batch.classes)
-        loss = saliency_loss(maps, truth) + memory(found.consensus, batch.classes).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: loss {loss.item():.1f}")
-    return model, {name: round(value, 3) for name, value in evaluate(model.eval()).items()}
+        return saliency_loss(maps, truth) + memory(found.consensus, batch.classes).mean()
+
+    descend(model, groups("train", STEPS, GROUPS, seed), loss_of, optimiser, steps=STEPS, log=log)
+    return model, {name: round(value, 3) for name, value in evaluate(model).items()}
 
 
 def evaluate(model: nn.Module) -> dict[str, float]:

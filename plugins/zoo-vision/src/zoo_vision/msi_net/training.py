@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo_vision import photographs
+from zoo_vision.descent import descend
 from zoo_vision.msi_net import saliency
 from zoo_vision.msi_net.config import MSINetConfig
 from zoo_vision.msi_net.network import MSINet
@@ -42,16 +43,12 @@ def train(
     with torch.no_grad():
         next(model.encoder.parameters()).div_(64)
     optimiser = torch.optim.Adam(model.parameters(), 2e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    for step, (images, truth) in enumerate(batches("train", STEPS, 8, seed)):
-        loss = saliency.loss(model(images), truth)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: divergence {loss.item():.3f}")
-    ours, mean_map = evaluate(model.eval())
+
+    def loss_of(batch: tuple[Tensor, Tensor]) -> Tensor:
+        return saliency.loss(model(batch[0]), batch[1])
+
+    descend(model, batches("train", STEPS, 8, seed), loss_of, optimiser, steps=STEPS, course="cosine", log=log)
+    ours, mean_map = evaluate(model)
     return model, {"correlation": round(ours, 3), "correlation_of_mean_map": round(mean_map, 3)}
 
 

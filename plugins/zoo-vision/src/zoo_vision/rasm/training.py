@@ -8,11 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from zoo_vision import restoration
+from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 from zoo_vision.rasm.config import RASMConfig
 from zoo_vision.rasm.network import RASM
 
-STEPS = 150
+STEPS = 900
 SIDE = 64
 
 
@@ -36,18 +37,13 @@ def train(
     for parameter in model.output_proj.parameters():
         nn.init.zeros_(parameter)
     optimiser = torch.optim.AdamW(model.parameters(), 4e-3, (0.9, 0.999), weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=STEPS, pct_start=0.1)
-    for step, (images, mask, truth) in enumerate(batches("train", STEPS, 4, seed)):
-        answer = model(images, mask)
-        loss = torch.sqrt((answer - truth).square() + 1e-6).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: loss {loss.item():.4f}")
-    return model, {name: round(value, 2) for name, value in evaluate(model.eval()).items()}
+
+    def loss_of(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        images, mask, truth = batch
+        return torch.sqrt((model(images, mask) - truth).square() + 1e-6).mean()
+
+    descend(model, batches("train", STEPS, 4, seed), loss_of, optimiser, steps=STEPS, clip=1.0, log=log)
+    return model, {name: round(value, 2) for name, value in evaluate(model).items()}
 
 
 def evaluate(model: nn.Module) -> dict[str, float]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from zoo.evidence.plots import new_figure
+import zoo
 from zoo_vision import panels, photographs
-from zoo_vision.select_and_pack import cost
+from zoo_vision.select_and_pack import training
 from zoo_vision.select_and_pack.packing import pack
 from zoo_vision.select_and_pack.selection import labels_of_masks
 
@@ -49,25 +49,21 @@ def packing(path: Path) -> None:
     panels.saved(figure, path)
 
 
-def costs(path: Path) -> None:
-    """Multiply-adds of packed attention as the kept share of 14 x 14 tokens of 384 channels grows, for eight images and
-    containers of 49, beside windows of 49 and full attention: the paper's formulas, which the claims count after.
+def selected(path: Path) -> None:
+    """Ten held-out digits at random places, what the bundled network calls each, how probable it finds each token of
+    stage 3 (4 x 4, a patch of 16 pixels each) worth attending to, and which it keeps.
     """
-    batch, tokens, dim, window = 8, 14 * 14, 384, 7
-    shares = [step / 100 for step in range(101)]
-    packed = [cost.packed(batch, tokens, dim, window, round(share * batch * tokens)) / 1e9 for share in shares]
-    figure = new_figure(figsize=(7, 3.4))
-    axis = figure.subplots()
-    axis.plot([100 * share for share in shares], packed, label="select and pack")
-    lines = (("windows", cost.windows(batch, tokens, dim, window)), ("full attention", cost.full(batch, tokens, dim)))
-    for index, (name, value) in enumerate(lines, 1):
-        axis.axhline(value / 1e9, color=f"C{index}", linestyle="--", label=name)
-    axis.plot([30], [packed[30]], "o", color="C0")
-    axis.annotate(
-        f"30% kept: {packed[30] / (lines[0][1] / 1e9):.3f} of windows", (32, packed[30]), fontsize=9, va="top"
-    )
-    axis.set_xlabel("kept tokens (%)")
-    axis.set_ylabel("G multiply-adds")
-    axis.set_ylim(bottom=0)
-    axis.legend()
+    model = zoo.load("select-and-pack/digits")
+    pictures, _, labels = training.held_out()
+    first = [int((labels == digit).nonzero()[0, 0]) for digit in range(10)]
+    with torch.no_grad():
+        found = model.features(pictures[first])
+    last = max(index for index, scores in enumerate(found.scores) if scores.shape == found.scores[0].shape)
+    figure, axes = panels.grid(3, 10, 1.0, 1.2)
+    for column, called in enumerate(found.logits.argmax(1).tolist()):
+        panels.show(axes[0, column], pictures[first[column]].mean(0), f"called {called}", colours="gray")
+        panels.show(axes[1, column], found.scores[last][column].sigmoid(), low=0.0, high=1.0)
+        panels.show(axes[2, column], found.kept[last][column].float(), colours="gray", low=0.0, high=1.0)
+    for row, name in enumerate(("digit", "probability", "kept")):
+        axes[row, 0].set_ylabel(name, fontsize=9)
     panels.saved(figure, path)

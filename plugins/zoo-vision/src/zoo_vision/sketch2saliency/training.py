@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo_vision import photographs, saliency_metrics
+from zoo_vision.descent import descend
 from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
 from zoo_vision.photographs import Split
 from zoo_vision.sketch2saliency import drawings
@@ -66,18 +67,13 @@ def train(
     model = Sketch2Saliency(config).train()
     initialise(model)
     optimiser = torch.optim.Adam(model.parameters(), 2e-3, betas=(0.5, 0.999))
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
-    for step, scenes in enumerate(batches("train", STEPS, 12, seed)):
-        mixture = Photo2Sketch.forward(model, scenes.images, scenes.strokes).mixture
-        loss = sketch_loss(mixture, scenes.strokes)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: {loss.item():.3f} nats a point")
-    return model, evaluate(model.eval())
+
+    def loss_of(scenes: Scenes) -> Tensor:
+        return sketch_loss(Photo2Sketch.forward(model, scenes.images, scenes.strokes).mixture, scenes.strokes)
+
+    scenes = batches("train", STEPS, 12, seed)
+    descend(model, scenes, loss_of, optimiser, steps=STEPS, course="cosine", clip=1.0, log=log)
+    return model, evaluate(model)
 
 
 def evaluate(model: nn.Module) -> dict[str, float]:

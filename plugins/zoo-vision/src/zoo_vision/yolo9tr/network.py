@@ -41,7 +41,8 @@ class YOLO9tr(nn.Module):
     def __init__(self, config: YOLO9trConfig) -> None:
         super().__init__()
         self.config = config
-        self.model = nn.ModuleList(self._layers().get(index, nn.Identity()) for index in range(DETECT + 1))
+        layers = self._layers()
+        self.model = nn.ModuleList(layers.get(index, nn.Identity()) for index in range(DETECT + 1))
 
     def _layers(self) -> dict[int, nn.Module]:
         """What has weights, by its place in the authors' list."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from zoo_vision import photographs
 from zoo_vision.boxes import Detections, average_precision, overlap
+from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 from zoo_vision.yolo9tr.config import YOLO9trConfig
 from zoo_vision.yolo9tr.losses import loss
@@ -49,17 +50,12 @@ def train(
     """Both heads' losses with AdamW, from random weights; three minutes on one core for the preset ``scenes``."""
     model = YOLO9tr(config).train()
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 4e-3, weight_decay=5e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=STEPS, pct_start=0.1)
-    for step, (images, truth) in enumerate(batches("train", STEPS, 8, seed)):
-        value = loss(model, images, truth)
-        optimiser.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimiser.step()
-        schedule.step()
-        if step % 100 == 0:
-            log(f"step {step}: loss {value.item():.3f}")
-    return model, {name: round(value, 3) for name, value in evaluate(model.eval()).items()}
+
+    def loss_of(batch: tuple[Tensor, list[Detections]]) -> Tensor:
+        return loss(model, *batch)
+
+    descend(model, batches("train", STEPS, 8, seed), loss_of, optimiser, steps=STEPS, clip=10.0, log=log)
+    return model, {name: round(value, 3) for name, value in evaluate(model).items()}
 
 
 def evaluate(model: YOLO9tr) -> dict[str, float]:
