@@ -187,7 +187,7 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_words_have_numbers_that_do_not_change_and_padding_has_its_own():
-    config = zoo.load("focusclip/scenes", weights=None).config
+    config = zoo.load("focusclip/digits", weights=None).config
     found = tokenize(["A gander. birds animals", "gander"], config)
     assert found["input_ids"].shape == found["attention_mask"].shape == (2, config.max_length)
     assert found["attention_mask"].sum(1).tolist() == [4, 1]

@@ -16,7 +16,15 @@ from zoo.testing.specimens import stir
 from zoo_vision.sketch2saliency import drawings
 from zoo_vision.sketch2saliency.conversion import convert
 from zoo_vision.sketch2saliency.decoder import Mixture
-from zoo_vision.sketch2saliency.losses import density, equivariance_loss, random_affine, sketch_loss, warped
+from zoo_vision.sketch2saliency.losses import (
+    density,
+    equivariance_loss,
+    mean_attention,
+    random_affine,
+    sketch_loss,
+    warped,
+    warped_strokes,
+)
 from zoo_vision.sketch2saliency.network import predict, saliency_of
 
 
@@ -105,6 +113,29 @@ def test_equivariance_is_free_for_what_follows_the_picture():
     assert equivariance_loss(lambda x: torch.ones_like(x[:, :1]), images, theta) > 1e-3
     same = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0]]]).expand(3, -1, -1)
     torch.testing.assert_close(warped(images, same), images)
+
+
+def test_sketches_are_warped_as_their_pictures_are():
+    pytest.importorskip("skimage")
+    rows, columns = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")
+    mask = ((columns - 55).abs() < 22) & ((rows - 40).abs() < 9)
+    theta = random_affine(4, torch.Generator().manual_seed(3))
+    before = drawings.outline(mask.numpy())
+    moved = warped_strokes(before[None].expand(4, -1, -1), theta)
+    for each, points in zip(theta, moved, strict=True):
+        picture = warped(mask[None, None].float(), each[None])[0, 0] > 0.5
+        after = drawings.outline(picture.numpy())
+        spans = [line[:, :2].cumsum(0).aminmax(dim=0) for line in (points, after)]
+        torch.testing.assert_close(*(high - low for low, high in spans), atol=0.12, rtol=0)
+        assert torch.equal(points[:, 2:], before[:, 2:])
+
+
+def test_attention_after_the_end_does_not_count():
+    attention = torch.zeros(1, 4, 2, 2)
+    attention[0, :3, 0, 0] = 1
+    attention[0, 3, 1, 1] = 1
+    strokes = torch.tensor([[[0, 0, 1, 0, 0], [1, 0, 0, 1, 0], [0, 0, 0, 0, 1.0]]])
+    assert mean_attention(attention, strokes).tolist() == [[[[4, 0], [0, 0]]]]
 
 
 class TestDrawings:

@@ -23,6 +23,7 @@ def descend(
     steps: int,
     course: Course = "one-cycle",
     rise: float = 0.1,
+    cycle_momentum: bool = True,
     lowest: float = 0.0,
     clip: float | None = None,
     log: Callable[[str], object] = lambda line: None,
@@ -39,11 +40,20 @@ def descend(
         course: of the rate: "one-cycle" rises from a 25th to the optimiser's rate and falls to almost nothing,
             "cosine" falls from it, "constant" stays.
         rise: share of the steps in which "one-cycle" rises.
+        cycle_momentum: whether momentum (Adam's first beta) runs from 0.95 to 0.85 and back in "one-cycle"; else it
+            stays as the optimiser has it.
         lowest: rate at which "cosine" ends.
         clip: largest norm of the gradients of all parameters, not cut by default.
         log: takes lines of progress, one in ``log_every`` steps.
     """
-    rates = _rates(optimiser, course, steps, rise, lowest)
+    rates: optim.lr_scheduler.LRScheduler | None = None
+    if course == "one-cycle":
+        highest = [float(group["lr"]) for group in optimiser.param_groups]
+        rates = optim.lr_scheduler.OneCycleLR(
+            optimiser, highest, total_steps=steps, pct_start=rise, cycle_momentum=cycle_momentum
+        )
+    elif course == "cosine":
+        rates = optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, lowest)
     model.train()
     for step, batch in enumerate(batches):
         loss = loss_of(batch)
@@ -57,16 +67,3 @@ def descend(
         if step % log_every == 0:
             log(f"step {step} of {steps}: loss {loss.item():.4g}")
     model.eval()
-
-
-def _rates(
-    optimiser: optim.Optimizer, course: Course, steps: int, rise: float, lowest: float
-) -> optim.lr_scheduler.LRScheduler | None:
-    match course:
-        case "one-cycle":
-            highest = [float(group["lr"]) for group in optimiser.param_groups]
-            return optim.lr_scheduler.OneCycleLR(optimiser, highest, total_steps=steps, pct_start=rise)
-        case "cosine":
-            return optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, lowest)
-        case "constant":
-            return None

@@ -36,9 +36,9 @@ PAPER = Paper(
         "The wording of the prompt for descriptions of poses (`prompts`), of which only the inputs were known, and the "
         "sentences that name classes.",
         "The losses of the recordings were written from the definition of NT-Xent in a metric-learning library.",
-        "The preset `scenes` and its training on captioned cut-outs pasted on photographs, whose masks are the heat "
-        "maps. No weights are bundled: after 200 steps it tells 41% of held-out cut-outs rightly as animals, plants or "
-        "vehicles without labels, where chance is 33%.",
+        "The preset `digits` and its training on handwritten digits in five colours on photographs, whose strokes are "
+        "the heat maps and whose texts name colour and digit. No weights are bundled: after 2,500 steps it names the "
+        "colour of held-out digits rightly in 99% (chance 20%), but the digit in 18% (chance 10%).",
         "`zoo predict` reads the texts to choose from in the file beside the photograph.",
         "The published checkpoint, `FocusCLIP.ckpt` (MPII Pose Descriptions), lies in a Google "
         "Drive folder and was not opened here: run `zoo convert FocusCLIP.ckpt --key state_dict`, then "
@@ -70,7 +70,7 @@ PAPER = Paper(
                     "vocab_size": 49408,
                     "max_length": 77,
                 },
-                "scenes": {
+                "digits": {
                     "vision_dim": 64,
                     "vision_layers": 3,
                     "vision_heads": 4,

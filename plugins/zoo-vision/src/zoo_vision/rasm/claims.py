@@ -116,12 +116,15 @@ def check_locality() -> Measurement:
 
 
 def check_beats_one_gain() -> Measurement:
-    """The bundled network on shadows over photographs that it never saw."""
-    found = training.evaluate(zoo.load("rasm/photographs"))
+    """The bundled network on shadows over photographs that served neither its training nor the choice of its recipe."""
+    model = zoo.load("rasm/photographs")
+    found, chosen = training.evaluate(model), training.evaluate(model, "held-out")
     return Measurement(
-        f"{found['psnr']:.2f} dB; one gain {found['one_gain']:.2f} dB, unchanged {found['unchanged']:.2f} dB",
+        f"{found['psnr']:.2f} dB; one gain {found['one_gain']:.2f} dB, unchanged {found['unchanged']:.2f} dB (on the "
+        f"photographs that the recipe was chosen by {chosen['psnr']:.2f}, {chosen['one_gain']:.2f} and "
+        f"{chosen['unchanged']:.2f} dB)",
         found["psnr"] > found["one_gain"] > found["unchanged"],
-        "a small network; 64 windows of held-out photographs under shadows that were laid over them",
+        "a small network; 64 windows of photographs kept for tests under shadows that were laid over them",
     )
 
 

@@ -13,7 +13,7 @@ from zoo_vision.photographs import Split
 from zoo_vision.rasm.config import RASMConfig
 from zoo_vision.rasm.network import RASM
 
-STEPS = 900
+STEPS = 150
 SIDE = 64
 
 
@@ -46,17 +46,21 @@ def train(
     return model, {name: round(value, 2) for name, value in evaluate(model).items()}
 
 
-def evaluate(model: nn.Module) -> dict[str, float]:
-    """Mean PSNR in decibels on 64 windows of held-out photographs: the network, no change, and one gain per channel.
+def evaluate(model: nn.Module, split: Split = "test") -> dict[str, float]:
+    """Mean PSNR in decibels on 64 windows: of the network, of no change, and of one gain per channel.
 
     The gain is the one that fits the training photographs best inside their shadows.
+
+    Args:
+        model: the network.
+        split: whose photographs. The recipe was chosen on the "held-out" ones; "test" ones served no choice.
     """
     gain = torch.zeros(2, 3)
     for images, mask, truth in batches("train", 4, 16, seed=21):
         gain += torch.stack(((images * truth * mask).sum((0, 2, 3)), (images.square() * mask).sum((0, 2, 3))))
     brighter = (gain[0] / gain[1]).view(1, 3, 1, 1)
     found: dict[str, list[Tensor]] = {"psnr": [], "unchanged": [], "one_gain": []}
-    for images, mask, truth in batches("held-out", 4, 16, seed=22):
+    for images, mask, truth in batches(split, 4, 16, seed=22):
         with torch.no_grad():
             answer = model(images, mask).clamp(0, 1)
         lifted = (images * (1 + mask * (brighter - 1))).clamp(0, 1)

@@ -56,10 +56,34 @@ def random_affine(count: int, generator: torch.Generator) -> Tensor:
     return torch.stack((side * cosine, -sine, zero, side * sine, cosine, zero), 1).unflatten(1, (2, 3))
 
 
-def warped(x: Tensor, theta: Tensor) -> Tensor:
-    """Pictures or maps (batch, channels, H, W) under affine maps (batch, 2, 3)."""
+def warped(x: Tensor, theta: Tensor, beyond: str = "zeros") -> Tensor:
+    """Pictures or maps (batch, channels, H, W) under affine maps (batch, 2, 3): the answer at p is x at theta p.
+
+    What lies ``beyond`` the border is zero, or mirrored ("reflection").
+    """
     grid = functional.affine_grid(theta.to(x), list(x.shape), align_corners=False)
-    return functional.grid_sample(x, grid, align_corners=False)
+    return functional.grid_sample(x, grid, padding_mode=beyond, align_corners=False)
+
+
+def warped_strokes(strokes: Tensor, theta: Tensor) -> Tensor:
+    """Points (batch, T, 5) of the same pictures after ``warped``: offsets go the other way, pens stay."""
+    back = torch.linalg.inv(theta[:, :, :2].to(strokes))
+    return torch.cat((torch.einsum("bij,btj->bti", back, strokes[..., :2]), strokes[..., 2:]), -1)
+
+
+def mean_attention(attention: Tensor, strokes: Tensor) -> Tensor:
+    """Where a run along true points looked until the sketch ended, as maps whose mean is 1.
+
+    Args:
+        attention: (batch, T + 1, h, w), each step sums to 1.
+        strokes: (batch, T, 5).
+
+    Returns:
+        (batch, 1, h, w).
+    """
+    drawn = 1 - torch.cat((strokes.new_zeros(len(strokes), 1), strokes[..., 4]), 1)
+    mean = torch.einsum("bt,bthw->bhw", drawn, attention) / drawn.sum(1)[:, None, None]
+    return mean[:, None] * attention.shape[2] * attention.shape[3]
 
 
 def equivariance_loss(saliency: Callable[[Tensor], Tensor], images: Tensor, theta: Tensor) -> Tensor:

@@ -2,89 +2,65 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+import zoo
 from zoo_vision import panels, photographs
 from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
 from zoo_vision.sketch2saliency import drawings, training
-from zoo_vision.sketch2saliency.config import Photo2SketchConfig
-from zoo_vision.sketch2saliency.losses import sketch_loss
-from zoo_vision.sketch2saliency.network import Photo2Sketch
 
-_SCENES, _STEPS = 6, 250
+_SCENES = 6
 
 
-@cache
-def _learned() -> tuple[Photo2Sketch, training.Scenes]:
-    """A small network after a few steps on six scenes: seconds of training, for the pictures alone."""
-    scenes = next(training.batches("train", 1, _SCENES, seed=3))
-    torch.manual_seed(0)
-    config = Photo2SketchConfig(
-        encoder_widths=[8, 16, 16],
-        encoder_depths=[1, 1, 1],
-        feature_channels=16,
-        latent_dim=10,
-        hidden_dim=48,
-        attention_dim=16,
-        max_length=33,
-        image_size=training.SIDE,
-    )
-    model = Photo2Sketch(config).train()
-    training.initialise(model)
-    optimiser = torch.optim.Adam(model.parameters(), 4e-3)
-    for _ in range(_STEPS):
-        loss = sketch_loss(model(scenes.images, scenes.strokes).mixture, scenes.strokes)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-    return model.eval(), scenes
-
-
-def _pictures(scenes: training.Scenes) -> Tensor:
+def _scenes() -> tuple[training.Scenes, Tensor]:
+    """Scenes of pictures that the bundled network never saw, and their colours in [0, 1]."""
+    scenes = next(training.batches("test", 1, _SCENES, seed=4))
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return scenes.images * std + mean
+    return scenes, scenes.images * std + mean
 
 
 def drawn(path: Path) -> None:
-    """Six scenes, the outline to draw of each, and the next point that a small network expects after each true one,
-    when it has seen these six for 250 steps; no photo2sketch is trained here, as paired sketches are not at hand.
+    """Six scenes of things and photographs never trained on, the outline of each thing, the next point that the bundled
+    network expects after each true one, and what it draws alone: lines of about the right size, of no certain thing.
     """
-    model, scenes = _learned()
+    model = zoo.load("sketch2saliency-photo2sketch/scenes")
+    scenes, pictures = _scenes()
     with torch.no_grad():
         expected = model(scenes.images, scenes.strokes).mixture.mode()
-    figure, axes = panels.grid(3, _SCENES, 1.5, 1.6)
-    for column, picture in enumerate(_pictures(scenes)):
+        alone, _ = model.draw(scenes.images)
+    figure, axes = panels.grid(4, _SCENES, 1.5, 1.6)
+    for column, picture in enumerate(pictures):
         true = drawings.cut(scenes.strokes[column])
         places = true[:, :2].cumsum(0)
         # Row t of the run is what follows the points before t.
         next_places = places[:-1] + expected[column, 1 : len(true), :2]
+        free = drawings.cut(alone[column])[:, :2].cumsum(0)
         panels.show(axes[0, column], picture)
-        for axis, line in ((axes[1, column], places), (axes[2, column], next_places)):
+        for axis, line in zip(axes[1:, column], (places, next_places, free), strict=True):
             axis.plot(line[:, 0], line[:, 1], color="black", linewidth=1, marker="o", markersize=2)
             axis.set_xlim(float(places[:, 0].min()) - 0.5, float(places[:, 0].max()) + 0.5)
             axis.set_ylim(float(places[:, 1].max()) + 0.5, float(places[:, 1].min()) - 0.5)
             axis.set_aspect("equal")
-    for row, name in enumerate(("scene", "outline", "expected")):
+    for row, name in enumerate(("scene", "outline", "expected", "alone")):
         axes[row, 0].set_ylabel(name, fontsize=9)
     panels.saved(figure, path)
 
 
 def looked(path: Path) -> None:
-    """Six scenes, and the mean of where a small network looks while it draws, which is its saliency map, when it has
-    learned to draw these six for 250 steps: a thing is found here and there, the border too often; no trained network.
+    """Six scenes of things and photographs never trained on, and the mean of where the bundled network looks while it
+    draws them, which is its saliency map; no mask was ever shown to it, only outlines to draw.
     """
-    model, scenes = _learned()
+    model = zoo.load("sketch2saliency/scenes")
+    scenes, pictures = _scenes()
     with torch.no_grad():
         maps = model.saliency(scenes.images)[:, 0]
     figure, axes = panels.grid(3, _SCENES, 1.5, 1.6)
-    for column, picture in enumerate(_pictures(scenes)):
+    for column, picture in enumerate(pictures):
         panels.show(axes[0, column], picture)
-        panels.show(axes[1, column], maps[column], low=0.0, high=1.0)
+        panels.show(axes[1, column], maps[column])
         panels.show(axes[2, column], scenes.masks[column].float(), colours="gray", low=0.0, high=1.0)
     for row, name in enumerate(("scene", "saliency", "true mask")):
         axes[row, 0].set_ylabel(name, fontsize=9)
