@@ -4,18 +4,23 @@ import json
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 import zoo
+from zoo import catalogue
 from zoo.bridges.transformers.maps import attention_maps
 from zoo.bridges.transformers.tiny import tiny_model
+from zoo.cli import cli
 from zoo_interpret.attention_heads_survey.classes import CLASSES, STAGES, find_class, select
 from zoo_interpret.attention_heads_survey.config import HeadReplacementConfig, HeadScoresConfig, TaxonomyConfig
 from zoo_interpret.attention_heads_survey.probing import adding_vector, function_vector, probe_heads
 from zoo_interpret.attention_heads_survey.replacement import HeadReplacement, adding_direction, effects
-from zoo_interpret.attention_heads_survey.scores import HeadScorer, ov_scores, pattern_scores
+from zoo_interpret.attention_heads_survey.scores import LABELS, HeadScorer, ov_scores, pattern_scores
 from zoo_interpret.attention_heads_survey.tree import taxonomy
+from zoo_interpret.cmr_heads.heads import HeadRecall
 from zoo_interpret.planted import COPYING, INDUCTION, PREVIOUS, planted_model, repeated_tokens
 
+RELEVANCE = "attention-pattern-injection-relevance"
 IDS = torch.randint(3, 90, (2, 8), generator=torch.Generator().manual_seed(0))
 
 
@@ -51,9 +56,52 @@ def test_classes_are_selected_and_know_their_entries():
         "induction",
         "retrieval",
         "ov_copy",
+        "ov_targets",
     }
     with pytest.raises(zoo.InputError, match="no class of heads"):
         find_class("Banana Head")
+
+
+# Who finds heads of a class; of the others nobody does.
+FINDERS = {
+    "Previous Head": {"attention-heads-survey-scores", "cmr-heads", "circuit-reuse", "bert-look", RELEVANCE},
+    "Positional Head": {"bert-look", RELEVANCE},
+    "Duplicate Head": {"attention-heads-survey-scores", "cmr-heads", "circuit-reuse"},
+    "Induction Head": {"attention-heads-survey-scores", "cmr-heads", "circuit-reuse"},
+    "Retrieval Head": {"attention-heads-survey-scores"},
+    "Syntactic Head": {"bert-look"},
+    "Name Mover Head": {"attention-heads-survey-scores", "circuit-reuse", "sparse-attention-decomposition"},
+    "Negative Name Mover Head": {"circuit-reuse"},
+    "Mover Head": {"circuit-reuse"},
+    "Letter Mover Head": {"attention-heads-survey-scores"},
+    "Successor Head": {"attention-heads-survey-scores"},
+    "Inhibition Head": {"circuit-reuse", "sparse-attention-decomposition"},
+    "Content Gatherer Head": {"circuit-reuse"},
+    "Truthfulness Head": {"gridtom-probe"},
+}
+
+
+@pytest.mark.parametrize("each", CLASSES, ids=lambda each: each.tag)
+def test_the_list_of_a_class_of_heads_is_who_finds_them(each):
+    expected = FINDERS.get(each.name, set())
+    found = CliRunner().invoke(cli, ["list", "--tag", each.tag, "--json"])
+    if expected:
+        assert found.exit_code == 0
+        assert {row["id"] for row in json.loads(found.output)} == expected == set(each.related())
+    else:
+        assert found.exit_code != 0
+        assert not each.related()
+        assert f"no entry carries the tag {each.tag!r}" in str(found.exception or "") + found.output
+
+
+def test_whoever_scores_a_class_says_so_in_its_tags():
+    tags = {offer.entry.id: offer.entry.tags for offer in catalogue.current().offers}
+    scored = {find_class(name).tag for name in LABELS.values() if name != "sink"}
+    scored |= {each.tag for each in CLASSES if each.detector}
+    assert scored == {tag for tag in tags["attention-heads-survey-scores"] if tag.endswith("-head")}
+    assert {"previous_token", "duplicate_token", "induction_matching"} <= set(HeadRecall.axes())
+    recalled = {find_class(name).tag for name in ("Previous Head", "Duplicate Head", "Induction Head")}
+    assert recalled == {tag for tag in tags["cmr-heads"] if tag.endswith("-head")}
 
 
 def test_planted_heads_are_classified(tmp_path):
@@ -93,6 +141,25 @@ def test_other_targets_of_the_ov_circuit():
     assert float(ov_scores(model, tokens, tokens.roll(1), top=1)[INDUCTION]) == 0.0
     with pytest.raises(zoo.InputError, match="3 targets for 12 tokens"):
         ov_scores(model, tokens, tokens[:3])
+
+
+def test_heads_that_write_what_comes_next_are_classified(tmp_path):
+    """The planted copying head, asked for a token's successor, is none; of a model whose tokens are renamed it is."""
+    model, tokens = planted_model(), torch.arange(12)
+    scorer = HeadScorer(HeadScoresConfig(repeat_length=11, copy_tokens=0, copy_top=1))
+    pairs = {"Successor Head": torch.stack((tokens, (tokens + 1) % 12), 1), "itself": torch.stack((tokens, tokens), 1)}
+    found = scorer(model, repeated_tokens(), targets=pairs)
+    assert INDUCTION in found.classes()["itself"]
+    assert found.classes()["itself"] == found.classes()["Name Mover Head"]
+    assert INDUCTION not in found.classes()["Successor Head"]
+    with torch.no_grad():
+        head = model.get_output_embeddings()
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
+        head.weight[:12] = head.weight[:12].roll(1, 0)
+    assert INDUCTION in scorer(model, repeated_tokens(), targets=pairs).classes()["Successor Head"]
+    text = found.save(tmp_path / "scores.csv").read_text()
+    assert "ov_targets,1,0,Successor Head," in text
+    found.plot(tmp_path / "scores.png")
 
 
 def test_a_needle_of_ones_own():

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 import transformers
 
 import zoo
+from zoo import catalogue
 from zoo.bridges.transformers.maps import attention_maps
 from zoo.bridges.transformers.tiny import tiny_model, tiny_tokenizer
+from zoo.testing import visibility
 from zoo_interpret.attention_pattern_injection.attention import modes, patterned_weights
 from zoo_interpret.attention_pattern_injection.config import (
     EncoderConfig,
@@ -78,17 +82,20 @@ def test_heads_have_their_patterns_in_order(task, third):
     assert modes(12, 2, "mask", "synthesize", "synthesize").int().tolist() == [0, 1, 1, 1] * 2 + [0] * 4
 
 
-def test_a_row_without_a_key_sees_everything_padding_too():
+def test_a_row_without_a_key_sees_all_real_keys_or_as_the_authors_have_it_padding_too():
     generator = torch.Generator().manual_seed(0)
     query, key = torch.randn(2, 1, 2, 4, 8, generator=generator)
     patterns = torch.ones(1, 2, 4, 4, dtype=torch.bool)
     patterns[:, 0, 3] = False
     padding = torch.tensor([[1, 1, 1, 0]])
-    found = patterned_weights(query, key, patterns, torch.tensor([False, True]), padding)
-    plain = (query @ key.mT / 8**0.5).softmax(-1)
-    torch.testing.assert_close(found[0, 0, 3], plain[0, 0, 3], atol=1e-3, rtol=1e-2)
-    assert float(found[0, 0, :3, 3].max()) == 0.0
-    torch.testing.assert_close(found[0, 1, 0], torch.tensor([1.0, 1.0, 1.0, 0.0]) / 3)
+    modes = torch.tensor([False, True])
+    scores = query @ key.mT / 8**0.5
+    for leaks, seen in ((False, 3), (True, 4)):
+        found = patterned_weights(query, key, patterns, modes, padding, reference_padding=leaks)
+        plain = scores[0, 0, 3, :seen].softmax(-1)
+        torch.testing.assert_close(found[0, 0, 3, :seen], plain, atol=1e-3, rtol=1e-2)
+        assert float(found[0, 0, :3, 3].max()) == 0.0
+        torch.testing.assert_close(found[0, 1, 0], torch.tensor([1.0, 1.0, 1.0, 0.0]) / 3)
 
 
 def test_without_patterns_it_is_bert():
@@ -277,12 +284,24 @@ def test_the_synthetic_task_and_its_training():
     assert isinstance(SegmentationConfig().head_dim, int)
 
 
+@pytest.mark.parametrize("name", ["attention-pattern-injection", "attention-pattern-injection-segmentation"])
+def test_padding_is_hidden_in_every_form_but_that_of_the_authors_code(name, monkeypatch):
+    forms = visibility.forms
+    monkeypatch.setattr(visibility, "forms", partial(forms, reference_padding=False))
+    (offer,) = [each for each in catalogue.current().offers if each.entry.id == name]
+    visibility.check_padding(offer)
+    monkeypatch.setattr(visibility, "forms", partial(forms, reference_padding=True))
+    if name == "attention-pattern-injection":
+        with pytest.raises(AssertionError, match="what is hidden changes the output"):
+            visibility.check_padding(offer)
+
+
 @pytest.mark.parametrize("pals", [False, True])
 @pytest.mark.parametrize("task", ["summary", "segmentation"])
-def test_what_stands_in_padding_changes_nothing_where_it_is_hidden(task, pals):
+def test_what_stands_in_padding_changes_nothing(task, pals):
     torch.manual_seed(0)
     settings = {"pals": pals, "pal_dim": 16} if pals else {}
-    encoder = PatternEncoder(config(hide_padding=True, **settings), task).eval()
+    encoder = PatternEncoder(config(**settings), task).eval()
     for branch in encoder.pals:
         torch.nn.init.normal_(branch.aug_dense2.weight)
     ids = torch.tensor([[1, 5, 6, 7, 2, 1, 8, 9, 2, 0, 0, 0], [1, 5, 6, 7, 2, 1, 8, 9, 5, 6, 2, 0]])
@@ -296,8 +315,8 @@ def test_what_stands_in_padding_changes_nothing_where_it_is_hidden(task, pals):
         assert float(first.attention.movedim(-1, 1)[~real].max()) == 0
         torch.testing.assert_close(first.attention.sum(-1), torch.ones_like(first.attention[..., 0]))
         # Without padding the option changes nothing.
-        plain = PatternEncoder(config(**settings), task).eval()
+        plain = PatternEncoder(config(reference_padding=True, **settings), task).eval()
         plain.load_state_dict(encoder.state_dict())
         assert torch.equal(plain(ids[:, :9]).hidden, encoder(ids[:, :9]).hidden)
-        # By default, as in the authors' code, the last real token of a sentence looks at what stands behind it.
+        # In the authors' code the last real token of a sentence looks at what stands behind it.
         assert not torch.equal(plain(ids, mask).hidden[real], plain(other, mask).hidden[real])

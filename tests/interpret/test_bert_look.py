@@ -48,7 +48,7 @@ def maps(seed: int, *shape: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("side", [(0, 5), (5, 0)])
 def test_padding_is_cut_off_before_anything_is_averaged(side):
-    config = BertLookConfig(1, 2, [3, 4])
+    config = BertLookConfig(1, 2, [3, 4], js=True)
     case = example(config, 2)
     probe = BertLook(config)
     plain = probe(**case)
@@ -69,7 +69,7 @@ def test_decoders_are_looked_at_too(tmp_path):
         vocab_size=60, n_embd=32, n_layer=2, n_head=4, n_positions=32, bos_token_id=1, eos_token_id=2
     )
     model = transformers.GPT2LMHeadModel._from_config(config, attn_implementation="eager").bfloat16().eval()
-    found = BertLook(BertLookConfig(1, 2, [3]))(model, {"input_ids": torch.arange(1, 13).view(1, 12)})
+    found = BertLook(BertLookConfig(1, 2, [3], js=True))(model, {"input_ids": torch.arange(1, 13).view(1, 12)})
     assert bool((found.averages["right"] == 0).all()), "a decoder cannot look ahead"
     assert found.js.dtype == torch.float32
     assert set(found.to_dict()["averages"]) == set(found.averages)
@@ -98,10 +98,10 @@ def test_true_counts_differ_from_the_two_separators_of_the_paper():
 
 def test_sums_or_means_over_documents():
     documents = [Document(torch.tensor([1, 5, 2, 6, 2]), maps(seed, 1, 3, 5, 5)) for seed in range(4)]
-    summed = BertLook(BertLookConfig(1, 2, [3])).analyse(documents).js
-    mean = BertLook(BertLookConfig(1, 2, [3], reduce="mean")).analyse(documents).js
+    summed = BertLook(BertLookConfig(1, 2, [3], js=True)).analyse(documents).js
+    mean = BertLook(BertLookConfig(1, 2, [3], reduce="mean", js=True)).analyse(documents).js
     torch.testing.assert_close(summed, mean * 4)
-    assert BertLook(BertLookConfig(1, 2, [3], js=False)).analyse(documents).js is None
+    assert BertLook(BertLookConfig(1, 2, [3])).analyse(documents).js is None
     with pytest.raises(zoo.InputError, match="no documents"):
         BertLook(BertLookConfig()).analyse([])
 
@@ -227,7 +227,7 @@ def test_distance_features_and_their_probe():
 def test_texts_and_a_model_with_fast_attention_are_analysed():
     case, words = example(BertLookConfig(1, 2, [3, 4])), tiny_tokenizer(ends=True)
     assert case["model"].config._attn_implementation == "sdpa"
-    probe = BertLook(BertLookConfig(1, 2, [3, 4], js=False))
+    probe = BertLook(BertLookConfig(1, 2, [3, 4]))
     lines = []
     whole = probe(case["model"], ["w5 w6 w7", "w8", "w9 w10"], words, batch_size=2, log=lines.append)
     alone = [probe(case["model"], text, words) for text in ("w5 w6 w7", "w8", "w9 w10")]
@@ -240,7 +240,7 @@ def test_texts_and_a_model_with_fast_attention_are_analysed():
 def test_layer_by_layer_is_the_same_as_all_maps_together_and_needs_no_more_memory_for_more_texts():
     case = example(BertLookConfig(1, 2, [3, 4]), 3)
     case["inputs"]["attention_mask"][1, 9:] = 0
-    lean, whole = BertLook(BertLookConfig(1, 2, [3, 4], js=False)), BertLook(BertLookConfig(1, 2, [3, 4]))
+    lean, whole = BertLook(BertLookConfig(1, 2, [3, 4])), BertLook(BertLookConfig(1, 2, [3, 4], js=True))
     first, second = lean(**case), whole(**case)
     for name, table in second.averages.items():
         torch.testing.assert_close(first.averages[name], table)

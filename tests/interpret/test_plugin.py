@@ -1,6 +1,6 @@
 from zoo.testing import suite
 
-LEAK = "as in the authors' code a row that no key is left for sees everything, padding too; hide_padding=True mends it"
+LEAK = "one form, reference_padding=True, shows padding as the authors' code does; the others are tested in full"
 EMPTY = "transformers' own classes cannot reshape a batch of no examples"
 FLOAT32 = "transformers' norms compute in float32, too coarse for second differences"
 

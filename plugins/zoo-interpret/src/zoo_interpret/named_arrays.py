@@ -9,6 +9,9 @@
 
     scores.arrays()                  # name -> tensor; scores.axes() name -> ("layer", "head")
     scores.save("scores.csv")        # one line per number; .json, .npz and .safetensors keep the arrays
+
+An axis whose name lists its places, ``array("head", "b_enc, b_rec, g")``, or that ``place_names`` knows, has names
+instead of numbers in the CSV.
 """
 
 from __future__ import annotations
@@ -44,6 +47,11 @@ class NamedArrays:
         """Name -> tensor, those that there are."""
         return {name: value for name in self.axes() if (value := getattr(self, name)) is not None}
 
+    def place_names(self) -> dict[str, tuple[str, ...]]:
+        """Name of an axis -> names of its places, where places have names; the others count from 0."""
+        listed = {axis for axes in self.axes().values() for axis in axes if ", " in axis}
+        return {axis: tuple(axis.split(", ")) for axis in listed}
+
     def facts(self) -> dict[str, Any]:
         """What is no array, ready for JSON."""
         return {each.name: _plain(getattr(self, each.name)) for each in fields(self) if "axes" not in each.metadata}
@@ -59,7 +67,7 @@ class NamedArrays:
 
         Args:
             path: ``.json``, ``.npz`` and ``.safetensors`` hold everything; ``.csv`` one line per number: the array's
-                name, its place on every axis, the number.
+                name, its place on every axis (see ``place_names``), the number.
 
         Raises:
             InputError: another suffix.
@@ -76,13 +84,17 @@ class NamedArrays:
 
     def _csv(self, path: Path) -> None:
         names = list(dict.fromkeys(axis for name in self.arrays() for axis in self.axes()[name]))
+        known = self.place_names()
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["array", *names, "value"])
             for name, values in self.arrays().items():
                 flat = values.flatten().tolist()
                 for index, value in zip(product(*map(range, values.shape)), flat, strict=True):
-                    place = dict(zip(self.axes()[name], index, strict=True))
+                    place = {
+                        axis: known[axis][at] if axis in known else at
+                        for axis, at in zip(self.axes()[name], index, strict=True)
+                    }
                     writer.writerow([name, *(place.get(axis, "") for axis in names), value])
 
     def _npz(self, path: Path) -> None:

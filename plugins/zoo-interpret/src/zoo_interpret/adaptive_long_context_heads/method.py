@@ -19,6 +19,7 @@ from zoo_interpret.adaptive_long_context_heads.config import AdaptiveLongContext
 from zoo_interpret.adaptive_long_context_heads.masses import Masses, Moments, masses, windows
 from zoo_interpret.adaptive_long_context_heads.results import Decisions
 from zoo_interpret.adaptive_long_context_heads.skipping import skipping_attention
+from zoo_interpret.padding import begins_with_padding
 
 
 class AdaptiveLongContextHeads:
@@ -52,6 +53,7 @@ class AdaptiveLongContextHeads:
             raise InputError(f"moments of {len(moments)} layers; the model has {len(sites)}")
         arguments = as_inputs(model, inputs, tokenizer)
         real = real_tokens(arguments)
+        _require_right(model, real)
         found: dict[str, Masses] = {}
 
         def keep(site: Site, query: Tensor, key: Tensor, value: Tensor) -> None:
@@ -111,14 +113,14 @@ class AdaptiveLongContextHeads:
         """Run the model with windows within the context; afterwards it is as before.
 
         Args:
-            model: see ``decide``.
+            model: see ``decide``; run on prompts that are padded on the right, if at all.
             decisions: of the same inputs, or (batch, layers, heads, queries), 1 where local. Without any each layer
                 decides as it runs, from what the layers before it gave: QAdA and the oracle alone can.
             moments: per layer, of calibration keys, for layers that decide as they run; of recent keys by default.
 
         Raises:
             InputError: no decisions for static labels, decisions of another shape, moments of other layers, or
-                ``skip`` for an oracle that has to see everything; in a run with ``skip``, padding.
+                ``skip`` for an oracle that has to see everything; in a run, padding on the left, or with ``skip`` any.
         """
         sites = _causal(model)
         config = self.config
@@ -132,7 +134,7 @@ class AdaptiveLongContextHeads:
                 raise InputError(
                     f"criterion={config.criterion!r} with skip=True needs decisions=: it sees all keys to decide"
                 )
-            with attending(model, sites=sites, mixing=self._skipping(sites, local, moments)):
+            with _refusing_left(model), attending(model, sites=sites, mixing=self._skipping(sites, local, moments)):
                 yield
             return
         layers = {site.name: layer for layer, site in enumerate(sites)}
@@ -160,7 +162,7 @@ class AdaptiveLongContextHeads:
             total = kept.sum(-1, keepdim=True)
             return torch.where(chosen[..., None], kept / total.clamp(min=1e-30), weights)
 
-        with attending(model, sites=sites, projections=decide, weights=cut):
+        with _refusing_left(model), attending(model, sites=sites, projections=decide, weights=cut):
             yield
 
     def _skipping(self, sites: list[Site], local: Tensor | None, moments: Sequence[Moments] | None) -> Mixing:
@@ -181,6 +183,28 @@ class AdaptiveLongContextHeads:
             return skipping_attention(query, key, value, self.config, scale=_scale(site), moments=own, local=chosen)[0]
 
         return mix
+
+
+def _require_right(model: nn.Module, real: Tensor | None) -> None:
+    if begins_with_padding(real):
+        raise InputError(
+            f"{type(model).__name__} is given prompts that begin with padding, which would be a window's first keys; "
+            'pad on the right (tokenizer.padding_side = "right"), or give prompts of one length'
+        )
+
+
+@contextmanager
+def _refusing_left(model: nn.Module) -> Iterator[None]:
+    """Refuse passes whose padding stands first, also where it is cached."""
+
+    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        _require_right(model, real_tokens(kwargs))
+
+    handle = model.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _causal(model: nn.Module) -> list[Site]:

@@ -12,6 +12,7 @@ Scores, on [BOS] p p with p of R random tokens, a query i, a query q of the seco
     first_token     mean_i>=1 A[i, 0]     self_attention   mean_i>=1 A[i, i]     entropy    mean_i - sum_j A log A
     retrieval       share of needle tokens whose query has its largest weight on the needle
     ov_copy         share of tokens t with fewer than 5 logits of ln_1(W_E[t]) W_V W_O W_U above that of t
+    ov_targets      the same of another token in t's place: its successor, its word's first letter
 
 Replacement puts something else in the place of a head's output z: zero, its mean over reference texts, or that of a
 corrupted text. Modification adds a direction to it. Effects are direct (by the residual stream alone), total, and the

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 
 from zoo import Measurement, catalogue
 from zoo.bridges.transformers.heads import head_outputs, patching
 from zoo.bridges.transformers.packaged import packaged_model
+from zoo.bridges.transformers.sites import find_sites
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo_interpret.attention_heads_survey.classes import CLASSES, STAGES
 from zoo_interpret.attention_heads_survey.config import HeadReplacementConfig, HeadScoresConfig, TaxonomyConfig
 from zoo_interpret.attention_heads_survey.replacement import HeadReplacement
 from zoo_interpret.attention_heads_survey.scores import HeadScorer, pattern_scores
 from zoo_interpret.attention_heads_survey.tree import taxonomy
+from zoo_interpret.indirect_objects import indirect_object_batch, single_tokens
 from zoo_interpret.planted import DUPLICATE, FIRST, INDUCTION, PREVIOUS, planted_model, repeated_tokens
+
+# What follows what: words that are single tokens, in order.
+SUCCESSIONS = (
+    ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    (
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ),
+)
+# Heads of SmolLM2 that write the answer to indirect-object sentences; circuit-reuse finds them by path patching.
+MOVERS = ("23.0", "23.1", "23.2", "23.3", "23.7")
 
 
 def check_taxonomy() -> Measurement:
@@ -86,16 +102,50 @@ def check_planted() -> Measurement:
 
 def check_smollm2() -> Measurement:
     """Heads of SmolLM2 by class, at our thresholds."""
-    model, _ = packaged_model("smollm2")
-    found = HeadScorer(HeadScoresConfig(repeat_length=32, prompts=3, copy_tokens=32))(model)
+    model, tokenizer = packaged_model("smollm2")
+    pairs = torch.tensor([ids for run in SUCCESSIONS for ids in pairwise(single_tokens(tokenizer, run).values())])
+    scorer = HeadScorer(HeadScoresConfig(repeat_length=32, prompts=3, copy_tokens=32))
+    found = scorer(model, targets={"Successor Head": pairs})
+    assert found.ov_targets is not None
     classes = found.classes()
     words = []
     for name, places in classes.items():
         best = f" (first {places[0][0]}.{places[0][1]})" if places else ""
         words.append(f"{name} {len(places)}{best}")
-    wanted = ("Previous Head", "Induction Head", "Retrieval Head")
+    wanted = ("Previous Head", "Induction Head", "Retrieval Head", "Successor Head")
     return Measurement(
-        f"SmolLM2-135M, of {found.entropy.numel()} heads: {', '.join(words)}",
+        f"SmolLM2-135M, of {found.entropy.numel()} heads: {', '.join(words)}; highest share of successors "
+        f"{float(found.ov_targets.max()):.2f}",
         all(classes[name] for name in wanted),
-        "3 random sequences of 32 tokens; another model than the survey's",
+        f"3 random sequences of 32 tokens; {len(pairs)} successors of numbers, days and months by OV circuits alone; "
+        "another model than the survey's",
+    )
+
+
+def check_patching_smollm2() -> Measurement:
+    """Answers of SmolLM2 with heads from the run with names exchanged: movers, and random heads of the same layers."""
+    model, tokenizer = packaged_model("smollm2")
+    batch = indirect_object_batch(tokenizer, 16)
+
+    def margins() -> torch.Tensor:
+        with torch.no_grad():
+            logits = model(batch.clean).logits[:, -1].gather(1, batch.answers)
+        return logits[:, 0] - logits[:, 1]
+
+    count = find_sites(model)[0].num_heads
+    layers = [int(name.split(".")[0]) for name in MOVERS]
+    others = [f"{layer}.{head}" for layer in dict.fromkeys(layers) for head in range(count)]
+    others = [name for name in others if name not in MOVERS][: len(MOVERS)]
+    found = {"whole": margins()}
+    for name, places in (("movers", list(MOVERS)), ("others", others)):
+        with HeadReplacement(HeadReplacementConfig("patch", places)).attach(model, batch.corrupt):
+            found[name] = margins()
+    right = {name: float((margin > 0).float().mean()) for name, margin in found.items()}
+    means = {name: float(margin.mean()) for name, margin in found.items()}
+    return Measurement(
+        f"SmolLM2-135M: right {right['whole']:.0%}, margin {means['whole']:.2f}; {right['movers']:.0%}, "
+        f"{means['movers']:.2f} with heads {', '.join(MOVERS)} patched; {right['others']:.0%}, {means['others']:.2f} "
+        f"with {', '.join(others)}",
+        right["movers"] <= right["whole"] - 0.5 and right["others"] >= right["whole"] - 0.1,
+        "16 sentences; the movers are those that path patching names (circuit-reuse), the others of the same layer",
     )

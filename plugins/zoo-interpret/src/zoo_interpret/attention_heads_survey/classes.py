@@ -124,6 +124,8 @@ _DETECTORS = {
     "Induction Head": "induction",
     "Retrieval Head": "retrieval",
     "Name Mover Head": "ov_copy",
+    "Successor Head": "ov_targets",
+    "Letter Mover Head": "ov_targets",
 }
 
 

@@ -50,6 +50,8 @@ PAPER = Paper(
                 "induction-head",
                 "retrieval-head",
                 "name-mover-head",
+                "successor-head",
+                "letter-mover-head",
             ),
             build="scores:HeadScorer",
             config="config:HeadScoresConfig",
@@ -63,7 +65,7 @@ PAPER = Paper(
                     check="claims:check_planted",
                 ),
                 Claim(
-                    "previous, induction and retrieval heads are there in a trained Llama",
+                    "previous, induction, retrieval and successor heads are there in a trained Llama",
                     figure="found in the families listed; no numbers stated",
                     check="claims:check_smollm2",
                     slow=True,
@@ -86,6 +88,14 @@ PAPER = Paper(
                     "zero, mean and patch ablation coincide when the references are zero, constant or equal",
                     figure="exact",
                     check="claims:check_replacements",
+                ),
+                Claim(
+                    "patching a few heads turns the answers of a trained model, patching as many others does not (here "
+                    "SmolLM2-135M on indirect objects)",
+                    figure="found in the families listed; no numbers stated",
+                    check="claims:check_patching_smollm2",
+                    slow=True,
+                    real=True,
                 ),
             ),
         ),

@@ -20,6 +20,7 @@ from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.attention_heads_survey.config import HeadReplacementConfig
 from zoo_interpret.named_arrays import NamedArrays, array
+from zoo_interpret.padding import position_among_real, seeing_padding
 
 
 class HeadReplacement:
@@ -65,7 +66,10 @@ class HeadReplacement:
 def adding_direction(
     model: nn.Module, places: Mapping[Place, Tensor], *, position: int | Tensor = -1, sign: float = 1.0
 ) -> Iterator[None]:
-    """Add (with ``sign=-1`` subtract) a direction (head_dim,) to heads' outputs at a position within the context."""
+    """Add (with ``sign=-1`` subtract) a direction (head_dim,) to heads' outputs at a position within the context.
+
+    An integer position counts among tokens that are no padding, in every pass.
+    """
     sites = find_sites(model)
     by_site: dict[str, list[tuple[int, Tensor]]] = {}
     for (layer, head), direction in places.items():
@@ -74,19 +78,20 @@ def adding_direction(
         by_site.setdefault(sites[layer].name, []).append((head, direction))
 
     def act(site: Site, outputs: Tensor) -> Tensor:
-        rows, where = at_positions(outputs, position)
+        rows, where = at_positions(outputs, padding.nth(position))
         changed = outputs.clone()
         for head, direction in by_site[site.name]:
             changed[rows, where, head] += sign * direction
         return changed
 
-    with at_heads(model, act, sites=[site for site in sites if site.name in by_site]):
+    chosen = [site for site in sites if site.name in by_site]
+    with seeing_padding(model) as padding, at_heads(model, act, sites=chosen):
         yield
 
 
 @dataclass(frozen=True)
 class Effects(NamedArrays):
-    """Changes of logits at the last token when heads are replaced; (batch, vocabulary) each.
+    """Changes of logits at the last real token when heads are replaced; (batch, vocabulary) each.
 
     Args:
         direct: by the residual stream alone, past all later layers.
@@ -116,7 +121,7 @@ def effects(
     reference: Inputs | None = None,
     tokenizer: Any = None,
 ) -> Effects:
-    """Direct, indirect and total effects of a replacement at the last token.
+    """Direct, indirect and total effects of a replacement at the last token that is no padding.
 
     Args:
         model: a decoder or encoder with one residual stream.
@@ -126,23 +131,25 @@ def effects(
     arguments, sites = as_inputs(model, inputs, tokenizer), find_sites(model)
     before = head_outputs(model, arguments)
     values = replacement.values(model, reference, tokenizer)
-    base = logits_of(model(**arguments))[:, -1]
+    whole = logits_of(model(**arguments))
+    last = at_positions(whole, position_among_real(arguments, -1))
+    base = whole[last]
     with patching(model, values):
-        total = logits_of(model(**arguments))[:, -1] - base
+        total = logits_of(model(**arguments))[last] - base
     change = torch.zeros(())
     for (layer, head), value in values.items():
-        moved = torch.zeros_like(before[layer][:, -1])
-        new = value[:, -1] if isinstance(value, Tensor) else value
-        moved[:, head] = new - before[layer][:, -1, head]
+        moved = torch.zeros_like(before[layer][last])
+        new = value.expand(len(moved), -1, -1)[last] if isinstance(value, Tensor) else value
+        moved[:, head] = new - before[layer][last][:, head]
         change = change + head_writes(sites[layer], moved).sum(1)
 
     def add(place: int, stream: Tensor) -> Tensor:
         changed = stream.clone()
-        changed[:, -1] += change
+        changed[last] += change
         return changed
 
     with at_streams(model, add, before=[len(find_blocks(model))]):
-        direct = logits_of(model(**arguments))[:, -1] - base
+        direct = logits_of(model(**arguments))[last] - base
     return Effects(direct, total - direct, total)
 
 

@@ -14,6 +14,7 @@ from zoo.bridges.transformers.attending import attending
 from zoo.bridges.transformers.circuits import head_weights
 from zoo.bridges.transformers.decomposition import linear_head
 from zoo.bridges.transformers.inputs import Inputs, as_inputs
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.sites import Group, Site, find_blocks, find_sites, in_order, require_equal_heads
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
@@ -38,6 +39,9 @@ class HeadScores(NamedArrays):
 
     Args:
         thresholds: score -> the value above which it speaks for a class.
+        ov_targets: (target, layer, head), the OV circuit's score of every class that tokens and targets were given for;
+            None without any.
+        targets: those classes.
     """
 
     thresholds: Mapping[str, float]
@@ -49,16 +53,25 @@ class HeadScores(NamedArrays):
     entropy: Tensor = array("layer", "head")
     retrieval: Tensor = array("layer", "head")
     ov_copy: Tensor | None = array("layer", "head")
+    ov_targets: Tensor | None = array("target", "layer", "head", default=None)
+    targets: tuple[str, ...] = ()
+
+    def place_names(self) -> dict[str, tuple[str, ...]]:
+        """Classes of targets by their names."""
+        return {**super().place_names(), "target": self.targets}
 
     def classes(self) -> dict[str, list[tuple[int, int]]]:
         """Class -> (layer, head) of the heads whose score exceeds its threshold, the highest first."""
+        scores = self.arrays()
+        known = [(LABELS[name], name, scores[name]) for name in LABELS if name in scores and name in self.thresholds]
+        if self.ov_targets is not None:
+            known += [(name, "ov_copy", table) for name, table in zip(self.targets, self.ov_targets, strict=True)]
         found = {}
-        for score, table in self.arrays().items():
-            if score in self.thresholds:
-                width = table.shape[1]
-                order = table.flatten().argsort(descending=True, stable=True)
-                above = order[table.flatten()[order] > self.thresholds[score]].tolist()
-                found[LABELS[score]] = [(index // width, index % width) for index in above]
+        for label, score, table in known:
+            width = table.shape[1]
+            order = table.flatten().argsort(descending=True, stable=True)
+            above = order[table.flatten()[order] > self.thresholds[score]].tolist()
+            found[label] = [(index // width, index % width) for index in above]
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -70,7 +83,9 @@ class HeadScores(NamedArrays):
 
     def plot(self, path: str | Path | None = None) -> Any:
         """A heat map per score; a matplotlib figure."""
-        return head_tables({name.replace("_", " "): table for name, table in self.arrays().items()}, path=path)
+        tables = {name.replace("_", " "): table for name, table in self.arrays().items() if table.ndim == 2}
+        others = {} if self.ov_targets is None else dict(zip(self.targets, self.ov_targets, strict=True))
+        return head_tables({**tables, **others}, path=path)
 
 
 class HeadScorer:
@@ -87,7 +102,9 @@ class HeadScorer:
         needles: Tensor | None = None,
         queries: Tensor | None = None,
         begin: int | None = None,
+        targets: Mapping[str, Tensor] | None = None,
         group: Group | None = None,
+        log: Log | None = None,
     ) -> HeadScores:
         """Score all heads.
 
@@ -97,12 +114,15 @@ class HeadScorer:
             needles: positions of the needle; by default all of the first copy.
             queries: positions that read the needle again; by default R later.
             begin: the first token of random sequences; the model's by default.
+            targets: class of heads -> (n, 2) tokens and what a head of the class makes of each: successors for
+                "Successor Head", words' first letters for "Letter Mover Head"; scored as copying is.
             group: see ``sites.find_sites``.
+            log: takes a line per layer whose OV circuits are scored; see ``progress``.
 
         Raises:
-            InputError: inputs that do not repeat, or too few tokens to choose from.
+            InputError: inputs that do not repeat, too few tokens to choose from, or targets without a linear head.
         """
-        config = self.config
+        config, targets = self.config, targets or {}
         ids = self.sequences(model, begin) if inputs is None else as_inputs(model, inputs)["input_ids"]
         found = pattern_scores(model, ids, needles=needles, queries=queries, group=group)
         thresholds = {
@@ -118,8 +138,12 @@ class HeadScorer:
             if 0 < config.copy_tokens < vocabulary:
                 generator = torch.Generator().manual_seed(config.seed)
                 tokens = torch.randperm(vocabulary, generator=generator)[: config.copy_tokens]
-            copy = ov_scores(model, tokens, tokens, top=config.copy_top, group=group)
-        return HeadScores(thresholds=thresholds, **found, ov_copy=copy)
+            copy = ov_scores(model, tokens, tokens, top=config.copy_top, group=group, log=log)
+        others = [
+            ov_scores(model, *pairs.unbind(1), top=config.copy_top, group=group, log=log) for pairs in targets.values()
+        ]
+        made = torch.stack(others) if others else None
+        return HeadScores(thresholds=thresholds, **found, ov_copy=copy, ov_targets=made, targets=tuple(targets))
 
     def sequences(self, model: nn.Module, begin: int | None = None) -> Tensor:
         """Random sequences (prompts, 2 R + 1) of distinct tokens, repeated, behind a first token."""
@@ -189,7 +213,15 @@ def scores_of(weights: Tensor, length: int, needles: Tensor, queries: Tensor) ->
 
 
 @torch.no_grad()
-def ov_scores(model: nn.Module, tokens: Tensor, targets: Tensor, *, top: int = 5, group: Group | None = None) -> Tensor:
+def ov_scores(
+    model: nn.Module,
+    tokens: Tensor,
+    targets: Tensor,
+    *,
+    top: int = 5,
+    group: Group | None = None,
+    log: Log | None = None,
+) -> Tensor:
     """Share of tokens whose target is among the first logits of ln_1(W_E[token]) W_V W_O W_U: (layers, heads).
 
     With targets that are the tokens themselves it finds heads that copy; with each token's successor, successor heads;
@@ -200,6 +232,7 @@ def ov_scores(model: nn.Module, tokens: Tensor, targets: Tensor, *, top: int = 5
         tokens, targets: (n,) int64.
         top: fewer than so many logits may be larger.
         group: see ``sites.find_sites``.
+        log: takes a line per layer.
 
     Raises:
         InputError: another number of targets, or no linear head.
@@ -213,7 +246,7 @@ def ov_scores(model: nn.Module, tokens: Tensor, targets: Tensor, *, top: int = 5
         )
     embedded = model.get_input_embeddings()(tokens)  # type: ignore[operator]
     unembed = head.get_parameter("weight").T
-    rows = []
+    rows, log = [], patient(log)
     for block in find_blocks(model):
         for site in block.sites:
             if group not in (None, site.group):
@@ -227,6 +260,7 @@ def ov_scores(model: nn.Module, tokens: Tensor, targets: Tensor, *, top: int = 5
                 own = logits.gather(1, targets[:, None])
                 shares.append(((logits > own).sum(1) < top).float().mean())
             rows.append(torch.stack(shares))
+            log(f"OV circuits of {len(rows)} {'layer' if len(rows) == 1 else 'layers'}")
     return torch.stack(rows)
 
 

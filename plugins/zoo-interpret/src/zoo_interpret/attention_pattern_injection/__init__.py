@@ -13,7 +13,8 @@ Patterns are masks (T, T), row = query:
 
 Head 4j has the first pattern, 4j + 1 the second, then +1 and -1 (segmentation: -1 and +1), for j below
 ``heads_per_pattern``. "mask" adds -10000 where a pattern forbids; "synthesize" replaces the scores by the pattern
-itself first, which leaves equal weights. A row that may see nothing thereby sees everything, padding too.
+itself first, which leaves equal weights. A row that may see nothing thereby sees everything; of padding nothing, which
+the authors' code shows it too (``reference_padding``).
 
 PALs are branches beside a pretrained layer with patterns of their own: y = LN(FF(a) + a + pal(x)), pal(x) = gelu(W_u
 attention(W_d x)), where a is the layer's attention after its norm, x the layer's input.

@@ -17,7 +17,7 @@ def patterned_weights(
     synthesized: Tensor,
     padding: Tensor | None,
     *,
-    hide_padding: bool = False,
+    reference_padding: bool = False,
 ) -> Tensor:
     """Weights (batch, heads, T, T).
 
@@ -26,12 +26,12 @@ def patterned_weights(
         patterns: (batch, heads, T, T) boolean.
         synthesized: (heads,) boolean, whose scores are replaced by the pattern.
         padding: (batch, T), 1 for real tokens; None for no padding.
-        hide_padding: whether padding is hidden from every row; one without an allowed key sees all real ones.
+        reference_padding: the authors' order, in which a pattern's -10000 takes the place of padding's, so that a row
+            without an allowed key has the same -10000 everywhere: it sees all keys, padding too.
 
-    In the authors' order, the default: a pattern's -10000 takes the place of padding's, so that a row without an
-    allowed key has the same -10000 everywhere: it sees all keys, padding too.
+    By default no row sees padding: one without an allowed key sees all real ones.
     """
-    if hide_padding and padding is not None:
+    if padding is not None and not reference_padding:
         real = padding[:, None, None].bool()
         patterns = patterns & real
         patterns = torch.where(patterns.any(-1, keepdim=True), patterns, real)
@@ -59,10 +59,10 @@ class PatternedSelfAttention(nn.Module):
     synthesized: Tensor
 
     def __init__(
-        self, dim: int, num_heads: int, synthesized: Tensor, dropout: float, *, hide_padding: bool = False
+        self, dim: int, num_heads: int, synthesized: Tensor, dropout: float, *, reference_padding: bool = False
     ) -> None:
         super().__init__()
-        self.num_heads, self.hide_padding = num_heads, hide_padding
+        self.num_heads, self.reference_padding = num_heads, reference_padding
         self.query, self.key, self.value = (nn.Linear(dim, dim) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
         self.register_buffer("synthesized", synthesized, persistent=False)
@@ -76,6 +76,8 @@ class PatternedSelfAttention(nn.Module):
             padding: (batch, T), 1 for real tokens.
         """
         query, key, value = (split_heads(layer(x), self.num_heads) for layer in (self.query, self.key, self.value))
-        weights = patterned_weights(query, key, patterns, self.synthesized, padding, hide_padding=self.hide_padding)
+        weights = patterned_weights(
+            query, key, patterns, self.synthesized, padding, reference_padding=self.reference_padding
+        )
         mixed = self.dropout(weights) @ value
         return mixed.transpose(1, 2).flatten(2), weights

@@ -31,8 +31,10 @@ class EncoderConfig:
     intra: str = zoo.field("mask", "how the intra-sentence (intra-context) pattern is injected", choices=MODES)
     positional: str = zoo.field("synthesize", "how the next and the previous token are injected", choices=MODES)
     reach: int = zoo.field(1, "tokens ahead or behind that positional heads may see", unit="tokens", minimum=1)
-    hide_padding: bool = zoo.field(
-        False, "whether padding is hidden from rows that no pattern allows anything; the authors' code shows it to them"
+    reference_padding: bool = zoo.field(
+        False,
+        "padding as the authors' code has it, which recordings need: rows that no pattern allows anything see it, and "
+        "its ids count as words and as ends of sentences",
     )
     pals: bool = zoo.field(False, "patterns in branches beside the layers, whose own heads have none")
     pal_dim: int = zoo.field(256, "width of the branches", unit="features", minimum=1)

@@ -50,7 +50,7 @@ def _config(run: Run) -> EncoderConfig:
     injected = {ours: patterns[name] for name, ours in _PATTERNS.items() if name in patterns}
     own = run.fields({name: name for name in ("cls_id", "sep_id", "heads_per_pattern", "reach")})
     branch = run.fields({"pal_hidden": "pal_dim", "pal_heads": "pal_heads"})
-    return EncoderConfig(**fields, **injected, **own, **branch, dropout=0.0)
+    return EncoderConfig(**fields, **injected, **own, **branch, dropout=0.0, reference_padding=True)
 
 
 _PATTERNS = {"matching": "matching", "intra_sentence": "intra", "intra_context": "intra", "positional": "positional"}

@@ -67,7 +67,11 @@ class Layer(nn.Module):
         self.attention = nn.ModuleDict(
             {
                 "self": PatternedSelfAttention(
-                    config.dim, config.num_heads, synthesized, config.dropout, hide_padding=config.hide_padding
+                    config.dim,
+                    config.num_heads,
+                    synthesized,
+                    config.dropout,
+                    reference_padding=config.reference_padding,
                 ),
                 "output": Output(config.dim, config),
             }
@@ -172,7 +176,7 @@ class PatternEncoder(nn.Module):
             )
         x = self.embeddings(input_ids, token_type_ids)
         seen = input_ids
-        if self.config.hide_padding and attention_mask is not None:
+        if attention_mask is not None and not self.config.reference_padding:
             # What stands in padding matches no word, and begins or ends no sentence.
             seen = input_ids.masked_fill(attention_mask == 0, self.config.pad_id)
         patterns, kept = self.patterns(seen), []

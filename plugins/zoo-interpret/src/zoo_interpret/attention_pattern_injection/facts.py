@@ -45,8 +45,9 @@ PAPER = Paper(
             paper_input="networks:summary_paper_input",
             convert="conversion:convert",
             differences=(
-                "A row that may see nothing sees everything, padding too, as in the code, where a pattern's -10000 "
-                "takes the place of padding's; with hide_padding=True it sees all real tokens.",
+                "In the code a pattern's -10000 takes the place of padding's, so that a row that may see nothing sees "
+                "everything, padding too; here it sees all real tokens. `reference_padding` does as the code, for "
+                "models trained with it.",
             ),
             ours=("Branches (PALs) begin with W_u = 0, so that training begins with the pretrained encoder.",),
             presets={
@@ -106,8 +107,9 @@ PAPER = Paper(
             paper_input="networks:segmentation_paper_input",
             convert="conversion:convert",
             differences=(
-                "A row that may see nothing sees everything, padding too, as in the code, where a pattern's -10000 "
-                "takes the place of padding's; with hide_padding=True it sees all real tokens.",
+                "In the code a pattern's -10000 takes the place of padding's, so that a row that may see nothing sees "
+                "everything, padding too; here it sees all real tokens. `reference_padding` does as the code, for "
+                "models trained with it.",
             ),
             presets={
                 "6-layers-8-heads": SMALL,
@@ -152,7 +154,7 @@ PAPER = Paper(
             id="attention-pattern-injection-relevance",
             kind="probe",
             summary="how much of every head's attention lies on each pattern, and which heads stand out",
-            tags=("interpretability", "self", "encoder"),
+            tags=("interpretability", "self", "encoder", "positional-head", "previous-head"),
             build="relevance:PatternRelevance",
             config="config:RelevanceConfig",
             example="relevance:example",

@@ -17,7 +17,7 @@ class ProjectedAttentionLayer(nn.Module):
         self.aug_dense = nn.Linear(config.dim, config.pal_dim)
         synthesized = modes(config.pal_heads, 1, config.matching, config.intra, config.positional)
         self.attn = PatternedSelfAttention(
-            config.pal_dim, config.pal_heads, synthesized, config.dropout, hide_padding=config.hide_padding
+            config.pal_dim, config.pal_heads, synthesized, config.dropout, reference_padding=config.reference_padding
         )
         self.aug_dense2 = nn.Linear(config.pal_dim, config.dim)
         self.reset_parameters()

@@ -11,8 +11,7 @@ import torch
 from scipy.stats import ttest_ind
 from torch import Tensor, nn
 
-from zoo.bridges.transformers.inputs import Inputs
-from zoo.bridges.transformers.maps import documents
+from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
 from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group
 from zoo.bridges.transformers.tiny import tiny_model
@@ -20,6 +19,7 @@ from zoo.errors import InputError
 from zoo.evidence.attention_plots import head_tables
 from zoo_interpret.attention_pattern_injection.config import RelevanceConfig
 from zoo_interpret.attention_pattern_injection.patterns import all_patterns
+from zoo_interpret.by_layer import by_layer
 from zoo_interpret.named_arrays import NamedArrays, array
 
 NAMES = {
@@ -46,6 +46,10 @@ class Relevance(NamedArrays):
     significant: Tensor = array("pattern", "layer", "head")
     names: tuple[str, ...] = ()
     documents: int = 0
+
+    def place_names(self) -> dict[str, tuple[str, ...]]:
+        """Patterns by their names."""
+        return {**super().place_names(), "pattern": self.names}
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Relevance of every pattern by layer and head; a matplotlib figure."""
@@ -83,10 +87,16 @@ class PatternRelevance:
             InputError: fewer than two documents, which leave nothing to test.
         """
         config, rows = self.config, []
-        for document in documents(model, inputs, tokenizer, group=group, batch_size=batch_size, log=log):
-            patterns = all_patterns(document.ids[None], task=config.task, cls_id=config.cls_id, sep_id=config.sep_id)[0]
-            on = torch.einsum("lhij,pij->plh", document.maps.double(), patterns.double())
-            rows.append(on / len(document.ids))
+        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
+            ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
+            texts = list(ids) if real is None else [row[kept.cpu()] for row, kept in zip(ids, real, strict=True)]
+
+            def share(maps: Tensor, row: int, texts: list[Tensor] = texts) -> dict[str, Tensor]:
+                own = texts[row]
+                patterns = all_patterns(own[None], task=config.task, cls_id=config.cls_id, sep_id=config.sep_id)[0]
+                return {"share": torch.einsum("hij,pij->ph", maps.double(), patterns.double()) / len(own)}
+
+            rows += [text.tables["share"].transpose(0, 1) for text in by_layer(model, arguments, share, group=group)]
         if len(rows) < 2:
             raise InputError(f"{len(rows)} documents; a test needs two or more")
         shares = torch.stack(rows)

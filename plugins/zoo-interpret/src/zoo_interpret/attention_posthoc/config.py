@@ -13,7 +13,9 @@ class PosthocConfig:
     """Config of the probe."""
 
     explained_class: int = zoo.field(1, "the class whose score is explained", minimum=0)
-    query: int = zoo.field(0, "position whose attention explains, and whose logits where every token has some")
+    query: int = zoo.field(
+        0, "token whose attention explains, and whose logits where every token has some; padding does not count"
+    )
     layer: int = zoo.field(-1, "attention layer whose maps explain, negative from the end")
     mask_id: Optional[int] = zoo.field(  # noqa: UP045 (OmegaConf reads Optional)
         None, "token id that replaces removed words; by default the tokenizer's mask or unknown token", minimum=0

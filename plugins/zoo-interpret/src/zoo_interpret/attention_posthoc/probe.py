@@ -20,6 +20,7 @@ from zoo_interpret.attention_posthoc.classifier import MultiHeadClassifier
 from zoo_interpret.attention_posthoc.config import PosthocConfig
 from zoo_interpret.attention_posthoc.lime import lime
 from zoo_interpret.named_arrays import NamedArrays, array
+from zoo_interpret.padding import nth_real
 
 Target = Callable[[Any], Tensor]
 """What a model returned for a batch to the explained scores (batch,)."""
@@ -110,12 +111,11 @@ class AttentionPosthoc:
         Raises:
             InputError: no documents, no ids, no such class, or no id to put in place of removed words.
         """
-        score = target or self._logit
         rows: list[dict[str, Tensor]] = []
         texts: list[tuple[str, ...]] = []
         tokenizer = tokenizer_of(model, tokenizer)
         for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
-            found = self._explain(model, arguments, tokenizer, score)
+            found = self._explain(model, arguments, tokenizer, target)
             rows += [{name: values[row] for name, values in found.items()} for row in range(len(found["score"]))]
             if tokenizer is not None:
                 texts += [tuple(token_texts(tokenizer, ids)) for ids in arguments["input_ids"]]
@@ -126,20 +126,31 @@ class AttentionPosthoc:
         }
         return Explanations(**stacked, tokens=tuple(texts))
 
-    def _logit(self, output: Any) -> Tensor:
+    def _logit(self, places: Tensor) -> Target:
+        """The explained class's logit of documents whose explaining token stands at ``places`` (documents,)."""
+
+        def logit(output: Any) -> Tensor:
+            return self._logit_at(output, places)
+
+        return logit
+
+    def _logit_at(self, output: Any, places: Tensor) -> Tensor:
         logits = logits_of(output)
         if logits.ndim == 3:
-            logits = logits[:, self.config.query]
+            logits = logits[torch.arange(len(logits), device=logits.device), places.expand(len(logits))]
         if self.config.explained_class >= logits.shape[-1]:
             raise InputError(f"explained_class={self.config.explained_class}: there are {logits.shape[-1]} classes")
         return logits[:, self.config.explained_class]
 
-    def _explain(self, model: nn.Module, arguments: dict[str, Any], tokenizer: Any, score: Target) -> dict[str, Tensor]:
+    def _explain(
+        self, model: nn.Module, arguments: dict[str, Any], tokenizer: Any, target: Target | None
+    ) -> dict[str, Tensor]:
         ids = arguments["input_ids"]
         padding = real_tokens(arguments)
         real = torch.ones_like(ids, dtype=torch.bool) if padding is None else padding
-        attention = self._attention(model, arguments) * real[:, None]
-        values, embedded, gradient = embedding_gradient(model, arguments, score)
+        places = nth_real(real, self.config.query)
+        attention = self._attention(model, arguments, places) * real[:, None]
+        values, embedded, gradient = embedding_gradient(model, arguments, target or self._logit(places))
         by_token = {
             "gradient_mean": gradient.mean(-1),
             "gradient_l1": gradient.abs().sum(-1),
@@ -152,14 +163,19 @@ class AttentionPosthoc:
             "attention_mean": attention.mean(1).cpu(),
             "attention_max": attention.amax(1).cpu(),
             **{name: (table * real).cpu() for name, table in by_token.items()},
-            "lime": torch.stack([self._lime(model, arguments, row, real, tokenizer, score) for row in range(len(ids))]),
+            "lime": torch.stack(
+                [
+                    self._lime(model, arguments, row, real, tokenizer, target or self._logit(place), int(place))
+                    for row, place in enumerate(places)
+                ]
+            ),
             "real": real.cpu(),
         }
 
-    def _attention(self, model: nn.Module, arguments: dict[str, Any]) -> Tensor:
-        """(N, heads, T), what the query attends to."""
+    def _attention(self, model: nn.Module, arguments: dict[str, Any], places: Tensor) -> Tensor:
+        """(N, heads, T), what the tokens at ``places`` (N,) attend to."""
         if isinstance(model, MultiHeadClassifier):
-            if self.config.query not in (0, -arguments["input_ids"].shape[1]) or self.config.layer not in (0, -1):
+            if bool(places.any()) or self.config.layer not in (0, -1):
                 raise InputError("the classifier has one layer, where [CLS] alone attends: query=0, layer=-1")
             with torch.no_grad():
                 embedded = model.embedding(arguments["input_ids"])
@@ -170,14 +186,21 @@ class AttentionPosthoc:
                 f"layer {self.config.layer} of {type(model).__name__} attends to {maps.shape[-1]} keys, not to the "
                 f"{arguments['input_ids'].shape[1]} tokens; choose another layer"
             )
-        return maps[:, :, self.config.query]
+        return maps[torch.arange(len(maps), device=maps.device), :, places]
 
     def _lime(
-        self, model: nn.Module, arguments: dict[str, Any], row: int, real: Tensor, tokenizer: Any, score: Target
+        self,
+        model: nn.Module,
+        arguments: dict[str, Any],
+        row: int,
+        real: Tensor,
+        tokenizer: Any,
+        score: Target,
+        place: int,
     ) -> Tensor:
         ids, config = arguments["input_ids"][row], self.config
         removable = real[row].clone()
-        removable[config.query] = False
+        removable[place] = False
         special = [index for index in getattr(tokenizer, "all_special_ids", ()) if index is not None]
         if special:
             removable &= ~torch.isin(ids, torch.tensor(special, device=ids.device))

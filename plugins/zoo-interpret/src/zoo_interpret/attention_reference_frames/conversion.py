@@ -12,6 +12,7 @@ from zoo_interpret.attention_reference_frames import geometry, measures
 from zoo_interpret.attention_reference_frames.config import ReferenceFramesConfig
 from zoo_interpret.attention_reference_frames.probe import AttentionReferenceFrames
 from zoo_interpret.attention_reference_frames.topology import betti_curves
+from zoo_interpret.states import hidden_states
 
 OF_MODELS = (
     *("fiedler", "fiedler_normalized", "in_centralization", "gini", "degree_variance", "star_likeness", "received"),
@@ -26,8 +27,7 @@ def _model(run: Run) -> dict[str, Tensor]:
     probe = AttentionReferenceFrames(ReferenceFramesConfig(**fields))
     maps = torch.stack(attention_maps(model, inputs), 1).double()[0]
     found = probe.measure(maps, causal=run.config["causal"])
-    with torch.no_grad():
-        states = torch.stack(model(**inputs, output_hidden_states=True).hidden_states).double()[:, 0]
+    states = torch.stack(hidden_states(model, inputs)).double()[:, 0]
     outputs = {name: found[name].float() for name in OF_MODELS}
     return outputs | {
         "frame_features": found["features"].float(),

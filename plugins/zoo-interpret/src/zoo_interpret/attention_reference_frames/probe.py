@@ -10,11 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
-from zoo.bridges.transformers.maps import attention_maps
+from zoo.bridges.transformers.inputs import Inputs, batches
 from zoo.bridges.transformers.progress import Log
-from zoo.bridges.transformers.sites import Group, find_sites, require_equal_heads
-from zoo.bridges.transformers.streams import residual_streams
+from zoo.bridges.transformers.sites import Group, find_sites
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
@@ -22,7 +20,9 @@ from zoo_interpret.attention_reference_frames import geometry, measures
 from zoo_interpret.attention_reference_frames.config import ReferenceFramesConfig
 from zoo_interpret.attention_reference_frames.frames import FRAMES, frame_features, frame_type
 from zoo_interpret.attention_reference_frames.topology import betti_curves
+from zoo_interpret.by_layer import by_layer
 from zoo_interpret.named_arrays import NamedArrays, array
+from zoo_interpret.states import hidden_states
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ReferenceFrames(NamedArrays):
         sink_mask: (layer, head, token), share of texts in which a token is a sink.
         received: (layer, head, token); received_layer: (layer, token), the mean of heads.
         cosine_to_first, norm_ratio_first: (place,), of the stream before every layer and after the last.
-        features: (feature,): received by the first token, the last, the top three; centralisation; Gini.
+        features: (5,): received by the first token, the last, the top three; centralisation; Gini.
         frame: the commonest frame of the texts.
         frames: how many texts have each.
         causal: whether the attention is.
@@ -61,7 +61,7 @@ class ReferenceFrames(NamedArrays):
     received_layer: Tensor = array("layer", "token")
     cosine_to_first: Tensor = array("place")
     norm_ratio_first: Tensor = array("place")
-    features: Tensor = array("feature")
+    features: Tensor = array("first, last, top three, centralisation, Gini")
     frame: str = "none"
     frames: tuple[tuple[str, int], ...] = ()
     causal: bool = True
@@ -115,52 +115,51 @@ class AttentionReferenceFrames:
             log: takes a line per batch.
 
         Raises:
-            InputError: no texts, or layers of different numbers of heads.
+            InputError: no texts, layers of different numbers of heads, or an architecture whose maps cannot be read.
         """
-        sites = find_sites(model, group=group)
-        require_equal_heads(sites)
-        causal = all(site.group == "D" for site in sites)
+        causal = all(site.group == "D" for site in find_sites(model, group=group))
         mean = _Mean()
-        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, log=log):
-            maps = torch.stack(attention_maps(model, arguments, group=group), 1).double().cpu()
-            states = self._states(model, arguments, group)
-            real = real_tokens(arguments)
-            for row in range(len(maps)):
-                kept = torch.ones(maps.shape[-1], dtype=torch.bool) if real is None else real[row].cpu()
-                mean.add(self.measure(maps[row][..., kept, :][..., kept], causal=causal), states[row][:, kept])
-        return mean.result(causal)
 
-    def _states(self, model: nn.Module, arguments: Mapping[str, Any], group: Group | None) -> Tensor:
-        """(batch, places, T, d); the last after the final norm, where the model returns such states."""
-        with torch.no_grad():
-            output = model(**arguments, output_hidden_states=True) if hasattr(model, "config") else None
-        states = getattr(output, "hidden_states", None)
-        if states is None:
-            states = residual_streams(model, arguments, group=group)
-        return torch.stack(list(states), 1).double().cpu()
+        def measure(maps: Tensor, row: int) -> dict[str, Tensor]:
+            return self.measure_heads(maps.double(), causal=causal)
+
+        for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, log=log):
+            texts = by_layer(model, arguments, measure, group=group)
+            states = torch.stack(hidden_states(model, arguments, group=group), 1).double().cpu()
+            for text, own in zip(texts, states, strict=True):
+                mean.add(text.tables | _of_all_layers(text.tables), own[:, text.real])
+        return mean.result(causal)
 
     def measure(self, maps: Tensor, *, causal: bool) -> dict[str, Tensor]:
         """All measures of the maps (layers, heads, T, T) of one text."""
+        found = self.measure_heads(maps, causal=causal)
+        return found | _of_all_layers(found)
+
+    def measure_heads(self, maps: Tensor, *, causal: bool) -> dict[str, Tensor]:
+        """Measures of maps (..., heads, T, T), of one layer or of several, each on its own."""
         betti0, betti1 = betti_curves(maps, self.config.betti_thresholds)
         received = measures.received(maps)
-        central, gini = measures.centralisation(maps), measures.gini(maps)
         return {
             "fiedler": measures.fiedler(maps),
             "fiedler_normalized": measures.fiedler(maps, normalised=True),
-            "in_centralization": central,
-            "gini": gini,
+            "in_centralization": measures.centralisation(maps),
+            "gini": measures.gini(maps),
             "degree_variance": measures.degree_variance(maps),
             "star_likeness": measures.star_likeness(maps),
             "kl_to_uniform": measures.kl_to_uniform(maps, causal=causal),
             "first_received": received[..., 0],
             "betti0": betti0.double(),
             "betti1": betti1.double(),
-            "sink_rate_first": (received[..., 0] > self.config.sink_rate).double().mean(1),
+            "sink_rate_first": (received[..., 0] > self.config.sink_rate).double().mean(-1),
             "sink_mask": measures.sink_mask(maps, self.config.sink_percentile).double(),
             "received": received,
-            "received_layer": received.mean(1),
-            "features": frame_features(received.mean(1), central, gini),
+            "received_layer": received.mean(-2),
         }
+
+
+def _of_all_layers(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What takes the layers of a text together."""
+    return {"features": frame_features(found["received_layer"], found["in_centralization"], found["gini"])}
 
 
 _BY_TOKEN = ("sink_mask", "received", "received_layer")

@@ -24,7 +24,7 @@ def betti_numbers(weights: Tensor, threshold: float) -> tuple[int, int]:
 
 def betti_curves(maps: Tensor, thresholds: Sequence[float]) -> tuple[Tensor, Tensor]:
     """Betti_0 and Betti_1 of every map (..., T, T), each (..., thresholds) int64."""
-    flat = maps.flatten(0, -3) if maps.ndim > 3 else maps.reshape(-1, *maps.shape[-2:])
+    flat = maps.reshape(-1, *maps.shape[-2:])
     found = [[betti_numbers(each, threshold) for threshold in thresholds] for each in flat]
     table = torch.tensor(found, dtype=torch.long).view(*maps.shape[:-2], len(thresholds), 2)
     return table[..., 0], table[..., 1]

@@ -15,7 +15,7 @@ summed, its rows averaged ("mean"), or the first is taken, or their maximum, ren
 A head as a parser: zero the diagonal, cut [CLS] and [SEP], predict for every word the word it attends to most. Probing
 classifiers combine all heads: with fixed weights, or weights that depend on the two words.
 
-Read in this order: ``config``, ``statistics`` (the probe itself), ``parsing`` (heads as parsers), ``coreference``
-(heads as choosers of antecedents), ``probes`` (classifiers on all maps), ``claims``,
-``pictures``, ``conversion`` (recordings).
+Read in this order: ``config``, ``statistics`` (the probe itself), ``parsing`` (heads as parsers), ``treebank``
+(sentences to try them on), ``coreference`` (heads as choosers of antecedents), ``probes`` (classifiers on all maps),
+``claims``, ``pictures``, ``conversion`` (recordings).
 """

@@ -20,7 +20,10 @@ class BertLookConfig:
         choices=("two", "count"),
     )
     reduce: str = zoo.field("sum", "JS distances over documents", choices=("sum", "mean"))
-    js: bool = zoo.field(True, "whether JS distances are computed: quadratic in the number of heads")
+    js: bool = zoo.field(
+        False,
+        "whether JS distances between heads are computed; the maps of all layers of a text are held for it",
+    )
 
 
 @dataclass

@@ -36,7 +36,7 @@ def convert(state: Mapping[str, Tensor], config: Any) -> dict[str, Tensor]:
 def _analysis(run: Run) -> dict[str, Tensor]:
     """Statistics, word-level attention, heads as parsers, and probing classifiers of a recorded model."""
     model, config, inputs = recorded_model(run.config, run.state), run.config, run.inputs
-    own = BertLookConfig(config["cls_id"], config["sep_id"], list(config["punct_ids"]))
+    own = BertLookConfig(config["cls_id"], config["sep_id"], list(config["punct_ids"]), js=True)
     names = sorted((name for name in inputs if name.startswith("tokens")), key=lambda name: int(name[6:]))
     texts = list(documents(model, [{"input_ids": inputs[name][None]} for name in names]))
     result = BertLook(own).analyse(texts)

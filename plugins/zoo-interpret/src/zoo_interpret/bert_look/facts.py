@@ -28,7 +28,10 @@ PAPER = Paper(
             id="bert-look",
             kind="probe",
             summary="surface patterns, entropy and similarity of every head of a transformers model",
-            tags=("interpretability", "visualisation", "syntax", "self", "encoder"),
+            tags=(
+                *("interpretability", "visualisation", "syntax", "self", "encoder"),
+                *("positional-head", "previous-head", "syntactic-head"),
+            ),
             build="statistics:BertLook",
             config="config:BertLookConfig",
             example="statistics:example",
@@ -37,7 +40,7 @@ PAPER = Paper(
                 "Jensen-Shannon distances are summed over documents, not averaged; `reduce` chooses.",
                 "The [SEP] denominators assume exactly two separators; `separators=count` uses the true number.",
             ),
-            presets={"bert-base-uncased": {}, "tiny": {"cls_id": 1, "sep_id": 2, "punct_ids": [3, 4]}},
+            presets={"bert-base-uncased": {"js": True}, "tiny": {"cls_id": 1, "sep_id": 2, "punct_ids": [3, 4]}},
             claims=(
                 Claim(
                     "attention to [SEP] splits into that of separators and that of the rest",
@@ -64,6 +67,15 @@ PAPER = Paper(
                     "heads of a trained encoder look at separators (here all-MiniLM-L6-v2)",
                     figure="more than 0.5 on [SEP] in layers 5 to 10 of BERT-base",
                     check="claims:check_separators_of_minilm",
+                    slow=True,
+                    real=True,
+                ),
+                Claim(
+                    "single heads beat offset baselines on relations (here all-MiniLM-L6-v2 on 32 sentences parsed by "
+                    "hand)",
+                    figure="direct object 86.8, determiner 94.3, object of preposition 76.3, possessive 80.5 for "
+                    "BERT-base",
+                    check="claims:check_syntax_heads_of_minilm",
                     slow=True,
                     real=True,
                 ),

@@ -24,7 +24,7 @@ LAST_WORD = 50
 def statistics(path: Path) -> None:
     """Where MiniLM's 72 heads look by layer, and which are alike, on the first sentences of Alice in Wonderland."""
     model, tokenizer = packaged_model("minilm")
-    figure = BertLook(BertLookConfig())(model, list(SENTENCES), tokenizer).plot()
+    figure = BertLook(BertLookConfig(js=True))(model, list(SENTENCES), tokenizer).plot()
     figure.suptitle("all-MiniLM-L6-v2")
     saved(figure, path)
 

@@ -13,13 +13,15 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.attending import attending
 from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
-from zoo.bridges.transformers.maps import Document, documents, require_maps_of
+from zoo.bridges.transformers.maps import Document, documents
 from zoo.bridges.transformers.progress import Log
-from zoo.bridges.transformers.sites import Group, Site, find_sites, in_order
+from zoo.bridges.transformers.sites import Group, Site
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.bert_look.config import BertLookConfig
+from zoo_interpret.by_layer import by_layer
+from zoo_interpret.named_arrays import NamedArrays, array
 
 # Queries of all heads whose distances are computed at a time.
 ROWS = 32
@@ -137,23 +139,38 @@ def saliency(
 
 
 @dataclass(frozen=True)
-class BertLookResult:
+class BertLookResult(NamedArrays):
     """Statistics of a model's heads, averaged over documents.
 
     Args:
-        averages: selector -> table (layers, heads).
-        entropy, entropy_cls: (layers, heads), nats.
+        averages: selector -> table (layer, head), of ``SELECTORS``; each is an array of the result under its own name.
+        entropy, entropy_cls: (layer, head), nats.
         uniform_entropy: mean of log N.
-        js: (heads, heads) Jensen-Shannon distances, or None.
+        js: (heads, heads) Jensen-Shannon distances between the heads of all layers, in layer-major order, or None.
         documents: how many.
     """
 
     averages: Mapping[str, Tensor]
-    entropy: Tensor
-    entropy_cls: Tensor
-    uniform_entropy: float
-    js: Tensor | None
-    documents: int
+    entropy: Tensor = array("layer", "head")
+    entropy_cls: Tensor = array("layer", "head")
+    uniform_entropy: float = 0.0
+    js: Tensor | None = array("head of all layers", "other head of all layers", default=None)
+    documents: int = 0
+
+    @classmethod
+    def axes(cls) -> dict[str, tuple[str, ...]]:
+        """The tables of all selectors, and the fields."""
+        return {**dict.fromkeys(SELECTORS, ("layer", "head")), **super().axes()}
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The tables of all selectors, and the fields."""
+        own = {"entropy": self.entropy, "entropy_cls": self.entropy_cls}
+        return {**self.averages, **own, **({} if self.js is None else {"js": self.js})}
+
+    def facts(self) -> dict[str, Any]:
+        """Uniform entropy, documents, and the heads' labels."""
+        found = {name: value for name, value in super().facts().items() if name != "averages"}
+        return {**found, "labels": self.labels()}
 
     def labels(self) -> list[list[str]]:
         """The paper's label of every head, by layer: next, previous, broad, cls, sep, punct, or nothing."""
@@ -172,19 +189,13 @@ class BertLookResult:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """Nested lists, ready for JSON."""
-        return {
-            "averages": {name: table.tolist() for name, table in self.averages.items()},
-            "entropy": self.entropy.tolist(),
-            "entropy_cls": self.entropy_cls.tolist(),
-            "uniform_entropy": self.uniform_entropy,
-            "js": None if self.js is None else self.js.tolist(),
-            "labels": self.labels(),
-            "documents": self.documents,
-        }
+        """Nested lists, ready for JSON, with the axes' names; selectors' tables under "averages"."""
+        found = super().to_dict()
+        averages = {name: found.pop(name) for name in self.averages}
+        return {"averages": averages, "js": None, **found}
 
     def plot(self, path: str | Path | None = None) -> Any:
-        """Attention to special tokens by layer, and the heads in two dimensions; a matplotlib figure."""
+        """Attention to special tokens by layer, and heads in two dimensions or, without distances, their entropy."""
         figure = new_figure(figsize=(9, 4))
         left, right = figure.subplots(1, 2)
         layers, heads = self.entropy.shape
@@ -197,7 +208,13 @@ class BertLookResult:
             points = embed_heads(self.js)
             scatter = right.scatter(points[:, 0], points[:, 1], c=[i // heads for i in range(layers * heads)])
             figure.colorbar(scatter, ax=right, label="layer").locator.set_params(integer=True)
-        right.set(title="heads, near where alike (Jensen-Shannon)", xlabel="first axis", ylabel="second axis")
+            right.set(title="heads, near where alike (Jensen-Shannon)", xlabel="first axis", ylabel="second axis")
+        else:
+            picture = right.imshow(self.entropy.numpy(), aspect="auto", cmap="viridis")
+            figure.colorbar(picture, ax=right, label="nats")
+            right.set(title="entropy of heads", xlabel="head", ylabel="layer")
+            for axis in (right.xaxis, right.yaxis):
+                axis.get_major_locator().set_params(integer=True)
         return saved(figure, path)
 
 
@@ -224,8 +241,7 @@ class BertLook:
             inputs: texts; or keyword arguments of its forward, or many of them; padding on any side.
             tokenizer: for texts.
             group: "E" or "D", where the model has both.
-            batch_size: texts of one forward pass. Their maps are in memory together, with ``js=False`` those of one
-                layer at a time.
+            batch_size: texts of one forward pass. Their maps are in memory layer after layer, with ``js`` together.
             log: takes a line per batch.
 
         Raises:
@@ -262,35 +278,14 @@ class BertLook:
         log: Log | None,
     ) -> Iterator[tuple[dict[str, Tensor], int]]:
         """Tables of every text and its length; a layer's maps are let go when the layer is done."""
-        sites = find_sites(model, group=group)
         for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
             ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
-            kept = [
-                torch.ones_like(row, dtype=torch.bool) if real is None else real[i].cpu() for i, row in enumerate(ids)
-            ]
-            found: dict[str, list[list[dict[str, Tensor]]]] = {}
 
-            def look(
-                site: Site,
-                weights: Tensor,
-                ids: Tensor = ids,
-                kept: list[Tensor] = kept,
-                found: dict[str, list[list[dict[str, Tensor]]]] = found,
-            ) -> None:
-                require_maps_of(ids, weights)
-                maps = weights.detach().cpu().to(torch.promote_types(weights.dtype, torch.float32))
-                tables = [
-                    self._of_maps(each if bool(real.all()) else each[:, real][..., real], row[real])
-                    for each, row, real in zip(maps, ids, kept, strict=True)
-                ]
-                found.setdefault(site.name, []).append(tables)
+            def measure(maps: Tensor, row: int, ids: Tensor = ids, real: Tensor | None = real) -> dict[str, Tensor]:
+                return self._of_maps(maps, ids[row] if real is None else ids[row][real[row].cpu()])
 
-            with torch.no_grad(), attending(model, sites=sites, weights=look):
-                model(**arguments)
-            layers = in_order(sites, found)
-            for row, real_row in enumerate(kept):
-                names = layers[0][row]
-                yield {name: torch.stack([layer[row][name] for layer in layers]) for name in names}, int(real_row.sum())
+            for text in by_layer(model, arguments, measure, group=group):
+                yield text.tables, int(text.real.sum())
 
     def _reduced(self, texts: Iterable[tuple[dict[str, Tensor], int]]) -> BertLookResult:
         """Means over texts, given their tables and lengths."""

@@ -12,12 +12,13 @@ from zoo_interpret.cat.config import FORMS, REDUCTIONS
 LEAST = 1e-8
 
 
-def row_means(attention: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def row_means(attention: Tensor, mask: Tensor, real: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Mean attention of every row to causal and to other keys, and which rows count.
 
     Args:
         attention: (B, T, T), causal.
         mask: (B, T, T) of 0 and 1; what lies above the diagonal counts in a row's sum alone.
+        real: (B, T) boolean, False where padded: such tokens are no keys and have no rows.
 
     Returns:
         m1 and m0 (B, T), and valid (B, T) boolean: a row with some but not all entries 1, which sees keys of both
@@ -30,14 +31,17 @@ def row_means(attention: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         raise InputError(f"attention {tuple(attention.shape)} and mask {tuple(mask.shape)}; expected (B, T, T) twice")
     length = attention.shape[-1]
     seen = torch.ones(length, length, dtype=torch.bool, device=attention.device).tril()
-    marked = mask.bool()
-    total = mask.sum(-1)
+    marked, lengths = mask.bool(), torch.full((len(mask), 1), length, device=attention.device)
+    if real is not None:
+        seen = seen & real[:, None, :] & real[:, :, None]
+        marked, lengths = marked & real[:, None, :], real.sum(-1, keepdim=True)
+    total = marked.sum(-1)
     causal, others = marked & seen, ~marked & seen
     counts = [kind.sum(-1) for kind in (causal, others)]
     means = [
         (attention * kind).sum(-1) / count.clamp(min=1) for kind, count in zip((causal, others), counts, strict=True)
     ]
-    valid = (total > 0) & (total < length) & (counts[0] > 0) & (counts[1] > 0)
+    valid = (total > 0) & (total < lengths) & (counts[0] > 0) & (counts[1] > 0)
     return means[0], means[1], valid
 
 
@@ -53,7 +57,13 @@ def penalty(m1: Tensor, m0: Tensor, ratio: Tensor, alpha: float, form: str) -> T
 
 
 def re_attention_loss(
-    attention: Tensor, mask: Tensor, *, alpha: float = 2.0, form: str = "div", reduction: str = "rows"
+    attention: Tensor,
+    mask: Tensor,
+    *,
+    alpha: float = 2.0,
+    form: str = "div",
+    reduction: str = "rows",
+    real: Tensor | None = None,
 ) -> Tensor:
     """The loss, a scalar with a gradient; 0 where no row counts.
 
@@ -64,13 +74,14 @@ def re_attention_loss(
         form: one of ``FORMS``.
         reduction: "rows": mean of all rows that count; "smoothed": a sample's mean ratio decides, its last row pays
             (its mean ratio, for hinge), mean of the samples below alpha.
+        real: see ``row_means``.
 
     Raises:
         InputError: other shapes, or an unknown form or reduction.
     """
     if form not in FORMS or reduction not in REDUCTIONS:
         raise InputError(f"form={form!r}, reduction={reduction!r}; expected {FORMS} and {REDUCTIONS}")
-    m1, m0, valid = row_means(attention, mask)
+    m1, m0, valid = row_means(attention, mask, real)
     ratio = m1 / m0.clamp(min=LEAST)
     nothing = attention.sum() * 0
     if reduction == "rows":

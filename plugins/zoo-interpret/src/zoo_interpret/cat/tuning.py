@@ -19,6 +19,7 @@ from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.cat.config import CatConfig
 from zoo_interpret.cat.loss import re_attention_loss, row_means
 from zoo_interpret.named_arrays import NamedArrays, array
+from zoo_interpret.padding import Padding, seeing_padding
 
 
 class MeanAttention:
@@ -26,6 +27,7 @@ class MeanAttention:
 
     def __init__(self, config: CatConfig, layers: int) -> None:
         self.config, self.layers = config, layers
+        self.padding = Padding()
         self.total: Tensor | None = None
         self.seen = 0
 
@@ -46,14 +48,21 @@ class MeanAttention:
         return self.total / self.layers
 
     def loss(self, mask: Tensor) -> Tensor:
-        """The Re-Attention loss of the last pass, times the amplitude; see ``re_attention_loss``."""
+        """The Re-Attention loss of the last pass, times the amplitude; padding takes no part."""
         config = self.config
-        found = re_attention_loss(self.maps(), mask, alpha=config.alpha, form=config.form, reduction=config.reduction)
+        found = re_attention_loss(
+            self.maps(),
+            mask,
+            alpha=config.alpha,
+            form=config.form,
+            reduction=config.reduction,
+            real=self.padding.real,
+        )
         return config.amplitude * found
 
     def ratio(self, mask: Tensor) -> float:
         """Mean over rows that count of attention to causal keys over that to others; NaN without such rows."""
-        m1, m0, valid = row_means(self.maps().detach(), mask)
+        m1, m0, valid = row_means(self.maps().detach(), mask, self.padding.real)
         return float((m1 / m0.clamp(min=1e-8))[valid].mean())
 
 
@@ -102,7 +111,7 @@ class CausalAttentionTuning:
         def keep(site: Site, weights: Tensor) -> None:
             mean.add(weights)
 
-        with attending(model, sites=sites, weights=keep):
+        with seeing_padding(model) as mean.padding, attending(model, sites=sites, weights=keep):
             yield mean
 
     def tune(

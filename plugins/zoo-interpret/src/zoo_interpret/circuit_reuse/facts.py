@@ -37,6 +37,7 @@ PAPER = Paper(
                 "interpretability",
                 "path-patching",
                 "training-free",
+                "mover-head",
                 "name-mover-head",
                 "inhibition-head",
                 "induction-head",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.bridges.transformers.attending import attending
 from zoo.bridges.transformers.decomposition import final_norm, linear_head
 from zoo.bridges.transformers.heads import Place, at_positions, head_outputs, head_writes
-from zoo.bridges.transformers.inputs import Inputs, as_inputs
+from zoo.bridges.transformers.inputs import Inputs, as_inputs, real_tokens
 from zoo.bridges.transformers.paths import Receiver, Stream, activation_effects, logit_difference, path_effects
 from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.sites import Site, find_blocks, find_sites
@@ -23,6 +23,7 @@ from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo_interpret.circuit_reuse.config import CircuitReuseConfig
 from zoo_interpret.circuit_reuse.results import Circuit, Overlap, PathEffects, shared
+from zoo_interpret.padding import position_among_real, seeing_padding
 
 # Who receives from the heads of a role, and at which of the prompt's named positions: the paper's order of discovery.
 ROLES = ("mover", "inhibition", "induction", "previous-token")
@@ -42,7 +43,8 @@ class CircuitReuse:
             model: of transformers or of the zoo.
             keys: (batch, m) int64, positions to look at, 1/m each; -1 fills up shorter rows. Without any, all that
                 a head can see.
-            position: of the query that is steered, or one (batch,) for each example.
+            position: of the query that is steered, counted among tokens that are no padding, in every pass; or one
+                (batch,) for each example, which counts padding.
 
         Raises:
             InputError: a steered head that the model has not, another batch, or keys outside the text.
@@ -58,7 +60,7 @@ class CircuitReuse:
         layers = {sites[layer].name: [head for at, head in places if at == layer] for layer, _ in places}
 
         def steer(site: Site, weights: Tensor) -> Tensor:
-            rows, queries = at_positions(weights.transpose(1, 2), position)
+            rows, queries = at_positions(weights.transpose(1, 2), padding.nth(position))
             changed = weights.clone()
             for head in layers[site.name]:
                 changed[rows, head, queries] = _row(weights[rows, head, queries], keys)
@@ -67,7 +69,8 @@ class CircuitReuse:
         if not layers:
             yield
             return
-        with attending(model, sites=[sites[layer] for layer in sorted({at for at, _ in places})], weights=steer):
+        chosen = [sites[layer] for layer in sorted({at for at, _ in places})]
+        with seeing_padding(model) as padding, attending(model, sites=chosen, weights=steer):
             yield
 
     def path_effects(
@@ -93,7 +96,8 @@ class CircuitReuse:
             tokenizer: for texts.
             receivers: heads' components, or places of the stream; the last stream, that is the logits, by default.
             position: where heads are patched, and receivers read: for keys and values, where the receiver reads.
-            answer_position: of the logits.
+                Counted among tokens that are no padding; one (batch,) for each example counts padding.
+            answer_position: of the logits, in the same way.
             senders: by default all heads; where heads receive, those up to the layer of the earliest, but themselves.
             log: takes a line per sender.
         """
@@ -105,9 +109,10 @@ class CircuitReuse:
             own = {place for receiver in known for place in _query_heads(sites, receiver)}
             every = [(layer, head) for layer in range(last + 1) for head in range(sites[0].num_heads)]
             senders = [place for place in every if place not in own]
-        metric = logit_difference(answers, answer_position)
         whole_receivers = [receiver for receiver in receivers if isinstance(receiver, Stream)]
-        inputs = [as_inputs(model, prompts, tokenizer) for prompts in (clean, corrupt)]
+        inputs = _pair(model, clean, corrupt, tokenizer)
+        position, answer_position = (position_among_real(inputs[0], at) for at in (position, answer_position))
+        metric = logit_difference(answers, answer_position)
         with _cached_prefix(model, inputs, position, answer_position) as (first, second):
             found = path_effects(
                 model,
@@ -138,7 +143,8 @@ class CircuitReuse:
 
         Args: see ``path_effects``.
         """
-        inputs = [as_inputs(model, prompts, tokenizer) for prompts in (clean, corrupt)]
+        inputs = _pair(model, clean, corrupt, tokenizer)
+        position, answer_position = (position_among_real(inputs[0], at) for at in (position, answer_position))
         metric = logit_difference(answers, answer_position)
         with _cached_prefix(model, inputs, position, answer_position) as (first, second):
             found = activation_effects(model, first, second, metric=metric, position=position, log=log)
@@ -153,8 +159,9 @@ class CircuitReuse:
         With everything else frozen the last stream changes by what the sender writes more, (z_corr - z_clean) W_O,h;
         what follows is the final norm and the head. ``path_effects`` with ``freeze_feed_forward`` gives the same.
         """
-        inputs = [as_inputs(model, prompts, tokenizer) for prompts in (clean, corrupt)]
-        metric, sites, blocks = logit_difference(answers), find_sites(model), find_blocks(model)
+        inputs = _pair(model, clean, corrupt, tokenizer)
+        last = position_among_real(inputs[0], -1)
+        metric, sites, blocks = logit_difference(answers, last), find_sites(model), find_blocks(model)
         norm, head = final_norm(blocks[-1], model), linear_head(model)
         if head is None:
             raise InputError(f"{type(model).__name__} has no linear head; use path_effects, which runs the model")
@@ -162,14 +169,16 @@ class CircuitReuse:
         metrics = [float(metric(model(**prompts))) for prompts in inputs]
         if metrics[0] == metrics[1]:
             raise InputError("the metric is the same for clean and corrupted prompts: there is no effect to share out")
-        stream = residual_streams(model, inputs[0])[-1][:, -1]
+        stream = residual_streams(model, inputs[0])[-1]
+        rows, places = at_positions(stream, last)
+        stream, of_last = stream[rows, places], logit_difference(answers)
         effects = torch.zeros(len(sites), sites[0].num_heads)
         for layer, site in enumerate(sites):
-            writes = head_writes(site, (outputs[1][layer] - outputs[0][layer])[:, -1])
+            writes = head_writes(site, (outputs[1][layer] - outputs[0][layer])[rows, places])
             for index in range(site.num_heads):
                 changed = stream + writes[:, index]
                 logits = head(changed if norm is None else norm(changed))
-                effects[layer, index] = (float(metric(logits[:, None])) - metrics[0]) / (metrics[1] - metrics[0])
+                effects[layer, index] = (float(of_last(logits[:, None])) - metrics[0]) / (metrics[1] - metrics[0])
         return PathEffects(metrics[0], metrics[1], effects)
 
     def discover(
@@ -232,6 +241,16 @@ class CircuitReuse:
         rows += [shared(first.roles[role], second.roles[role]) for role in common]
         shares, counts = (torch.tensor([row[index] for row in rows]) for index in (0, 1))
         return Overlap(("all", *common), shares, counts)
+
+
+def _pair(model: nn.Module, clean: Inputs, corrupt: Inputs, tokenizer: Any) -> list[dict[str, Any]]:
+    """Both prompts' arguments; padding has to lie at the same places."""
+    found = [as_inputs(model, prompts, tokenizer) for prompts in (clean, corrupt)]
+    one, other = (real_tokens(each) for each in found)
+    padded = [real for real in (one, other) if real is not None and not bool(real.all())]
+    if padded and (one is None or other is None or not torch.equal(one, other)):
+        raise InputError("clean and corrupted prompts are padded at different places; give pairs of equal lengths")
+    return found
 
 
 def _row(weights: Tensor, keys: Tensor | None) -> Tensor:

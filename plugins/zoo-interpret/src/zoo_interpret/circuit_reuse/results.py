@@ -74,6 +74,10 @@ class Circuit(NamedArrays):
         """All heads of the circuit."""
         return {place for places in self.roles.values() for place in places}
 
+    def place_names(self) -> dict[str, tuple[str, ...]]:
+        """Roles by their names."""
+        return {**super().place_names(), "role": tuple(self.roles)}
+
     def plot(self, path: str | Path | None = None) -> Any:
         """A heat map per role; a matplotlib figure."""
         tables = dict(zip(self.roles, self.effects, strict=True))
@@ -93,6 +97,10 @@ class Overlap(NamedArrays):
     roles: tuple[str, ...]
     shares: Tensor = array("role", "of union, first, second")
     counts: Tensor = array("role", "shared, first, second")
+
+    def place_names(self) -> dict[str, tuple[str, ...]]:
+        """Rows by their names."""
+        return {**super().place_names(), "role": self.roles}
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Bars of the shares; a matplotlib figure."""

@@ -10,6 +10,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.bridges.transformers.progress import patient
 from zoo_interpret.cmr_heads.config import CmrHeadsConfig
 from zoo_interpret.cmr_heads.recall import Array, crp
 
@@ -66,10 +67,12 @@ def _grid(
     others = [np.arange(count + 1) / count for count in steps[1:]]
     parameters = np.array(list(product(encoding, *others)))
     generator = np.random.RandomState(seed)
-    curves = [
-        crp(items, b_enc, b_rec, g, range(starts), max_lag=max_lag, runs=runs, samples=samples, generator=generator)
-        for b_enc, b_rec, g in parameters.tolist()
-    ]
+    curves, log = [], patient()
+    for b_enc, b_rec, g in parameters.tolist():
+        curves.append(
+            crp(items, b_enc, b_rec, g, range(starts), max_lag=max_lag, runs=runs, samples=samples, generator=generator)
+        )
+        log(f"{len(curves)} of {len(parameters)} points of the memory model")
     return Grid(parameters, np.array(curves))
 
 

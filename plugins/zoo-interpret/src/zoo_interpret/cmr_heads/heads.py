@@ -43,6 +43,11 @@ class Curves(NamedArrays):
     duplicate_token: Tensor = array("layer", "head")
     previous_token: Tensor = array("layer", "head")
 
+    def place_names(self) -> dict[str, tuple[str, ...]]:
+        """Lags by their number, negative before the match."""
+        most = self.lag_scores.shape[2] // 2
+        return {**super().place_names(), "lag": tuple(map(str, range(-most, most + 1)))}
+
 
 @dataclass(frozen=True)
 class HeadRecall(Curves):

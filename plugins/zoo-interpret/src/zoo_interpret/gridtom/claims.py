@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ from zoo_interpret.gridtom.config import GridTomConfig, TomProbeConfig, TomSteer
 from zoo_interpret.gridtom.features import block_features
 from zoo_interpret.gridtom.planted import planted_features
 from zoo_interpret.gridtom.probe import GridTomProbe
-from zoo_interpret.gridtom.samples import make_samples, probe_data
+from zoo_interpret.gridtom.samples import Sample, make_samples, probe_data
 from zoo_interpret.gridtom.steering import GridTomSteering, Steering
 from zoo_interpret.gridtom.world import visible
 from zoo_interpret.tiny_multimodal import tiny_llava, tiny_llava_inputs
@@ -116,3 +118,44 @@ def check_beliefs_in_a_trained_model() -> Measurement:
         min(best) > chance + 0.1,
         note="text alone: captions and statements, no pictures; another model than the paper's",
     )
+
+
+def check_steering_a_trained_model() -> Measurement:
+    """SmolLM2's preference for the room that an agent believes in, over the other room, on captions of false beliefs:
+    pushed along the directions of probes of the agent's belief, away from it, and along random ones."""
+    model, tokenizer = packaged_model("smollm2")
+    samples = make_samples(60)
+    items = probe_data(samples[:45])
+    features = block_features(model, [item.text for item in items], tokenizer)
+    labels = torch.tensor([item.protagonist for item in items])
+    steering = GridTomProbe(TomProbeConfig()).fit(features, labels).steering()
+    margins = {
+        name: torch.tensor([_margin(model, tokenizer, sample, chosen, alpha) for sample in samples[45:]])
+        for name, chosen, alpha in (
+            ("as it is", steering, 0.0),
+            ("towards", steering, 10.0),
+            ("away", steering, -10.0),
+            ("random", steering.random(), 10.0),
+        )
+    }
+    right = ", ".join(f"{name} {float((margin > 0).float().mean()):.0%}" for name, margin in margins.items())
+    moved = {name: float((margin - margins["as it is"]).abs().mean()) for name, margin in margins.items()}
+    gained = float((margins["towards"] - margins["as it is"]).mean())
+    return Measurement(
+        f"margin moves by {moved['towards']:.2f} nats towards, {moved['away']:.2f} away, {moved['random']:.2f} at "
+        f"random (towards: {gained:+.2f} on average); right: {right}",
+        min(moved["towards"], moved["away"]) > moved["random"],
+        f"{len(samples) - 45} captions of false beliefs, 32 of 270 blocks, alpha 10; text alone, no pictures; another "
+        "model than the paper's",
+    )
+
+
+def _margin(model: torch.nn.Module, tokenizer: Any, sample: Sample, steering: Steering, alpha: float) -> float:
+    """Log probability of the believed room's colour less that of the other's, after caption, question and "The"."""
+    belief = sample.belief("FalseBelief")
+    prompt = f"{belief['caption']} Question: {belief['question']} Answer: the"
+    other = next(room for room in belief["options"] if room != belief["answer"])
+    first = [tokenizer(f" {room}", add_special_tokens=False)["input_ids"][0] for room in (belief["answer"], other)]
+    with torch.no_grad(), GridTomSteering(TomSteeringConfig(alpha=alpha)).attach(model, steering):
+        logits = model(**tokenizer(prompt, return_tensors="pt")).logits[0, -1]
+    return float(logits[first[0]] - logits[first[1]])

@@ -28,8 +28,8 @@ def _probes(run: Run) -> dict[str, Tensor]:
         for start in range(0, len(inputs["labels"]), 16)
     ]
     activations = block_features(model, batches, features=probe.config.features)
-    index = {"train_index": inputs["train_index"], "val_index": inputs["val_index"]}
-    found = probe.fit(activations, inputs["labels"], **index)
+    train, held = inputs["train_index"], inputs["val_index"]
+    found = probe.fit(activations, inputs["labels"], train_index=train, val_index=held)
     # The recording ranks by a score without ties.
     places = torch.arange(found.val_accuracy.numel(), dtype=torch.float64).view_as(found.val_accuracy)
     score = found.val_accuracy.double() + 1e-3 * found.val_auc.double() + 1e-6 * places

@@ -59,7 +59,7 @@ PAPER = Paper(
             id="gridtom-probe",
             kind="probe",
             summary="logistic probes of a belief in every block of every decoder layer",
-            tags=("interpretability", "theory-of-mind", "probe", "decoder", "multimodal"),
+            tags=("interpretability", "theory-of-mind", "probe", "decoder", "multimodal", "truthfulness-head"),
             build="probe:GridTomProbe",
             requires=("sklearn",),
             config="config:TomProbeConfig",
@@ -110,6 +110,14 @@ PAPER = Paper(
                     "alpha = 0 leaves the model unchanged, and the effect is linear in alpha at the hooked output",
                     figure="exact",
                     check="claims:check_steering",
+                ),
+                Claim(
+                    "steering along a belief's directions moves a trained language model's answers more than random "
+                    "directions do (SmolLM2-135M on captions)",
+                    figure="no figure known to us",
+                    check="claims:check_steering_a_trained_model",
+                    slow=True,
+                    real=True,
                 ),
                 Claim(
                     "steering improves exhibited theory of mind",

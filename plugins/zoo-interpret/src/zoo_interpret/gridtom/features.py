@@ -14,6 +14,7 @@ from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import find_sites, require_equal_heads
 from zoo.errors import InputError
 from zoo_interpret.multimodal import last_real
+from zoo_interpret.states import hidden_states
 
 
 def block_features(
@@ -43,8 +44,7 @@ def block_features(
         if features == "head_outputs":
             layers = [outputs.flatten(-2) for outputs in head_outputs(model, arguments, group="D")]
         else:
-            with torch.no_grad():
-                layers = list(_hidden_states(model, arguments)[1:])
+            layers = hidden_states(model, arguments, group="D")[1:]
         if layers[0].shape[-1] % heads:
             raise InputError(f"{type(model).__name__}: {heads} heads do not divide a width of {layers[0].shape[-1]}")
         rows = torch.arange(len(layers[0]), device=layers[0].device)
@@ -52,11 +52,3 @@ def block_features(
         last = torch.full_like(rows, layers[0].shape[1] - 1) if real is None else last_real(real)
         found.append(torch.stack([layer[rows, last].unflatten(-1, (heads, -1)) for layer in layers], 1).cpu())
     return torch.cat(found)
-
-
-def _hidden_states(model: nn.Module, arguments: Mapping[str, Any]) -> tuple[Tensor, ...]:
-    output = model(**arguments, output_hidden_states=True)
-    states = getattr(output, "hidden_states", None)
-    if states is None:
-        raise InputError(f'{type(model).__name__} returns no hidden states; take features="head_outputs"')
-    return tuple(states)

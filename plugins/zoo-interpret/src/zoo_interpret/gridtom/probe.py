@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.errors import InputError
 from zoo.evidence.attention_plots import head_tables
 from zoo_interpret.gridtom.config import TomProbeConfig
@@ -31,7 +32,7 @@ class TomProbes(NamedArrays):
         coef: (layer, head, feature); intercept: (layer, head).
         center_of_mass: (layer, head, feature), mean of the true minus mean of the false training samples.
         projection_std: (layer, head), population standard deviation of x . theta over all samples.
-        top_heads: (place, pair): layer and head of the best blocks, the best first.
+        top_heads: (place, 2): layer and head of the best blocks, the best first.
         samples: how many.
     """
 
@@ -43,7 +44,7 @@ class TomProbes(NamedArrays):
     intercept: Tensor = array("layer", "head")
     center_of_mass: Tensor = array("layer", "head", "feature")
     projection_std: Tensor = array("layer", "head")
-    top_heads: Tensor = array("place", "pair")
+    top_heads: Tensor = array("place", "layer, head")
     samples: int = 0
 
     def directions(self) -> Tensor:
@@ -77,6 +78,7 @@ class GridTomProbe:
         train_index: Tensor | None = None,
         val_index: Tensor | None = None,
         batch_size: int = 8,
+        log: Log | None = None,
     ) -> TomProbes:
         """Read features of all samples, batch after batch, and fit.
 
@@ -86,9 +88,12 @@ class GridTomProbe:
             labels: (samples,), true or false.
             tokenizer, batch_size: for texts.
             train_index, val_index: which samples; drawn by default.
+            log: takes a line per batch, and per layer whose probes are fitted; see ``progress``.
         """
-        features = block_features(model, inputs, tokenizer, features=self.config.features, batch_size=batch_size)
-        return self.fit(features, torch.as_tensor(labels), train_index=train_index, val_index=val_index)
+        features = block_features(
+            model, inputs, tokenizer, features=self.config.features, batch_size=batch_size, log=log
+        )
+        return self.fit(features, torch.as_tensor(labels), train_index=train_index, val_index=val_index, log=log)
 
     def fit(
         self,
@@ -97,6 +102,7 @@ class GridTomProbe:
         *,
         train_index: Tensor | None = None,
         val_index: Tensor | None = None,
+        log: Log | None = None,
     ) -> TomProbes:
         """Fit features (samples, layers, heads, width) that are there already.
 
@@ -111,7 +117,10 @@ class GridTomProbe:
         _, layers, heads, width = x.shape
         tables = {name: np.zeros((layers, heads)) for name in ("train", "val", "auc", "loss", "intercept", "std")}
         coef, centre = np.zeros((layers, heads, width)), np.zeros((layers, heads, width))
+        log = patient(log)
         for place in np.ndindex(layers, heads):
+            if place[1] == 0:
+                log(f"probes of layer {place[0]} of {layers}")
             own = x[(slice(None), *place)]
             (theta,), (bias,) = fit(own[train], truth[train], C=self.config.C, max_iter=self.config.max_iter)
             coef[place], tables["intercept"][place] = theta, bias

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from zoo.bridges.transformers.heads import at_positions
 from zoo.bridges.transformers.sites import Site, find_sites, require_equal_heads
 from zoo.errors import InputError
 from zoo_interpret.gridtom.config import TomSteeringConfig
 from zoo_interpret.named_arrays import NamedArrays, array
+from zoo_interpret.padding import Padding, seeing_padding
 from zoo_interpret.tiny_multimodal import tiny_llava, tiny_llava_inputs
 
 
@@ -22,12 +24,12 @@ class Steering(NamedArrays):
     """Where and along what to steer.
 
     Args:
-        heads: (place, pair) int64, layer and head; one that is listed twice is pushed twice.
+        heads: (place, 2) int64, layer and head; one that is listed twice is pushed twice.
         directions: (place, feature), of unit length.
         std: (place,), what alpha counts in.
     """
 
-    heads: Tensor = array("place", "pair")
+    heads: Tensor = array("place", "layer, head")
     directions: Tensor = array("place", "feature")
     std: Tensor = array("place")
 
@@ -39,7 +41,7 @@ class Steering(NamedArrays):
 
 
 class GridTomSteering:
-    """Add directions to the attention's output at the last position of every pass."""
+    """Add directions to the attention's output at the last token of every pass."""
 
     def __init__(self, config: TomSteeringConfig) -> None:
         self.config = config
@@ -48,7 +50,7 @@ class GridTomSteering:
     def attach(self, model: nn.Module, steering: Steering | None = None) -> Iterator[Steering]:
         """Steer within the context, prefill and every decoded token; afterwards all is as before.
 
-        Prompts of different lengths are padded on the left, as for ``generate``, so that the last position is a token.
+        Padding may lie on any side: what is pushed is the last token that is none.
 
         Args:
             model: of transformers, with a decoder.
@@ -73,14 +75,11 @@ class GridTomSteering:
                 )
             push = pushes.setdefault(layer, torch.zeros(heads, width))
             push[head] += self.config.alpha * std * direction.cpu()
-        handles = []
-        try:
+        with seeing_padding(model) as padding, ExitStack() as stack:
             for layer, push in pushes.items():
-                handles.append(sites[layer].output.register_forward_hook(_hook(push.flatten())))
+                handle = sites[layer].output.register_forward_hook(_hook(push.flatten(), padding))
+                stack.callback(handle.remove)
             yield chosen
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _random(self, sites: list[Site], heads: int) -> Steering:
         generator = torch.Generator().manual_seed(self.config.seed)
@@ -96,10 +95,10 @@ def _width(site: Site) -> int:
     return int(weight.shape[0] if isinstance(site.output, nn.Linear) else weight.shape[1])
 
 
-def _hook(push: Tensor) -> Callable[..., Tensor]:
+def _hook(push: Tensor, padding: Padding) -> Callable[..., Tensor]:
     def hook(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         changed = output.clone()
-        changed[:, -1] += push.to(output)
+        changed[at_positions(output, padding.nth(-1))] += push.to(output)
         return changed
 
     return hook

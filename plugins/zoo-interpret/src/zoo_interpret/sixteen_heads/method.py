@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.heads import at_heads
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.sites import HEAD_COUNTS, Site, find_sites, projections, require_equal_heads
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
-from zoo_interpret.sixteen_heads.results import Ablation, Importance, PruningStep, head_labels, rank
+from zoo_interpret.sixteen_heads.results import Ablation, Importance, PruningCurve, PruningStep, head_labels, rank
 
 Batch = Mapping[str, Tensor]
 
@@ -63,6 +64,7 @@ class SixteenHeads:
         loss: Loss | None = None,
         mask: Tensor | None = None,
         classifier: bool | None = None,
+        log: Log | None = None,
     ) -> Importance:
         """Gradient importance of every head.
 
@@ -75,6 +77,7 @@ class SixteenHeads:
             mask: gates that are in force meanwhile.
             classifier: whether only one position feeds the loss in the last layer, which changes that layer's
                 denominator; by default whether logits are (batch, classes).
+            log: takes a line per batch; see ``progress``.
 
         Raises:
             InputError: no batches, no labels, or a model that gives no loss or runs one layer several times.
@@ -83,7 +86,7 @@ class SixteenHeads:
         heads = require_equal_heads(sites)
         raw, denominators = torch.zeros(len(sites), heads), torch.zeros(len(sites), 1)
         decoders = {"D", "A"} if getattr(getattr(model, "config", None), "is_encoder_decoder", False) else set()
-        examples, pooled = 0, classifier
+        examples, pooled, log = 0, classifier, patient(log)
         for batch in batches:
             with self._gradients(model, sites, mask) as contexts:
                 output, value = _run(model, batch, loss)
@@ -104,6 +107,7 @@ class SixteenHeads:
                 tokens = size * context.shape[1] if real is None else int(real.sum())
                 denominators[layer] += tokens if self.config.per == "token" else size
             examples += size
+            log(f"importance from {examples} {'example' if examples == 1 else 'examples'}")
         if not examples:
             raise InputError("no batches to measure importance on")
         if pooled:
@@ -123,19 +127,34 @@ class SixteenHeads:
         with at_heads(model, keep, sites=sites), self.attach(model, mask):
             yield contexts
 
-    def ablation(self, model: nn.Module, evaluate: Callable[[nn.Module], float], *, rescale: bool = False) -> Ablation:
+    def ablation(
+        self,
+        model: nn.Module,
+        evaluate: Callable[[nn.Module], float],
+        *,
+        rescale: bool = False,
+        log: Log | None = None,
+    ) -> Ablation:
         """What every head is worth to a metric where larger is better; arguments as of ``keep_only_one``."""
         sites = self.sites(model)
         base = float(evaluate(model))
-        without, alone = self.ablate_one(model, evaluate), self.keep_only_one(model, evaluate, rescale=rescale)
+        without = self.ablate_one(model, evaluate, log=log)
+        alone = self.keep_only_one(model, evaluate, rescale=rescale, log=log)
         return Ablation(base, torch.tensor(without) - base, torch.tensor(alone) - base, head_labels(sites))
 
-    def ablate_one(self, model: nn.Module, evaluate: Callable[[nn.Module], Any]) -> list[list[Any]]:
-        """``evaluate(model)`` with every head gated off alone, by layer and head."""
-        return self._each(model, evaluate, keep_only=False)
+    def ablate_one(
+        self, model: nn.Module, evaluate: Callable[[nn.Module], Any], *, log: Log | None = None
+    ) -> list[list[Any]]:
+        """``evaluate(model)`` with every head gated off alone, by layer and head; ``log`` takes a line per head."""
+        return self._each(model, evaluate, keep_only=False, log=log)
 
     def keep_only_one(
-        self, model: nn.Module, evaluate: Callable[[nn.Module], Any], *, rescale: bool = False
+        self,
+        model: nn.Module,
+        evaluate: Callable[[nn.Module], Any],
+        *,
+        rescale: bool = False,
+        log: Log | None = None,
     ) -> list[list[Any]]:
         """``evaluate(model)`` with all other heads of a layer gated off, by layer and kept head.
 
@@ -143,8 +162,9 @@ class SixteenHeads:
             model: in eval mode.
             evaluate: the metric.
             rescale: multiply the kept head by the number of heads.
+            log: takes a line per head; see ``progress``.
         """
-        return self._each(model, evaluate, keep_only=True, factor=None if rescale else 1.0)
+        return self._each(model, evaluate, keep_only=True, factor=None if rescale else 1.0, log=log)
 
     def _each(
         self,
@@ -153,7 +173,9 @@ class SixteenHeads:
         *,
         keep_only: bool,
         factor: float | None = 1.0,
+        log: Log | None = None,
     ) -> list[list[Any]]:
+        log = patient(log)
         with self.attach(model) as gates:
             layers, heads = gates.shape
             results = []
@@ -165,6 +187,7 @@ class SixteenHeads:
                         gates[layer] = 0.0
                     gates[layer, head] = (heads if factor is None else factor) if keep_only else 0.0
                     row.append(evaluate(model))
+                    log(f"{layer * heads + head + 1} of {layers * heads} heads {'alone' if keep_only else 'gated off'}")
                 results.append(row)
         return results
 
@@ -206,8 +229,19 @@ class SixteenHeads:
         evaluate: Callable[[nn.Module], float],
         *,
         loss: Loss | None = None,
-    ) -> list[PruningStep]:
-        """Greedy pruning by gates: the metric after every step."""
+        log: Log | None = None,
+    ) -> PruningCurve:
+        """Greedy pruning by gates: the metric after every step.
+
+        Args:
+            model, batches, loss: see ``importance``.
+            evaluate: the metric of the gated model.
+            log: takes a line per step; see ``progress``.
+
+        Raises:
+            InputError: see ``importance``; or no percentages.
+        """
+        log = patient(log)
         importance = self.importance(model, batches, loss=loss)
         masks = self.masks(importance)
         steps: list[PruningStep] = []
@@ -216,7 +250,10 @@ class SixteenHeads:
                 mask = self._next_mask(model, batches, loss, steps[-1].mask, int((mask == 0).sum()))
             with self.attach(model, mask):
                 steps.append(PruningStep(int((mask == 0).sum()), mask, float(evaluate(model))))
-        return steps
+            log(f"{len(steps)} of {len(masks)} steps of pruning")
+        if not steps:
+            raise InputError("no step of pruning: percents is empty")
+        return PruningCurve.of(steps)
 
     def _next_mask(
         self, model: nn.Module, batches: Sequence[Batch], loss: Loss | None, mask: Tensor, count: int

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zoo.bridges.transformers.sites import Site
 from zoo.evidence.attention_plots import head_tables
+from zoo.evidence.plots import new_figure, saved
+from zoo_interpret.named_arrays import NamedArrays, array
 
 
 @dataclass(frozen=True)
-class Importance:
-    """Importance of heads, tables (layers, heads).
+class Importance(NamedArrays):
+    """Importance of heads, tables (layer, head).
 
     Args:
         raw: sums of absolute values.
@@ -24,30 +28,20 @@ class Importance:
         labels: names such as "E:1:1", in layer-major order.
     """
 
-    raw: Tensor
-    scores: Tensor
-    normalised: Tensor
-    order: tuple[tuple[int, int], ...]
-    labels: tuple[str, ...]
+    raw: Tensor = array("layer", "head")
+    scores: Tensor = array("layer", "head")
+    normalised: Tensor = array("layer", "head")
+    order: tuple[tuple[int, int], ...] = ()
+    labels: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Nested lists, ready for JSON."""
-        return {
-            "raw": self.raw.tolist(),
-            "scores": self.scores.tolist(),
-            "normalised": self.normalised.tolist(),
-            "order": [list(place) for place in self.order],
-            "labels": list(self.labels),
-        }
-
-    def plot(self, path: str | None = None) -> Any:
+    def plot(self, path: str | Path | None = None) -> Any:
         """A heat map of the normalised scores; a matplotlib figure."""
         return head_tables({"importance": self.normalised}, path=path)
 
 
 @dataclass(frozen=True)
-class Ablation:
-    """What single heads are worth: changes of a metric, tables (layers, heads).
+class Ablation(NamedArrays):
+    """What single heads are worth: changes of a metric, tables (layer, head).
 
     Args:
         base: the metric of the whole model.
@@ -57,25 +51,19 @@ class Ablation:
     """
 
     base: float
-    without: Tensor
-    alone: Tensor
-    labels: tuple[str, ...]
+    without: Tensor = array("layer", "head")
+    alone: Tensor = array("layer", "head")
+    labels: tuple[str, ...] = ()
 
     def best(self) -> tuple[int, ...]:
         """For each layer the head that does best alone; choose it on other data than it is reported on."""
         return tuple(self.alone.argmax(1).tolist())
 
-    def to_dict(self) -> dict[str, Any]:
-        """Nested lists, ready for JSON."""
-        return {
-            "base": self.base,
-            "without": self.without.tolist(),
-            "alone": self.alone.tolist(),
-            "best": list(self.best()),
-            "labels": list(self.labels),
-        }
+    def facts(self) -> dict[str, Any]:
+        """The base, the labels, and the best head of every layer."""
+        return {**super().facts(), "best": list(self.best())}
 
-    def plot(self, path: str | None = None) -> Any:
+    def plot(self, path: str | Path | None = None) -> Any:
         """Heat maps of both tables; a matplotlib figure."""
         tables = {"without the head": self.without, "the head alone": self.alone}
         return head_tables(tables, title="change of the metric", diverging=True, path=path)
@@ -88,6 +76,45 @@ class PruningStep:
     pruned: int
     mask: Tensor
     score: float
+
+
+@dataclass(frozen=True)
+class PruningCurve(NamedArrays):
+    """Greedy pruning, step after step; iterates as ``PruningStep``.
+
+    Args:
+        pruned: (step,) int64, heads that are gone.
+        mask: (step, layer, head), 1 = kept.
+        score: (step,), the metric.
+    """
+
+    pruned: Tensor = array("step")
+    mask: Tensor = array("step", "layer", "head")
+    score: Tensor = array("step")
+
+    @classmethod
+    def of(cls, steps: Sequence[PruningStep]) -> PruningCurve:
+        """The curve of steps, of one at least."""
+        scores = torch.tensor([step.score for step in steps], dtype=torch.float64)
+        return cls(torch.tensor([step.pruned for step in steps]), torch.stack([step.mask for step in steps]), scores)
+
+    def __len__(self) -> int:
+        return len(self.pruned)
+
+    def __iter__(self) -> Iterator[PruningStep]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> PruningStep:
+        return PruningStep(int(self.pruned[index]), self.mask[index], float(self.score[index]))
+
+    def plot(self, path: str | Path | None = None) -> Any:
+        """The metric by the share of heads that are gone; a matplotlib figure."""
+        figure = new_figure(figsize=(6, 3.6))
+        axis = figure.subplots()
+        heads = self.mask[0].numel()
+        axis.plot([100 * count / heads for count in self.pruned.tolist()], self.score.tolist(), marker="o")
+        axis.set(xlabel=f"heads pruned, % of {heads}", ylabel="metric", title="pruning, least important heads first")
+        return saved(figure, path)
 
 
 def rank(raw: Tensor, scores: Tensor, sites: Sequence[Site] = ()) -> Importance:

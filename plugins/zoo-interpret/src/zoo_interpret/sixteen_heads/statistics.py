@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.evidence.attention_plots import head_tables
+from zoo_interpret.named_arrays import NamedArrays, array
+
 
 @dataclass(frozen=True)
-class HeadStatistics:
+class HeadStatistics(NamedArrays):
     """Analysis of attention maps over real query tokens.
 
     Args:
@@ -22,14 +26,15 @@ class HeadStatistics:
         disagreement: (layers,), sum_ij <p_i, p_j> / H^2.
     """
 
-    entropy: Tensor
-    pairwise_kl: Tensor
-    distance: Tensor
-    disagreement: Tensor
+    entropy: Tensor = array("layer", "head")
+    pairwise_kl: Tensor = array("layer", "head", "other head")
+    distance: Tensor = array("layer", "head")
+    disagreement: Tensor = array("layer")
 
-    def to_dict(self) -> dict[str, Any]:
-        """Nested lists, ready for JSON."""
-        return {name: value.tolist() for name, value in vars(self).items()}
+    def plot(self, path: str | Path | None = None) -> Any:
+        """Heat maps of entropy, reach and mean divergence from the layer's other heads; a matplotlib figure."""
+        tables = {"entropy, nats": self.entropy, "reach, tokens": self.distance}
+        return head_tables({**tables, "KL from other heads, nats": self.pairwise_kl.mean(-1)}, path=path)
 
 
 def head_statistics(maps: Sequence[Tensor], attention_mask: Tensor) -> HeadStatistics:

@@ -17,5 +17,5 @@ class SparseAttentionDecompositionConfig:
     )
     fraction: float = zoo.field(1.0, "share of the score that kept terms exceed", minimum=0.0)
     first_layer: int = zoo.field(1, "layer from which firings are traced", minimum=0)
-    first_source: int = zoo.field(1, "first token that a firing may look at", minimum=0)
+    first_source: int = zoo.field(1, "first token that a firing may look at; padding does not count", minimum=0)
     most: int = zoo.field(0, "firings that are decomposed, the first ones; 0: all", minimum=0)

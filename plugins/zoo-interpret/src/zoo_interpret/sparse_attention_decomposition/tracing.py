@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.heads import Place
 from zoo.bridges.transformers.inputs import Inputs
+from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.attention_plots import head_tables
@@ -142,7 +143,13 @@ class SparseAttentionDecomposition:
         self.config = config
 
     def __call__(
-        self, model: nn.Module, inputs: Inputs, tokenizer: Any = None, *, heads: Collection[Place] | None = None
+        self,
+        model: nn.Module,
+        inputs: Inputs,
+        tokenizer: Any = None,
+        *,
+        heads: Collection[Place] | None = None,
+        log: Log | None = None,
     ) -> Trace:
         """Run the model and trace.
 
@@ -150,22 +157,27 @@ class SparseAttentionDecomposition:
             model: a decoder that normalises before its attention: GPT-2 and, with rotary positions, Llama and alike.
             inputs, tokenizer: see ``inputs.as_inputs``.
             heads: whose firings; of all by default.
+            log: takes a line per firing; see ``progress``.
 
         Raises:
             InputError: an architecture whose scores are something else than its folded weights say.
         """
-        return self.trace(run(model, inputs, tokenizer), type(model).__name__, heads)
+        return self.trace(run(model, inputs, tokenizer), type(model).__name__, heads, log)
 
     @torch.no_grad()
-    def trace(self, running: Running, name: str, heads: Collection[Place] | None = None) -> Trace:
+    def trace(
+        self, running: Running, name: str, heads: Collection[Place] | None = None, log: Log | None = None
+    ) -> Trace:
         """Trace a run of a model called ``name``."""
         rows: list[tuple[Tensor, ...]] = []
+        log = patient(log)
         for firing in self._firings(running, heads):
             if self.config.most and len(rows) == self.config.most:
                 break
             found = self._taken_apart(running, firing, name)
             if found is not None:
                 rows.append(found)
+                log(f"{len(rows)} {'firing' if len(rows) == 1 else 'firings'} taken apart")
         layers, count = len(running.sites), running.sites[0].num_heads
         if not rows:
             width, shape = running.sites[0].head_dim, (0, layers, count)
@@ -182,7 +194,9 @@ class SparseAttentionDecomposition:
             fires = (running.weights[layer] >= config.attention_threshold) & (running.scores[layer] >= 0)
             real = running.real[:, None, :, None] & running.real[:, None, None, :]
             fires = fires & real
-            fires[..., : config.first_source] = False
+            # The first tokens are the first that are no padding.
+            late = running.real.cumsum(-1) > config.first_source
+            fires = fires & late[:, None, None, :]
             found += [(prompt, layer, *rest) for prompt, *rest in fires.nonzero().tolist()]
         for firing in sorted(found):
             if heads is None or (firing[1], firing[2]) in heads:

@@ -1,0 +1,102 @@
+"""Where padding lies in what a model is given, so that "the last token" is the last real one, whatever stands after it.
+
+::
+
+    nth_real(real, -1)                           # (batch,) positions of the last tokens that are no padding
+    with seeing_padding(model) as padding:       # while the model runs, of the pass that runs
+        ... padding.nth(-1)                      # -1 without padding, else (batch,)
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.bridges.transformers.inputs import real_tokens
+from zoo.errors import InputError
+
+
+def nth_real(real: Tensor, index: int) -> Tensor:
+    """(batch,) int64, where the token that is number ``index`` among the real ones stands.
+
+    Args:
+        real: (batch, length) boolean.
+        index: from 0; negative from the end.
+
+    Raises:
+        InputError: a row with fewer real tokens.
+    """
+    counts = real.sum(-1)
+    wanted = counts + index if index < 0 else torch.full_like(counts, index)
+    if bool(((wanted < 0) | (wanted >= counts)).any()):
+        raise InputError(f"token {index} of texts of {counts.tolist()} tokens without padding")
+    reached = real & (real.cumsum(-1) == wanted[:, None] + 1)
+    return reached.long().argmax(-1)
+
+
+def position_among_real(arguments: Mapping[str, Any], index: int | Tensor) -> int | Tensor:
+    """What ``at_positions`` takes for a token counted among the real ones; a tensor stays what it is.
+
+    Args:
+        arguments: of a model's forward.
+        index: see ``nth_real``.
+    """
+    real = real_tokens(arguments)
+    if isinstance(index, Tensor) or real is None or bool(real.all()):
+        return index
+    return nth_real(real, index)
+
+
+def begins_with_padding(real: Tensor | None) -> bool:
+    """Whether a row has padding before its first real token."""
+    return real is not None and not bool(real[:, 0].all())
+
+
+@dataclass
+class Padding:
+    """Of the forward pass that runs.
+
+    Args:
+        real: (batch, length) boolean of the tokens that the pass is given, cached ones not among them; None where
+            nothing is padded.
+    """
+
+    real: Tensor | None = None
+
+    def nth(self, index: int | Tensor) -> int | Tensor:
+        """See ``position_among_real``."""
+        return index if isinstance(index, Tensor) or self.real is None else nth_real(self.real, index)
+
+
+@contextmanager
+def seeing_padding(model: nn.Module) -> Iterator[Padding]:
+    """Yield what ``Padding`` says of every forward pass within the context, from before it runs."""
+    signature = inspect.signature(model.forward)
+    seen = Padding()
+
+    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        bound = signature.bind_partial(*args, **kwargs).arguments
+        given = {**bound.pop("kwargs", {}), **bound}
+        real, length = real_tokens(given), _length(given)
+        # With a cache the mask is longer than what the pass is given: the cached tokens' comes first.
+        own = None if real is None or length is None else real[:, -length:]
+        seen.real = None if own is None or bool(own.all()) else own
+
+    handle = model.register_forward_pre_hook(look, with_kwargs=True)
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
+def _length(given: Mapping[str, Any]) -> int | None:
+    for name in ("input_ids", "inputs_embeds"):
+        if isinstance(given.get(name), Tensor):
+            return int(given[name].shape[1])
+    return None
