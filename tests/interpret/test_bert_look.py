@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo.bridges.transformers.maps import Document
+from zoo.bridges.transformers.maps import Document, attention_maps
 from zoo.bridges.transformers.tiny import tiny_model, tiny_tokenizer
 from zoo_interpret.bert_look import statistics
-from zoo_interpret.bert_look.claims import peak_of_statistics
+from zoo_interpret.bert_look.claims import is_bounded, maps_of_a_text, peak_of_statistics
 from zoo_interpret.bert_look.config import BertLookConfig, DistanceProbeConfig, WordsProbeConfig
 from zoo_interpret.bert_look.coreference import (
     Mention,
@@ -252,6 +252,16 @@ def test_layer_by_layer_is_the_same_as_all_maps_together_and_needs_no_more_memor
     assert many <= 1.02 * few
     # The maps of all layers of one text, which nothing holds.
     assert many < 12 * 4 * 64**2 * 4
+    assert is_bounded(few, many, maps_of_a_text(model, 64))
+
+    def keep_all(model, texts) -> None:
+        kept = [attention_maps(model, text) for text in texts]
+        assert len(kept) > 1
+
+    # The bound does not hold for a script that keeps all maps, nor where those of one text are held together.
+    for hungry in (keep_all, BertLook(BertLookConfig(js=True))):
+        peaks = [peak_of_statistics(model, count, 64, hungry) for count in (2, 12)]
+        assert not is_bounded(*peaks, maps_of_a_text(model, 64))
     lines: list[str] = []
     lean(case["model"], [{"input_ids": case["inputs"]["input_ids"]}] * 3, log=lines.append)
     assert lines == ["3 texts", "6 texts", "9 texts"]

@@ -14,7 +14,7 @@ from zoo.bridges.transformers.tiny import tiny_model
 from zoo_interpret.attention_heads_survey.classes import CLASSES, STAGES
 from zoo_interpret.attention_heads_survey.config import HeadReplacementConfig, HeadScoresConfig, TaxonomyConfig
 from zoo_interpret.attention_heads_survey.replacement import HeadReplacement
-from zoo_interpret.attention_heads_survey.scores import HeadScorer, pattern_scores
+from zoo_interpret.attention_heads_survey.scores import HeadScorer, ov_scores, pattern_scores
 from zoo_interpret.attention_heads_survey.tree import taxonomy
 from zoo_interpret.indirect_objects import indirect_object_batch, single_tokens
 from zoo_interpret.planted import DUPLICATE, FIRST, INDUCTION, PREVIOUS, planted_model, repeated_tokens
@@ -102,23 +102,43 @@ def check_planted() -> Measurement:
 
 def check_smollm2() -> Measurement:
     """Heads of SmolLM2 by class, at our thresholds."""
-    model, tokenizer = packaged_model("smollm2")
-    pairs = torch.tensor([ids for run in SUCCESSIONS for ids in pairwise(single_tokens(tokenizer, run).values())])
-    scorer = HeadScorer(HeadScoresConfig(repeat_length=32, prompts=3, copy_tokens=32))
-    found = scorer(model, targets={"Successor Head": pairs})
-    assert found.ov_targets is not None
+    model, _ = packaged_model("smollm2")
+    found = HeadScorer(HeadScoresConfig(repeat_length=32, prompts=3, copy_tokens=32))(model)
     classes = found.classes()
     words = []
     for name, places in classes.items():
         best = f" (first {places[0][0]}.{places[0][1]})" if places else ""
         words.append(f"{name} {len(places)}{best}")
-    wanted = ("Previous Head", "Induction Head", "Retrieval Head", "Successor Head")
+    wanted = ("Previous Head", "Induction Head", "Retrieval Head")
     return Measurement(
-        f"SmolLM2-135M, of {found.entropy.numel()} heads: {', '.join(words)}; highest share of successors "
-        f"{float(found.ov_targets.max()):.2f}",
+        f"SmolLM2-135M, of {found.entropy.numel()} heads: {', '.join(words)}",
         all(classes[name] for name in wanted),
-        f"3 random sequences of 32 tokens; {len(pairs)} successors of numbers, days and months by OV circuits alone; "
-        "another model than the survey's",
+        "3 random sequences of 32 tokens; another model than the survey's",
+    )
+
+
+def check_successors_of_smollm2() -> Measurement:
+    """Share of numbers, days and months whose successor a head's OV circuit writes among its first five tokens."""
+    model, tokenizer = packaged_model("smollm2")
+    pairs = torch.tensor([ids for run in SUCCESSIONS for ids in pairwise(single_tokens(tokenizer, run).values())])
+    config = HeadScoresConfig()
+    shares = {
+        name: ov_scores(model, *columns, top=config.copy_top)
+        for name, columns in (("successors", pairs.T), ("predecessors", pairs.T.flip(0)))
+    }
+    best = shares["successors"].flatten().topk(3)
+    heads = [divmod(index, shares["successors"].shape[1]) for index in best.indices.tolist()]
+    shown = ", ".join(
+        f"{layer}.{head} {share:.0%} (of predecessors {float(shares['predecessors'][layer, head]):.0%})"
+        for (layer, head), share in zip(heads, best.values.tolist(), strict=True)
+    )
+    count = int((shares["successors"] > config.copy).sum())
+    return Measurement(
+        f"SmolLM2-135M: {count} of {shares['successors'].numel()} heads write more than {config.copy:.0%} of "
+        f"successors; most {shown}",
+        count > 0,
+        f"{len(pairs)} pairs, by OV circuits alone, without the first feed-forward network; another model than the "
+        "survey's",
     )
 
 
@@ -133,8 +153,7 @@ def check_patching_smollm2() -> Measurement:
         return logits[:, 0] - logits[:, 1]
 
     count = find_sites(model)[0].num_heads
-    layers = [int(name.split(".")[0]) for name in MOVERS]
-    others = [f"{layer}.{head}" for layer in dict.fromkeys(layers) for head in range(count)]
+    others = [f"{layer}.{head}" for layer in (23, 22) for head in range(count)]
     others = [name for name in others if name not in MOVERS][: len(MOVERS)]
     found = {"whole": margins()}
     for name, places in (("movers", list(MOVERS)), ("others", others)):
@@ -147,5 +166,6 @@ def check_patching_smollm2() -> Measurement:
         f"{means['movers']:.2f} with heads {', '.join(MOVERS)} patched; {right['others']:.0%}, {means['others']:.2f} "
         f"with {', '.join(others)}",
         right["movers"] <= right["whole"] - 0.5 and right["others"] >= right["whole"] - 0.1,
-        "16 sentences; the movers are those that path patching names (circuit-reuse), the others of the same layer",
+        "16 sentences; the movers are those that path patching names (circuit-reuse), the others of their layer and "
+        "the one before",
     )

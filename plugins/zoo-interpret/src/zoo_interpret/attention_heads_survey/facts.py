@@ -65,9 +65,16 @@ PAPER = Paper(
                     check="claims:check_planted",
                 ),
                 Claim(
-                    "previous, induction, retrieval and successor heads are there in a trained Llama",
+                    "previous, induction and retrieval heads are there in a trained Llama",
                     figure="found in the families listed; no numbers stated",
                     check="claims:check_smollm2",
+                    slow=True,
+                    real=True,
+                ),
+                Claim(
+                    "successor heads are there in a trained Llama",
+                    figure="found in the families listed; no numbers stated",
+                    check="claims:check_successors_of_smollm2",
                     slow=True,
                     real=True,
                 ),
