@@ -17,6 +17,7 @@ import zoo
 from zoo import catalogue
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.evidence.measuring import PeakMemory
+from zoo.nn.language_model import LanguageModel, LanguageModelConfig
 from zoo_interpret.attention_heads_survey.probing import function_vector, probe_heads
 from zoo_interpret.attention_heads_survey.replacement import effects
 from zoo_interpret.cmr_heads.ablation import compare_ablations
@@ -38,7 +39,8 @@ def named(result: NamedArrays) -> Arrays:
 
 def logits_of(model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
     with torch.no_grad():
-        return model(**inputs).logits
+        output = model(**inputs)
+    return output if isinstance(output, torch.Tensor) else output.logits
 
 
 @dataclass(frozen=True)
@@ -467,6 +469,26 @@ def test_a_model_without_images_is_named(name):
     model = tiny_model("llama")
     with pytest.raises(zoo.ZooError, match="LlamaForCausalLM has no image token"):
         CASES[name].run(model, {"input_ids": torch.randint(3, 60, (2, 9))})
+
+
+# What takes labels, and scores that the folded weights must explain, which know the rotary positions of transformers.
+NOT_OF_THE_ZOO = ("sixteen-heads importance", "sparse-attention-decomposition")
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.family == "llama"])
+def test_the_zoos_own_language_model_is_looked_into_too(name):
+    torch.manual_seed(0)
+    shape = {"vocab_size": 97, "dim": 32, "num_layers": 2, "num_heads": 4, "num_kv_heads": 2, "hidden_dim": 48}
+    model = LanguageModel(LanguageModelConfig(**shape, max_length=64)).eval()
+    inputs = inputs_for(name, CASES[name], model)
+    before, left = logits_of(model, inputs), traces(model)
+    if name in NOT_OF_THE_ZOO:
+        with pytest.raises(zoo.InputError, match="LanguageModel"):
+            CASES[name].run(model, inputs)
+    else:
+        assert all(bool(table.isfinite().any()) for table in CASES[name].run(model, inputs).values())
+    assert traces(model) == left
+    assert torch.equal(logits_of(model, inputs), before)
 
 
 def results() -> list[type[NamedArrays]]:

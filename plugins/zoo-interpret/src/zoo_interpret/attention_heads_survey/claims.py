@@ -80,6 +80,34 @@ def check_replacements() -> Measurement:
     )
 
 
+def check_planted_replacement() -> Measurement:
+    """Answers of the planted model with its induction head replaced, and with each idle head replaced."""
+    model, ids = planted_model(), repeated_tokens(4)
+    other = repeated_tokens(4, seed=1)
+    repeats = slice((ids.shape[1] - 1) // 2 + 1, -1)
+
+    def answers(how: str, head: tuple[int, int], reference: torch.Tensor | None = None) -> torch.Tensor:
+        method = HeadReplacement(HeadReplacementConfig(how, ["{}.{}".format(*head)]))
+        with torch.no_grad(), method.attach(model, reference):
+            found: torch.Tensor = model(ids).logits
+        return found[:, repeats].argmax(-1)
+
+    own, others = (each[:, repeats.start + 1 :] for each in (ids, other))
+
+    def share(found: torch.Tensor, expected: torch.Tensor) -> float:
+        return float((found == expected).float().mean())
+
+    zeroed, patched = answers("zero", INDUCTION), answers("patch", INDUCTION, other)
+    idle = [(0, 3), (1, 2), (1, 3)]
+    kept = min(share(answers(how, head, other), own) for how in ("zero", "patch", "mean") for head in idle)
+    return Measurement(
+        f"right {share(zeroed, own):.0%} without the induction head; {share(patched, own):.0%} with another run's, "
+        f"whose answers it gives at {share(patched, others):.0%}; {kept:.0%} with idle heads "
+        "replaced",
+        share(zeroed, own) < 0.2 and share(patched, others) == kept == 1.0,
+    )
+
+
 def check_planted() -> Measurement:
     """Scores of planted heads, and of a head that attends to everything alike."""
     found = pattern_scores(planted_model(), repeated_tokens())

@@ -97,6 +97,12 @@ PAPER = Paper(
                     check="claims:check_replacements",
                 ),
                 Claim(
+                    "without the planted induction head a model repeats nothing, with that of another run it gives its "
+                    "answers; idle heads change nothing",
+                    figure="by construction",
+                    check="claims:check_planted_replacement",
+                ),
+                Claim(
                     "patching a few heads turns the answers of a trained model, patching as many others does not (here "
                     "SmolLM2-135M on indirect objects)",
                     figure="found in the families listed; no numbers stated",

@@ -20,6 +20,7 @@ from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo.evidence.attention_plots import head_tables
 from zoo_interpret.attention_heads_survey.config import HeadScoresConfig
+from zoo_interpret.embeddings import token_embeddings
 from zoo_interpret.named_arrays import NamedArrays, array
 
 # Classes by score; "sink" is a label outside of the survey.
@@ -133,7 +134,7 @@ class HeadScorer:
         }
         copy = None
         if linear_head(model) is not None:
-            vocabulary = model.get_input_embeddings().num_embeddings  # type: ignore[operator]
+            vocabulary = token_embeddings(model).get_parameter("weight").shape[0]
             tokens = torch.arange(vocabulary)
             if 0 < config.copy_tokens < vocabulary:
                 generator = torch.Generator().manual_seed(config.seed)
@@ -244,7 +245,7 @@ def ov_scores(
             if head is None
             else f"{len(targets)} targets for {len(tokens)} tokens"
         )
-    embedded = model.get_input_embeddings()(tokens)  # type: ignore[operator]
+    embedded = token_embeddings(model)(tokens)
     unembed = head.get_parameter("weight").T
     rows, log = [], patient(log)
     for block in find_blocks(model):

@@ -10,10 +10,13 @@ from torch import nn
 from zoo import Measurement
 from zoo.bridges.transformers.maps import attention_maps
 from zoo.bridges.transformers.packaged import packaged_model
+from zoo.bridges.transformers.tiny import tiny_model
 from zoo_interpret.attention_pattern_injection.config import EncoderConfig, InjectionConfig, RelevanceConfig
 from zoo_interpret.attention_pattern_injection.encoder import PatternEncoder
 from zoo_interpret.attention_pattern_injection.injection import PatternInjection
+from zoo_interpret.attention_pattern_injection.injection import example as injection_example
 from zoo_interpret.attention_pattern_injection.networks import SegmentationNetwork, SummaryNetwork, summary_example
+from zoo_interpret.attention_pattern_injection.patterns import all_patterns
 from zoo_interpret.attention_pattern_injection.relevance import NAMES, PatternRelevance
 from zoo_interpret.attention_pattern_injection.relevance import example as relevance_example
 from zoo_interpret.attention_pattern_injection.synthetic import shared_word, tiny_config
@@ -34,6 +37,37 @@ def _encoder(task: str) -> tuple[PatternEncoder, torch.Tensor]:
 
 def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def check_injected_heads() -> Measurement:
+    """Weights of a tiny BERT's heads with patterns injected, in both tasks, padding among the keys."""
+    outside, neighbours, others, changed = 0.0, 1.0, 0.0, 0.0
+    for task in ("summary", "segmentation"):
+        config = InjectionConfig(task=task, cls_id=1, sep_id=2)
+        case = injection_example(config)
+        model = tiny_model("bert", vocab_size=67, num_attention_heads=8, hidden_size=64)
+        ids = case["inputs"]["input_ids"]
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        inputs["attention_mask"][0, -2:] = 0
+        before = attention_maps(model, inputs)
+        with PatternInjection(config).attach(model):
+            after = attention_maps(model, inputs)
+        patterns = all_patterns(ids, task=task, cls_id=1, sep_id=2) & inputs["attention_mask"].bool()[:, None, None]
+        seeing = patterns.any(-1)
+        for maps in after:
+            hidden = maps[:, :4].masked_fill(patterns, 0.0).amax(-1)
+            outside = max(outside, float(hidden[seeing].max()))
+            for head in (2, 3):
+                rows = seeing[:, head]
+                neighbours = min(neighbours, float(maps[:, head].amax(-1)[rows].min()))
+        # What the layers above read has changed; in the first the heads without a pattern read the same.
+        others = max(others, float((after[0][:, 4:] - before[0][:, 4:]).abs().max()))
+        changed = max(changed, float((after[0][:, :4] - before[0][:, :4]).abs().max()))
+    return Measurement(
+        f"at most {outside:.0e} outside of the patterns, at least {neighbours:.4f} on the neighbour, heads without a "
+        f"pattern differ by {others:.0e} in the first layer, those with one by up to {changed:.2f}",
+        outside == others == 0.0 and neighbours > 1 - 1e-6 and changed > 0.5,
+    )
 
 
 def check_encoder_parameters() -> Measurement:

@@ -149,6 +149,14 @@ PAPER = Paper(
                 "segmentation": {"task": "segmentation"},
                 "tiny": {"cls_id": 1, "sep_id": 2},
             },
+            claims=(
+                Claim(
+                    "injected heads of any encoder look where their pattern allows and nowhere else, the others as "
+                    "before",
+                    figure="exact",
+                    check="claims:check_injected_heads",
+                ),
+            ),
         ),
         Entry(
             id="attention-pattern-injection-relevance",

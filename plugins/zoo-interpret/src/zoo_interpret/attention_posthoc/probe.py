@@ -19,6 +19,7 @@ from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.attention_posthoc.classifier import MultiHeadClassifier
 from zoo_interpret.attention_posthoc.config import PosthocConfig
 from zoo_interpret.attention_posthoc.lime import lime
+from zoo_interpret.embeddings import token_embeddings
 from zoo_interpret.named_arrays import NamedArrays, array
 from zoo_interpret.padding import nth_real
 
@@ -243,15 +244,12 @@ class AttentionPosthoc:
 def embedding_gradient(model: nn.Module, arguments: Mapping[str, Any], score: Target) -> tuple[Tensor, Tensor, Tensor]:
     """Scores (N,), the tokens' embeddings and the scores' gradients with respect to them, both (N, T, d).
 
-    Embeddings are what ``get_input_embeddings()`` returns for the ids: those of words, in models of transformers.
+    Embeddings are those of words; see ``embeddings.token_embeddings``.
 
     Raises:
         InputError: a model without them.
     """
-    find = getattr(model, "get_input_embeddings", None)
-    module = find() if callable(find) else None
-    if not isinstance(module, nn.Module):
-        raise InputError(f"{type(model).__name__} has no get_input_embeddings(), to which gradients could be taken")
+    module = token_embeddings(model)
     found: list[Tensor] = []
 
     def keep(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved
 from zoo_interpret.bert_look.config import BertLookConfig
 from zoo_interpret.by_layer import by_layer
+from zoo_interpret.embeddings import token_embeddings
 from zoo_interpret.named_arrays import NamedArrays, array
 
 # Queries of all heads whose distances are computed at a time.
@@ -120,7 +121,7 @@ def saliency(
         loss: output to a scalar.
         steps: above 1, gradients are averaged over that many scaled input embeddings (integrated gradients).
     """
-    embeddings = model.get_input_embeddings()(inputs["input_ids"]).detach()  # type: ignore[operator]
+    embeddings = token_embeddings(model)(inputs["input_ids"]).detach()
     rest = {name: value for name, value in inputs.items() if name != "input_ids"}
     total: list[Tensor] = []
     for step in range(1, steps + 1):

@@ -19,7 +19,7 @@ from zoo_interpret.circuit_reuse.method import CircuitReuse
 from zoo_interpret.circuit_reuse.results import Circuit
 from zoo_interpret.circuit_reuse.tasks import colored_objects_batch
 from zoo_interpret.indirect_objects import indirect_object_batch
-from zoo_interpret.planted import PREVIOUS, planted_model, repeated_tokens
+from zoo_interpret.planted import INDUCTION, PREVIOUS, planted_model, repeated_tokens
 
 
 def _random_prompts(batch: int = 3, length: int = 9, vocabulary: int = 97) -> tuple[Tensor, Tensor, Tensor]:
@@ -75,6 +75,28 @@ def check_planted_path() -> Measurement:
     return Measurement(
         f"effect of the previous-token head {float(effects[PREVIOUS]):.4f}, of all others {float(others):.1e}",
         abs(float(effects[PREVIOUS]) - 1) < 0.01 and float(others) < 1e-3,
+    )
+
+
+def check_steered_head() -> Measurement:
+    """Answers of the planted model at the last token, its induction head steered to every other token in turn, and
+    another head steered there."""
+    model, ids = planted_model(), repeated_tokens()[:, :15]
+    followed, kept, count = 0, 0, 0
+    layer, head = INDUCTION
+    with torch.no_grad():
+        before = model(ids).logits[:, -1].argmax(-1)
+        for place in range(1, 14):
+            keys = torch.full((len(ids), 1), place)
+            with CircuitReuse(CircuitReuseConfig(steered=[f"{layer}.{head}"])).attach(model, keys):
+                followed += int((model(ids).logits[:, -1].argmax(-1) == ids[:, place]).sum())
+            with CircuitReuse(CircuitReuseConfig(steered=["1.3"])).attach(model, keys):
+                kept += int((model(ids).logits[:, -1].argmax(-1) == before).sum())
+            count += len(ids)
+    return Measurement(
+        f"{followed} of {count} answers are the token that the induction head is steered to; {kept} of {count} stay "
+        "where an idle head is steered there",
+        followed == kept == count,
     )
 
 

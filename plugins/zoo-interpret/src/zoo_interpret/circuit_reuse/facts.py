@@ -71,6 +71,11 @@ PAPER = Paper(
                     check="claims:check_planted_path",
                 ),
                 Claim(
+                    "a planted induction head that is steered to a token makes the model answer that token",
+                    figure="by construction always",
+                    check="claims:check_steered_head",
+                ),
+                Claim(
                     "the overlap metric of given circuits",
                     figure="by construction 0.7, 7/9, 7/8",
                     check="claims:check_overlap",

@@ -22,6 +22,7 @@ from zoo.evidence.plots import new_figure, saved
 from zoo.nn.heads import repeat_heads
 from zoo_interpret.cmr_heads.config import CmrHeadsConfig
 from zoo_interpret.cmr_heads.fitting import fit, gaussian_distance, grid_of
+from zoo_interpret.embeddings import token_embeddings
 from zoo_interpret.named_arrays import NamedArrays, array
 
 
@@ -214,13 +215,12 @@ def copying_scores(model: nn.Module, *, group: Group | None = None) -> Tensor | 
     """Sum of the eigenvalues of W_E W_V W_O W_U over that of their sizes, (layers, heads); no layer norm.
 
     The product's non-zero eigenvalues are those of the (head_dim, head_dim) matrix W_O W_U W_E W_V. None where the
-    model has no linear head or no token embeddings.
+    model has no linear head.
     """
     head = linear_head(model)
-    embeddings = getattr(model, "get_input_embeddings", lambda: None)()
-    if head is None or embeddings is None:
+    if head is None:
         return None
-    both = head.get_parameter("weight").double().T @ embeddings.weight.double()
+    both = head.get_parameter("weight").double().T @ token_embeddings(model).get_parameter("weight").double()
     rows = []
     for site in find_sites(model, group=group):
         weights = head_weights(site)

@@ -52,6 +52,11 @@ PAPER = Paper(
                     check="claims:check_gate_gradients",
                 ),
                 Claim(
+                    "the planted useful heads are ranked first, and importance prunes in the order of exact ablation",
+                    figure="by construction",
+                    check="claims:check_planted_heads",
+                ),
+                Claim(
                     "the importance ordering beats its reverse when pruning a trained model",
                     figure="20 to 40% of heads removable with little loss",
                     check="claims:check_ordering",

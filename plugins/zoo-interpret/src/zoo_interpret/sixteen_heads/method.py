@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -339,6 +340,8 @@ def _run(model: nn.Module, batch: Batch, loss: Loss | None) -> tuple[Any, Tensor
         return output, loss(output, batch)
     if "labels" not in batch:
         raise InputError('batches need "labels", or give loss=')
+    if "labels" not in inspect.signature(model.forward).parameters:
+        raise InputError(f"{type(model).__name__} takes no labels; give loss=, of its output and the batch")
     output = model(**batch)
     if getattr(output, "loss", None) is None:
         raise InputError(f"{type(model).__name__} returns no loss for its labels; give loss=")

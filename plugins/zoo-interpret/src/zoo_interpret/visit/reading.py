@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.circuits import HeadWeights, head_weights
+from zoo.bridges.transformers.inputs import logits_of
 from zoo.bridges.transformers.maps import attention_maps, queries_keys_values
 from zoo.bridges.transformers.sites import Block, Site, feed_forward_output, find_blocks, is_linear
 from zoo.bridges.transformers.streams import at_streams
@@ -93,7 +94,7 @@ def read(model: nn.Module, inputs: dict[str, Any], layers: Sequence[int]) -> tup
         for layer in found:
             for handle in _hooks(layer, blocks[layer.number]):
                 stack.callback(handle.remove)
-        logits = model(**inputs).logits[0, -1]
+        logits = logits_of(model(**inputs))[0, -1]
     for layer in found:
         states = layer.states
         states["block_input"], states["block_output"] = streams[layer.number], streams[layer.number + 1]
