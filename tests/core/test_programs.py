@@ -14,7 +14,16 @@ from zoo import catalogue
 from zoo.evidence import programs
 from zoo.evidence.programs import Program
 
-NAMES = ["adaptive-filter-attention", "better-attention", "dual-attention", "efficient-attention", "fast-attention"]
+NAMES = [
+    "adaptive-filter-attention",
+    "better-attention",
+    "dual-attention",
+    "efficient-attention",
+    "fast-attention",
+    "pavlovian-attention",
+    "pavlovian-attention-lm",
+    "skim-attention",
+]
 
 
 def offer_of(name):
@@ -22,7 +31,7 @@ def offer_of(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_drop_in_layers_export_with_free_batch_and_length(name):
+def test_layers_and_models_of_tokens_export_with_free_batch_and_length(name):
     found = programs.attempt(offer_of(name).entry, "export")
     assert found.works, found.reason
     assert found.difference is not None
@@ -37,7 +46,9 @@ def test_a_layer_goes_through_compile_and_onnx():
     assert programs.attempt(entry, "onnx").works
 
 
-@pytest.mark.parametrize("name", ["adaptive-filter-attention", "adaptive-filter-attention-network"])
+@pytest.mark.parametrize(
+    "name", ["adaptive-filter-attention", "adaptive-filter-attention-network", "transformer-wave-function"]
+)
 def test_what_onnx_has_no_numbers_for_is_refused(name):
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")

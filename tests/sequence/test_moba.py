@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
+from zoo.counting import flops
 from zoo.nn.attention import KeyValueCache
 from zoo_sequence.moba import characters, training
 from zoo_sequence.moba import evaluation as moba_evaluation
@@ -487,3 +489,31 @@ def test_bidirectional_models_of_transformers_are_refused(registered) -> None:
     bert = transformers.BertModel._from_config(config, attn_implementation="zoo-moba").eval()
     with pytest.raises(zoo.ConfigError, match="bidirectional"):
         bert(torch.zeros(1, 5, dtype=torch.long))
+
+
+@pytest.mark.parametrize(("gate", "queries", "keys"), [("mean", 30, 30), ("window", 32, 32), ("mean", 9, 21)])
+def test_operations_are_those_of_the_blocks_that_are_read(gate: str, queries: int, keys: int) -> None:
+    query, key, value = _tensors(queries=queries, keys=keys, kv_heads=2, dim=6)
+    routing = Routing(4, 3, gate)
+    mask = routing_mask(query, key, routing)
+    block = torch.arange(keys) // 4
+    own = block[keys - queries :, None] == block
+    heads = query.shape[0] * query.shape[1]
+    scored = heads * queries * ((keys - 1) // 4) if gate == "mean" else 0
+    expected = 2 * int((mask | own).sum()) * (6 + 6) + 2 * scored * 6
+
+    class Attend(torch.nn.Module):
+        def forward(self, *inputs: Tensor) -> Tensor:
+            return block_sparse_attention(*inputs, routing, 1.0)
+
+    assert flops(Attend(), query, key, value) == expected
+
+
+def test_operations_of_the_gradients_are_those_of_five_products_a_pair() -> None:
+    inputs = [tensor.requires_grad_() for tensor in _tensors(heads=2, kv_heads=2, queries=16)]
+    forward, both = FlopCounterMode(display=False), FlopCounterMode(display=False)
+    with forward:
+        output = block_sparse_attention(*inputs, Routing(4, 2, "window"), 1.0)
+    with both:
+        output.sum().backward()
+    assert both.get_total_flops() * 2 == forward.get_total_flops() * 5

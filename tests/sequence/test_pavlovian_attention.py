@@ -236,3 +236,10 @@ def test_the_language_model_has_a_loss_and_generates_like_any_other():
     longer = model.generate(ids, 3)
     assert longer.shape == (2, 12)
     assert torch.equal(longer[:, 9], model(ids)[:, -1].argmax(-1))
+
+
+@pytest.mark.parametrize("rule", ["oja", "bcm"])
+def test_rules_that_run_token_by_token_say_that_a_program_would_hold_one_length(rule: str) -> None:
+    layer = zoo.load("pavlovian-attention", dim=8, num_heads=2, rule=rule)
+    with pytest.raises(zoo.ConfigError, match="one token after the other"):
+        torch.export.export(layer, (torch.randn(2, 5, 8),))

@@ -150,8 +150,8 @@ def _cases(entry: Entry) -> Iterator[_Case]:
     fixed = {name: value for name, value in examples[0].items() if not isinstance(value, Tensor)}
     traced, other = ({name: example[name] for name in example if name not in fixed} for example in examples)
     ids = {tuple(value.shape) for name, value in traced.items() if name.endswith("ids") and value.ndim == 2}
-    # What has a number for every id, a mask or a weight, is as long as they are.
-    lengthy = {name for name, value in traced.items() if drop_in or tuple(value.shape) in ids}
+    # What has a number or a row for every id, as a mask or the boxes of words, is as long as they are.
+    lengthy = {name for name, value in traced.items() if drop_in or tuple(value.shape[:2]) in ids}
     if len({traced[name].shape[1] for name in lengthy}) == 1:
         other |= {name: other[name][:, :-2].clone() for name in lengthy if other[name].shape[1] > 4}
     yield _Case(_Flat(build_small(entry), fixed), traced, other, frozenset(lengthy))

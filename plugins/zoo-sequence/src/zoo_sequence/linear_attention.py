@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zoo.nn.blocks import blocks
+
 
 def linear_attention(
     query: Tensor,
@@ -43,11 +45,8 @@ def linear_attention(
     state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
     ticks = torch.ones(1, length, dtype=torch.bool, device=query.device) if visible is None else visible
     outputs = []
-    for start in range(0, length, chunk):
-        q, k, v, ticking = (
-            *(tensor[:, :, start : start + chunk] for tensor in (query, key, value)),
-            ticks[:, start : start + chunk],
-        )
+    for some in blocks(0, length, chunk):
+        q, k, v, ticking = *(tensor[:, :, some] for tensor in (query, key, value)), ticks[:, some]
         scores = (q @ k.transpose(-1, -2)).tril(-int(strict))
         if log_decay is None:
             outputs.append(scores @ v + q @ state)

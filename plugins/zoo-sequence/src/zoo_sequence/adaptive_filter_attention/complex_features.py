@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.nn.exporting import on_the_way_to_onnx
 
 
 def as_real(z: Tensor) -> Tensor:
@@ -35,12 +36,6 @@ def init_complex_isotropic_(weight: Tensor, axis: int) -> None:
         imaginary.copy_(magnitude * phase.sin())
 
 
-@torch.compiler.assume_constant_result
-def _on_the_way_to_onnx() -> bool:
-    """Asked for anew by every tracer: the compiler would take the question itself for answered with no."""
-    return torch.onnx.is_in_onnx_export()
-
-
 class ToComplex(nn.Linear):
     """Real vectors (batch, length, dim) to complex features (batch, heads, length, d_h).
 
@@ -62,7 +57,7 @@ class ToComplex(nn.Linear):
         Raises:
             InputError: an export to ONNX, which has no complex numbers.
         """
-        if _on_the_way_to_onnx():
+        if on_the_way_to_onnx():
             raise InputError("adaptive filters compute with complex numbers, which ONNX has not: use torch.export")
         parts = super().forward(x).unflatten(-1, (2, self.num_heads, -1))
         real, imaginary = parts.to(torch.promote_types(x.dtype, torch.float32)).unbind(2)

@@ -9,13 +9,15 @@ together; anywhere else, each example's real tokens are gathered first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial, reduce
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import vjp
+from torch.utils.flop_counter import register_flop_formula
 
 from zoo_sequence.moba.config import Routing
 from zoo_sequence.moba.definition import moba_masked
@@ -170,3 +172,56 @@ def _second(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
 
 _moba.register_autograd(_first, setup_context=_keep)
 _moba_backward.register_autograd(_second, setup_context=_keep_for_second)
+
+
+@register_flop_formula(torch.ops.zoo_sequence.moba)
+def _flops(
+    query: Sequence[int],
+    key: Sequence[int],
+    value: Sequence[int],
+    visible: object,
+    block_size: int,
+    topk: int,
+    gate: str,
+    *rest: object,
+    **output: object,
+) -> int:
+    """Operations for shapes, all tokens real: logits and mixing of the blocks that are read, and the gate."""
+    pairs, scores = _multiplied(query, key, block_size, topk, gate)
+    return 2 * pairs * (query[-1] + value[-1]) + 2 * scores * query[-1]
+
+
+@register_flop_formula(torch.ops.zoo_sequence.moba_backward)
+def _flops_backward(
+    grad: Sequence[int],
+    query: Sequence[int],
+    key: Sequence[int],
+    value: Sequence[int],
+    visible: object,
+    output: object,
+    lse: object,
+    block_size: int,
+    topk: int,
+    gate: str,
+    *rest: object,
+    **gradients: object,
+) -> int:
+    """The same for the gradients: logits are computed again, and so are the choices."""
+    pairs, scores = _multiplied(query, key, block_size, topk, gate)
+    return 2 * pairs * (3 * query[-1] + 2 * value[-1]) + 2 * scores * query[-1]
+
+
+def _multiplied(query: Sequence[int], key: Sequence[int], block_size: int, topk: int, gate: str) -> tuple[int, int]:
+    """Pairs of a query with a key that it reads, and with a block that it scores.
+
+    A query's own block counts whole, as torch counts what a causal mask hides.
+    """
+    queries, keys = query[-2], key[-2]
+    history = (keys - 1) // block_size
+    pairs = 0
+    for block in range((keys - queries) // block_size, history + 1):
+        start, stop = max(block * block_size, keys - queries), min((block + 1) * block_size, keys)
+        pairs += (stop - start) * (stop - block * block_size + min(topk - 1, block) * block_size)
+    scores = queries * history if gate == "mean" and topk > 1 else 0
+    heads = prod(query[:-2])
+    return heads * pairs, heads * scores

@@ -48,7 +48,7 @@ class PavlovianLanguageModel(CausalLanguageModel):
         stop = start + input_ids.shape[1]
         if stop > self.max_length:
             raise InputError(f"{stop} tokens, but positions end at max_length={self.max_length}")
-        where = places(attn_mask, len(input_ids), start, stop)
+        where = places(attn_mask, input_ids.shape[0], start, stop)
         x = self.token_embedding(input_ids) + self.position_embedding.weight[where]
         for index, block in enumerate(self.blocks):
             options = {"cache": caches[index]} if caches else {}

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.errors import ConfigError
+from zoo.nn.blocks import blocks
+
 FEATURE_MAPS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "elu+1": lambda x: functional.elu(x) + 1,
@@ -100,7 +103,16 @@ def go_on(
 
     Returns:
         Reads (..., length, d_v) and the memory after these tokens.
+
+    Raises:
+        ConfigError: in an export, where the number of tokens would become part of the program.
     """
+    if torch.compiler.is_exporting():
+        raise ConfigError(
+            f"the rule {plasticity.rule!r} runs one token after the other here, so that a program would hold one "
+            "length only: export hebb, decay or delta without homeostatic and without a cache",
+            field="rule",
+        )
     if memory is None:
         state = value.new_zeros(*value.shape[:-2], value.shape[-1], key.shape[-1])
         memory = state, value.new_zeros(*value.shape[:-2], value.shape[-1])
@@ -138,8 +150,8 @@ def delta_parallel(
     state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
     rate = eta[..., None]
     outputs = []
-    for start in range(0, max(query.shape[2], 1), chunk):
-        q, k, v = (tensor[:, :, start : start + chunk] for tensor in (query, key, value))
+    for some in blocks(0, query.shape[2], chunk):
+        q, k, v = (tensor[:, :, some] for tensor in (query, key, value))
         system = rate * (k @ k.transpose(-1, -2)).tril(-1)
         corrected = torch.linalg.solve_triangular(system, v - k @ state, upper=False, unitriangular=True)
         scores = rate * (q @ k.transpose(-1, -2)).tril(-int(strict))

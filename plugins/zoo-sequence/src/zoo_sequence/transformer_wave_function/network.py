@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.nn.exporting import on_the_way_to_onnx
 from zoo.nn.heads import merge_heads, split_heads
 from zoo_sequence.transformer_wave_function.config import WaveFunctionConfig
 
@@ -140,7 +141,13 @@ class WaveFunction(nn.Module):
         return blocks.flatten(-2).flatten(-3, -2).to(self.embed.weight.dtype)
 
     def forward(self, spins: Tensor) -> Tensor:
-        """Log amplitudes."""
+        """Log amplitudes.
+
+        Raises:
+            InputError: an export to ONNX, which has no complex numbers.
+        """
+        if on_the_way_to_onnx():
+            raise InputError("log amplitudes are complex numbers, which ONNX has not: use torch.export")
         x = self.embed(self.patches(spins))
         for layer in self.layers:
             x = layer(x)
