@@ -243,3 +243,15 @@ def test_rules_that_run_token_by_token_say_that_a_program_would_hold_one_length(
     layer = zoo.load("pavlovian-attention", dim=8, num_heads=2, rule=rule)
     with pytest.raises(zoo.ConfigError, match="one token after the other"):
         torch.export.export(layer, (torch.randn(2, 5, 8),))
+
+
+def test_onnx_refuses_the_triangular_systems_of_the_delta_rule() -> None:
+    pytest.importorskip("onnxscript")
+    layer = zoo.load("pavlovian-attention", dim=8, num_heads=2, rule="delta")
+    with pytest.raises(torch.onnx.errors.OnnxExporterError) as caught:
+        torch.onnx.export(layer, (torch.randn(2, 5, 8),), dynamo=True, verbose=False)
+    first: BaseException = caught.value
+    while first.__cause__ is not None:
+        first = first.__cause__
+    assert isinstance(first, zoo.ConfigError)
+    assert "triangular systems" in str(first)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from zoo.errors import ConfigError
 from zoo.nn.blocks import blocks
+from zoo.nn.exporting import on_the_way_to_onnx
 
 FEATURE_MAPS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
@@ -146,7 +147,15 @@ def delta_parallel(
 
     Returns:
         (batch, heads, length, d_v).
+
+    Raises:
+        ConfigError: an export to ONNX, which cannot solve triangular systems.
     """
+    if on_the_way_to_onnx():
+        raise ConfigError(
+            "the delta rule solves triangular systems, which ONNX cannot: use torch.export, or hebb or decay",
+            field="rule",
+        )
     state = value.new_zeros(*value.shape[:2], key.shape[-1], value.shape[-1])
     rate = eta[..., None]
     outputs = []
