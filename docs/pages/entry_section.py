@@ -169,5 +169,5 @@ def figure(tile: Tile) -> str:
         width, height = picture.size
     return (
         f'<figure class="shown"><img src="../{picture_name(tile)}" width="{width}" height="{height}" loading="lazy" '
-        f'alt="Picture of {tile.id}"><figcaption>{escape(tile.caption, quote=False)}</figcaption></figure>'
+        f'alt="Picture of {tile.id}"><figcaption>{equations.prose(tile.caption)}</figcaption></figure>'
     )
