@@ -58,7 +58,8 @@ def tensors(value: Any) -> list[Tensor]:
         return [tensor for item in value.values() for tensor in tensors(item)]
     if isinstance(value, list | tuple):
         return [tensor for item in value for tensor in tensors(item)]
-    if hasattr(value, "__dataclass_fields__"):
+    # A size may be a symbol while a compiler traces, which can be asked for its type alone.
+    if not isinstance(value, int | torch.SymInt) and hasattr(value, "__dataclass_fields__"):
         return [tensor for name in value.__dataclass_fields__ for tensor in tensors(getattr(value, name))]
     return []
 
