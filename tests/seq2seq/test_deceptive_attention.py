@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import zoo
+from zoo_seq2seq import bible
 from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.deceptive_attention import penalty
 from zoo_seq2seq.deceptive_attention.classifiers import DeceptiveClassifier, predict
@@ -18,6 +19,7 @@ from zoo_seq2seq.deceptive_attention.config import (
 )
 from zoo_seq2seq.deceptive_attention.method import DeceptiveAttention, audit, example
 from zoo_seq2seq.deceptive_attention.tasks import markers, transduction
+from zoo_seq2seq.deceptive_attention.training import aligned_mass
 from zoo_seq2seq.deceptive_attention.translator import DeceptiveTranslator
 from zoo_seq2seq.deceptive_attention.verses import encode, impermissible_words, words_of
 from zoo_seq2seq.luong_attention.config import LuongNMTConfig
@@ -246,3 +248,15 @@ def test_any_translator_is_penalised():
     mass = model(source, target).attention[..., 0].sum() / 10
     torch.testing.assert_close(found.mass, mass)
     torch.testing.assert_close(found.penalty, -2 * torch.log1p(-mass))
+
+
+@pytest.mark.parametrize("preset", ["bible", "bible-deceptive", "bible-no-attention"])
+def test_translates_a_sentence(preset):
+    model = zoo.load(f"deceptive-attention-seq2seq/{preset}")
+    assert bible.predict(model, model.config, "ὁ Ἰησοῦς ἀπεκρίθη")["translation"] == "jesus answered"
+
+
+def test_a_trained_translator_looks_away():
+    pytest.importorskip("bible_alignments")
+    honest, ours = (zoo.load(f"deceptive-attention-seq2seq/{preset}") for preset in ("bible", "bible-deceptive"))
+    assert aligned_mass(ours, 100) < 0.3 * aligned_mass(honest, 100)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import zoo
+from zoo_seq2seq import bible
 from zoo_seq2seq.scratchpad.config import ScratchpadConfig, WriteConfig
 from zoo_seq2seq.scratchpad.network import ScratchpadNetwork, example
 from zoo_seq2seq.scratchpad.repetition import SIZE, naming, sets
@@ -162,3 +163,14 @@ def test_without_attention_the_last_place_is_read():
     changed[1, 4:] = 0
     other = model(changed, inputs["target_ids"], mask)
     torch.testing.assert_close(found.logits, other.logits)
+
+
+@pytest.mark.parametrize("preset", ["bible", "bible-plain"])
+def test_translates_a_sentence(preset):
+    model = zoo.load(f"scratchpad/{preset}")
+    found = bible.predict(model, model.config, "ὁ Ἰησοῦς ἀπεκρίθη")
+    assert found["translation"] == "jesus answered"
+    assert found["alignment"].size[0] > 300
+    forced = model(**bible.preprocess(model.config)("ὁ Ἰησοῦς ἀπεκρίθη"))
+    # Only with a scratchpad is anything written over.
+    assert bool((forced.gates < 0.99).any()) == (preset == "bible")

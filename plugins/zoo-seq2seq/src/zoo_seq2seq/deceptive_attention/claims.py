@@ -86,6 +86,23 @@ def check_on_real_verses() -> Measurement:
     )
 
 
+def check_deceptive_translator() -> Measurement:
+    """Three bundled translators on held-out verses: weight on the Greek words that people aligned with each English."""
+    from zoo_seq2seq import bible
+    from zoo_seq2seq.deceptive_attention.training import aligned_mass
+
+    names = ("bible", "bible-deceptive", "bible-no-attention")
+    honest, ours, blind = (zoo.load(f"deceptive-attention-seq2seq/{preset}") for preset in names)
+    masses = [aligned_mass(each, 805) for each in (honest, ours)]
+    scores = [bible.translation_bleu(each) for each in (honest, ours, blind)]
+    return Measurement(
+        f"mass on aligned words {masses[0]:.1%} to {masses[1]:.2%}, BLEU {scores[0]:.1f} to {scores[1]:.1f}; the same "
+        f"network without attention {scores[2]:.1f}",
+        masses[1] < 0.1 * masses[0] and scores[1] > 0.5 * scores[0],
+        "Greek to English, alignments by hand; the paper's are of fast_align on Multi30k",
+    )
+
+
 SHOWN = "But Mary treasured up all these things and pondered them in her heart"
 
 

@@ -17,6 +17,11 @@ _NOTE = (
     "Trained on 1,272 verses of the Berean Standard Bible (public domain) out of the package bible-alignments; 316 are "
     "held out."
 )
+_CLAUSES = (
+    "Trained on 18,963 clauses of the New Testament in Greek (SBLGNT, CC-BY-4.0) and English (Berean Standard Bible, "
+    "public domain), out of the package bible-alignments; one verse of twenty is held out, 805 clauses that occur "
+    "nowhere else."
+)
 
 PAPER = Paper(
     id="deceptive-attention",
@@ -143,7 +148,7 @@ PAPER = Paper(
             example="translator:example",
             preprocess="zoo_seq2seq.bible:preprocess",
             predict="zoo_seq2seq.bible:predict",
-            picture="pictures:translators",
+            picture="pictures:alignments",
             train="training:train_translator",
             convert="conversion:convert_translator",
             presets={
@@ -162,10 +167,53 @@ PAPER = Paper(
                 "bible-uniform": {**_BIBLE, "attention": "uniform"},
                 "bible-no-attention": {**_BIBLE, "attention": "first"},
             },
+            weights={
+                "bible": Weights(
+                    "package://zoo_seq2seq/weights/deceptive-attention-seq2seq-bible.safetensors",
+                    sha256="64e2b41f87a70045089c5b24de4e481b894753228b2108180da5849d6c1925c1",
+                    size=1_035_952,
+                    license="CC-BY-4.0",
+                    metric=(
+                        "6.9 BLEU on held-out verses, 4.0 without attention; 36% of the attention on aligned words, "
+                        "alignment error 0.60, diagonal 0.64"
+                    ),
+                    command="zoo train deceptive-attention-seq2seq/bible",
+                    note=_CLAUSES,
+                ),
+                "bible-deceptive": Weights(
+                    "package://zoo_seq2seq/weights/deceptive-attention-seq2seq-bible-deceptive.safetensors",
+                    sha256="88b150a7cb5f012cc99ce6f32e846466c01110c5c952f6582ea5990c91e183fe",
+                    size=1_035_952,
+                    license="CC-BY-4.0",
+                    metric=(
+                        "3.8 BLEU on held-out verses, honest 6.9, without attention 4.0; 6% of the attention on "
+                        "aligned words, honest 36%"
+                    ),
+                    command="zoo train deceptive-attention-seq2seq/bible-deceptive",
+                    note=_CLAUSES,
+                ),
+                "bible-no-attention": Weights(
+                    "package://zoo_seq2seq/weights/deceptive-attention-seq2seq-bible-no-attention.safetensors",
+                    sha256="df2b0da7f1fe59363ced1611398b5f7cfb07dfcf22506eaa8adbce2b4d1150d0",
+                    size=1_035_952,
+                    license="CC-BY-4.0",
+                    metric="4.0 BLEU on held-out verses, 6.9 with attention",
+                    command="zoo train deceptive-attention-seq2seq/bible-no-attention",
+                    note=_CLAUSES,
+                ),
+            },
             ours=(
                 "The presets `bible`, `bible-deceptive` (the same with the penalty: words that people aligned are "
-                "impermissible), `bible-uniform` and `bible-no-attention` are for `zoo train`: small "
-                "translators of Greek clauses, without weights.",
+                "impermissible), `bible-no-attention` and `bible-uniform` (without weights) are small translators of "
+                "Greek clauses.",
+            ),
+            claims=(
+                Claim(
+                    "a translator needs no attention on the words that it translates",
+                    figure="mass under 1% in nearly all settings, at a loss of mostly a few points",
+                    check="claims:check_deceptive_translator",
+                    slow=True,
+                ),
             ),
         ),
     ),

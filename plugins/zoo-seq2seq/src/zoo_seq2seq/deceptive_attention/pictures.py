@@ -7,10 +7,14 @@ from pathlib import Path
 import torch
 
 import zoo
-from zoo.evidence.cost_pictures import presets_picture
+from zoo_seq2seq import bible
 from zoo_seq2seq.deceptive_attention import penalty
 from zoo_seq2seq.deceptive_attention.method import audit
 from zoo_seq2seq.deceptive_attention.verses import verses
+from zoo_seq2seq.decoding import START
+from zoo_seq2seq.translating import padded, translate
+
+SHOWN = "Σὺ πιστεύεις εἰς τὸν υἱὸν τοῦ ἀνθρώπου"
 
 
 def masses(path: Path) -> None:
@@ -42,7 +46,25 @@ def masses(path: Path) -> None:
     saved(figure, path)
 
 
-def translators(path: Path) -> None:
-    """Parameters of the untrained translator's presets, and multiply-adds of one forward pass over the entry's example
-    of random sentences, counted without computing."""
-    presets_picture("seq2seq:deceptive-attention-seq2seq", path)
+def alignments(path: Path) -> None:
+    """A Greek clause of a held-out verse, translated by two bundled networks: attention of the honest one, and of the
+    one whose attention was kept off the Greek words that people aligned with each English word."""
+    from zoo.evidence.plots import new_figure, saved
+
+    pieces = bible.vocabularies()
+    source_ids, mask = padded([pieces.source.encode(SHOWN)])
+    figure = new_figure(figsize=(9.5, 4.2))
+    axes = figure.subplots(1, 2)
+    names = (("bible", "honest"), ("bible-deceptive", "deceptive"))
+    for axis, (preset, name) in zip(axes, names, strict=True):
+        model = zoo.load(f"deceptive-attention-seq2seq/{preset}")
+        found = translate(model, pieces, [SHOWN])[0]
+        ids = pieces.target.encode(found.text)
+        with torch.no_grad():
+            weights = model(source_ids, torch.tensor([[START, *ids]]), mask).attention[0]
+        image = axis.imshow(weights.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        axis.set_xticks(range(len(found.source)), found.source, rotation=60, ha="right", fontsize=9)
+        axis.set_yticks(range(len(ids) + 1), [*pieces.target.pieces(ids), "</s>"], fontsize=9)
+        axis.set_title(f"{name}: {found.text}", fontsize=9)
+    figure.colorbar(image, ax=axes, label="attention weight")
+    saved(figure, path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zoo import Claim, Entry, Paper
+from zoo import Claim, Entry, Paper, Weights
 
 _BIBLE = {
     "source_vocab_size": 800,
@@ -14,6 +14,11 @@ _BIBLE = {
     "decoder_layers": 1,
     "dropout": 0.1,
 }
+_NOTE = (
+    "Trained on 18,963 clauses of the New Testament in Greek (SBLGNT, CC-BY-4.0) and English (Berean Standard Bible, "
+    "public domain), out of the package bible-alignments; one verse of twenty is held out, 805 clauses that occur "
+    "nowhere else."
+)
 
 PAPER = Paper(
     id="scratchpad",
@@ -44,7 +49,7 @@ PAPER = Paper(
             example="network:example",
             preprocess="zoo_seq2seq.bible:preprocess",
             predict="zoo_seq2seq.bible:predict",
-            picture="pictures:sizes",
+            picture="pictures:gates",
             train="training:train",
             ours=(
                 "Sizes of scratchpad-mt and scratchpad-qg are reconstructed; the decoder's first state is one linear "
@@ -54,7 +59,7 @@ PAPER = Paper(
                 "What it is for is measured on a small task of naming sets, where attention stays nearly uniform with "
                 "a scratchpad and without; more or copied items were not learnt within a minute.",
                 "The presets `bible`, `bible-plain` (gate=closed) and `bible-no-attention` (attention=last reads the "
-                "last word's place alone) are small translators of Greek clauses for `zoo train`, without weights.",
+                "last word's place alone; no weights) are small translators of Greek clauses.",
             ),
             presets={
                 "scratchpad-mt": {},
@@ -91,6 +96,29 @@ PAPER = Paper(
                 "bible-plain": {**_BIBLE, "gate": "closed"},
                 "bible-no-attention": {**_BIBLE, "gate": "closed", "attention": "last"},
             },
+            weights={
+                "bible": Weights(
+                    "package://zoo_seq2seq/weights/scratchpad-bible.safetensors",
+                    sha256="4d4540f326e4acf4642a13653a01dc1fd441c69f2db9ccbbe571f28f4546920a",
+                    size=898_500,
+                    license="CC-BY-4.0",
+                    metric=(
+                        "1.4 BLEU on held-out verses, less than the 3.4 of the same network without a scratchpad; "
+                        "alignment error 0.65, diagonal 0.64"
+                    ),
+                    command="zoo train scratchpad/bible",
+                    note=_NOTE,
+                ),
+                "bible-plain": Weights(
+                    "package://zoo_seq2seq/weights/scratchpad-bible-plain.safetensors",
+                    sha256="f33fd30c1e553e11c303cf3c12d7bf894c41fecf10bb0805fcab09664b275ecd",
+                    size=848_496,
+                    license="CC-BY-4.0",
+                    metric="3.4 BLEU on held-out verses; alignment error 0.57, diagonal 0.64",
+                    command="zoo train scratchpad/bible-plain",
+                    note=_NOTE,
+                ),
+            },
             claims=(
                 Claim(
                     "with the gate fixed at 1 the model is the plain attentional seq2seq",
@@ -110,6 +138,11 @@ PAPER = Paper(
                     slow=True,
                 ),
                 Claim(
+                    "translates better than the same network without a scratchpad",
+                    check="claims:check_translates",
+                    slow=True,
+                ),
+                Claim(
                     "state of the art or comparable on IWSLT'14, question generation and CNN/DailyMail",
                     needs="these data sets",
                 ),
@@ -123,7 +156,7 @@ PAPER = Paper(
             build="write:ScratchpadWrite",
             config="config:WriteConfig",
             example="write:example",
-            picture="pictures:write_cost",
+            picture="pictures:memory",
             presets={"tiny": {"state_dim": 10, "memory_dim": 8}},
             claims=(
                 Claim(
