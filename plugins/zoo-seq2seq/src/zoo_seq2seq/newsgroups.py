@@ -28,6 +28,7 @@ from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClass
 from zoo_seq2seq.decoding import PAD, UNKNOWN
 from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.sentences import Sentences
+from zoo_seq2seq.small_pictures import saved_small
 
 Split = Literal["train", "test"]
 GROUPS = ("rec.sport.baseball", "rec.sport.hockey")
@@ -172,11 +173,5 @@ def draw_words(words: list[str], weights: dict[str, Tensor], title: str = "", pa
                 box = {"facecolor": (1.0, 1 - 0.75 * share, 1 - 0.9 * share), "edgecolor": "none", "pad": 1.2}
                 axis.text(place, row, words[index], fontsize=10, family="monospace", va="center", bbox=box)
                 place += len(words[index]) + 1
-    if path is not None:
-        from PIL import Image
-
-        # Words compress badly: in all colours and at the usual resolution a card would weigh three times as much.
-        figure.savefig(path, dpi=90)
-        with Image.open(path) as drawn:
-            drawn.convert("RGB").quantize(64).save(path, optimize=True)
-    return figure
+    # In all colours and at the usual resolution a card would weigh three times as much.
+    return saved_small(figure, path, dpi=90, colours=64)

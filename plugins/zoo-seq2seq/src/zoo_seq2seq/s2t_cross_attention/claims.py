@@ -129,7 +129,8 @@ def hidden_speech(path: str) -> None:
     """Whisper tiny.en on a sentence read by a LibriVox volunteer: its spectrogram, and how much the transcript suffers,
     token by token and on average, where 60 random masks hid segments of it."""
     from zoo.bridges.transformers.packaged import packaged_model
-    from zoo.evidence.plots import new_figure, saved
+    from zoo.evidence.plots import new_figure
+    from zoo_seq2seq.small_pictures import saved_small
 
     model, processor = packaged_model("whisper-tiny-en")
     read, frames = read_recording(_recording(), processor)
@@ -161,4 +162,4 @@ def hidden_speech(path: str) -> None:
     pieces = [str(processor.tokenizer.decode([int(each)])).strip() for each in found.ids]
     axes[2].set_yticks([len(pieces) - 0.5 - place for place in range(len(pieces))], pieces, fontsize=6)
     axes[2].set_xlabel("seconds")
-    saved(figure, path)
+    saved_small(figure, path)
