@@ -67,25 +67,23 @@ class SpokenWords:
         languages: of which utterances are made; those of the first have the lowest ids.
         analysis: of features.
         most: words of the longest utterance.
+        count: of each language's words the first so many, from nought on; all by default.
 
     Raises:
         InputError: features of another sample rate than the recordings'.
     """
 
-    def __init__(self, languages: Sequence[str], analysis: Analysis, most: int = 3) -> None:
+    def __init__(self, languages: Sequence[str], analysis: Analysis, most: int = 3, count: int | None = None) -> None:
         if analysis.sample_rate != RATE:
             raise InputError(f"features of {analysis.sample_rate} Hz; the recordings have {RATE}")
         self.languages, self.analysis, self.most = tuple(languages), analysis, most
-        self.words = [word for language in languages for word in words_of(language)]
+        self.words: list[str] = []
+        self.ids: dict[str, dict[str, int]] = {}
         # A word that two languages write alike is two words.
-        self.ids = {
-            language: {word: FIRST + start + place for place, word in enumerate(words_of(language))}
-            for language, start in zip(languages, self._starts(), strict=True)
-        }
-
-    def _starts(self) -> list[int]:
-        sizes = [len(words_of(language)) for language in self.languages]
-        return [sum(sizes[:index]) for index in range(len(sizes))]
+        for language in languages:
+            own = words_of(language)[:count]
+            self.ids[language] = {word: FIRST + len(self.words) + place for place, word in enumerate(own)}
+            self.words += own
 
     @property
     def vocab_size(self) -> int:
@@ -116,7 +114,9 @@ class SpokenWords:
 
     def _at_all_speeds(self, sounds: Mapping[str, Tensor]) -> Voice:
         return {
-            word: [self.frames(resampled(sound, fast, slow)) for fast, slow in SPEEDS] for word, sound in sounds.items()
+            word: [self.frames(resampled(sound, fast, slow)) for fast, slow in SPEEDS]
+            for word, sound in sounds.items()
+            if word in self.words
         }
 
     def held_out(self) -> dict[str, list[Voice]]:
@@ -145,13 +145,18 @@ class SpokenWords:
         *,
         most: int | None = None,
         varied: bool = False,
+        warp: float = 0.0,
+        slowest: float = 1.25,
     ) -> Utterances:
         """Random utterances, each word in a language of its own, by one voice of it.
 
         Args:
             most: words of the longest; the task's by default.
-            varied: as in training: words slower or faster by a quarter at the same pitch, up to seven filters silent,
-                and noise on log energies.
+            varied: as in training: words faster by a quarter at most or slower at the same pitch, up to seven filters
+                silent, and noise on log energies.
+            slowest: how many times as long as recorded a word is at most, where they are varied.
+            warp: as of longer and shorter throats: how far the filters of an utterance are moved up or down at most, as
+                a share of their number from the lowest.
         """
 
         def draw(size: int) -> int:
@@ -164,13 +169,15 @@ class SpokenWords:
             ids = []
             for _ in range(1 + draw(most or self.most)):
                 language = self.languages[draw(len(self.languages))]
-                word = words_of(language)[draw(len(self.ids[language]))]
+                word = list(self.ids[language])[draw(len(self.ids[language]))]
                 ways = chosen[language][word]
                 frames = ways[draw(len(ways))]
-                frames = _stretched(frames, 0.75 + draw(51) / 100) if varied else frames
+                frames = _stretched(frames, 0.75 + draw(round(100 * (slowest - 0.75)) + 1) / 100) if varied else frames
                 parts += [frames, self._silence(_GAP[0] + draw(_GAP[1] - _GAP[0]))]
                 ids.append(self.ids[language][word])
             joined = torch.cat(parts)
+            if warp:
+                joined = _warped(joined, 1 + warp * (draw(201) - 100) / 100)
             if varied:
                 joined = joined + 0.5 * torch.randn(joined.shape, generator=generator)
             features = utterance_normalised(joined)
@@ -200,6 +207,14 @@ def _stretched(frames: Tensor, factor: float) -> Tensor:
     """Frames (frames, mel) in another number of frames."""
     size = max(round(len(frames) * factor), 1)
     return functional.interpolate(frames.T[None], size, mode="linear", align_corners=False)[0].T
+
+
+def _warped(frames: Tensor, factor: float) -> Tensor:
+    """Frames (frames, mel) in which filter m hears what m times a factor did, or the last one."""
+    places = (torch.arange(frames.shape[1]) * factor).clamp(max=frames.shape[1] - 1)
+    below = places.long()
+    above = (below + 1).clamp(max=frames.shape[1] - 1)
+    return torch.lerp(frames[:, below], frames[:, above], places - below)
 
 
 def synthesised(language: str, variant: str) -> dict[str, Tensor]:

@@ -61,6 +61,12 @@ class ImplicitFilter(nn.Module):
         return found
 
 
+@torch.compiler.assume_constant_result
+def _on_the_way_to_onnx() -> bool:
+    """Asked for anew by every tracer: the compiler would take the question itself for answered with no."""
+    return torch.onnx.is_in_onnx_export()
+
+
 def long_convolution(x: Tensor, taps: Tensor, lengths: Tensor | None, *, causal: bool) -> Tensor:
     """Each utterance convolved at its own length.
 
@@ -69,7 +75,15 @@ def long_convolution(x: Tensor, taps: Tensor, lengths: Tensor | None, *, causal:
         taps: (m, L), in at least float32.
         lengths: (B,), or None where all are L.
         causal: the first L samples; else those from half the length on.
+
+    Raises:
+        InputError: an export to ONNX, whose transforms have one length for all runs.
     """
+    if _on_the_way_to_onnx():
+        raise InputError(
+            "long convolutions go through complex spectra as long as the speech, which ONNX runs at the length of the "
+            "export alone: use torch.export"
+        )
     length = x.shape[-1]
     work = x.to(torch.promote_types(x.dtype, torch.float32))
     size = 2 * length
