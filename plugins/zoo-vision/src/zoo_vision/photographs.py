@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 
 from zoo.errors import MissingDependency
@@ -292,7 +292,13 @@ def scene(
 
 
 def single_scenes(
-    split: Split, side: int, count: int, batch_size: int, seed: int, things: Sequence[Cutout] | None = None
+    split: Split,
+    side: int,
+    count: int,
+    batch_size: int,
+    seed: int,
+    things: Sequence[Cutout] | None = None,
+    blur: float = 0.0,
 ) -> Iterator[list[Scene]]:
     """Batches of square scenes with one thing each, of photographs and cut-outs of one part of the split.
 
@@ -303,9 +309,12 @@ def single_scenes(
         batch_size: scenes of each.
         seed: decides all of them.
         things: what is pasted; by default all cut-outs of that part.
+        blur: deviation of a Gaussian in pixels that puts the photographs out of focus before anything is pasted.
     """
     generator = torch.Generator().manual_seed(seed)
     grounds = [photograph(name, 2 * side) for name in photograph_names(split)]
+    if blur:
+        grounds = [np.asarray(Image.fromarray(each).filter(ImageFilter.GaussianBlur(blur))) for each in grounds]
     things = cutout_list(split) if things is None else things
     for _ in range(count):
         scenes = []

@@ -78,7 +78,7 @@ PAPER = Paper(
                     "text_layers": 1,
                     "text_heads": 4,
                     "embed_dim": 32,
-                    "image_size": 48,
+                    "image_size": 40,
                     "patch_size": 8,
                     "vocab_size": 1024,
                     "max_length": 16,

@@ -23,7 +23,7 @@ from zoo_vision.focusclip.words import tokenize
 from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
 from zoo_vision.photographs import Split
 
-STEPS = 2500
+STEPS = 6000
 DIGIT_SIDE = 32
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 COLOURS = {

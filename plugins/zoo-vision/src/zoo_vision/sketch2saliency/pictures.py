@@ -24,7 +24,7 @@ def _scenes() -> tuple[training.Scenes, Tensor]:
 
 def drawn(path: Path) -> None:
     """Six scenes of things and photographs never trained on, the outline of each thing, the next point that the bundled
-    network expects after each true one, and what it draws alone: lines of about the right size, of no certain thing.
+    network expects after each true one, and what it draws alone: a loop, whatever it sees.
     """
     model = zoo.load("sketch2saliency-photo2sketch/scenes")
     scenes, pictures = _scenes()
@@ -50,8 +50,8 @@ def drawn(path: Path) -> None:
 
 
 def looked(path: Path) -> None:
-    """Six scenes of things and photographs never trained on, and the mean of where the bundled network looks while it
-    draws them, which is its saliency map; no mask was ever shown to it, only outlines to draw.
+    """Six scenes of things and blurred photographs never trained on, and the mean of where the bundled network looks
+    while it draws them, which is its saliency map; no mask was ever shown to it, only outlines to draw.
     """
     model = zoo.load("sketch2saliency/scenes")
     scenes, pictures = _scenes()

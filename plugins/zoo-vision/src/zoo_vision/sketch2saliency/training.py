@@ -22,9 +22,10 @@ from zoo_vision.sketch2saliency.config import Photo2SketchConfig
 from zoo_vision.sketch2saliency.losses import mean_attention, random_affine, sketch_loss, warped, warped_strokes
 from zoo_vision.sketch2saliency.network import Photo2Sketch, Sketch2Saliency
 
-STEPS = 1000
+STEPS = 600
 EQUIVARIANCE = 0.1
 SIDE = 96
+BLUR = 3.0
 _MEAN = torch.tensor(IMAGENET_MEAN)[:, None, None]
 _STD = torch.tensor(IMAGENET_STD)[:, None, None]
 
@@ -39,8 +40,8 @@ class Scenes:
 
 
 def batches(split: Split, count: int, batch_size: int, seed: int) -> Iterator[Scenes]:
-    """Scenes with one thing each."""
-    for scenes in photographs.single_scenes(split, SIDE, count, batch_size, seed):
+    """Scenes with one thing each, in front of a photograph out of focus."""
+    for scenes in photographs.single_scenes(split, SIDE, count, batch_size, seed, blur=BLUR):
         masks = torch.stack([scene.mask for scene in scenes])
         outlines = [drawings.outline(mask.numpy()) for mask in masks]
         images = torch.stack([(scene.image - _MEAN) / _STD for scene in scenes])
