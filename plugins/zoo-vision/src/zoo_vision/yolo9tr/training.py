@@ -13,7 +13,7 @@ from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 from zoo_vision.yolo9tr.config import YOLO9trConfig
 from zoo_vision.yolo9tr.losses import loss
-from zoo_vision.yolo9tr.network import YOLO9tr
+from zoo_vision.yolo9tr.network import DETECT, YOLO9tr
 
 STEPS = 1500
 SIDE = 96
@@ -48,7 +48,10 @@ def train(
     config: YOLO9trConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
 ) -> tuple[nn.Module, dict[str, float]]:
     """Both heads' losses with AdamW, from random weights; three minutes on one core for the preset ``scenes``."""
-    model = YOLO9tr(config).train()
+    # The bundled weights began when a network was built once for each of its layers: so many draws, one layer of each.
+    drawn = [YOLO9tr(config).model[place] for place in range(DETECT + 1)]
+    model = YOLO9tr(config)
+    model.model = nn.ModuleList(drawn)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 4e-3, weight_decay=5e-4)
 
     def loss_of(batch: tuple[Tensor, list[Detections]]) -> Tensor:
