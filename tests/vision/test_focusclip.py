@@ -13,6 +13,7 @@ from PIL import Image
 
 import zoo
 from zoo.errors import ConfigError, InputError
+from zoo_vision.focusclip import training
 from zoo_vision.focusclip.claims import _SMALL
 from zoo_vision.focusclip.conversion import convert
 from zoo_vision.focusclip.heatmaps import PARTS, body_part_heatmap, grid_points, person_heatmap
@@ -20,6 +21,7 @@ from zoo_vision.focusclip.losses import nt_xent
 from zoo_vision.focusclip.network import FocusCLIP, example, predict, zero_shot
 from zoo_vision.focusclip.prompts import class_prompts, pose_prompt
 from zoo_vision.focusclip.words import tokenize
+from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD, to_picture
 
 
 @given(st.integers(1, 5), st.sampled_from([0.1, 0.5, 2.0]))
@@ -225,3 +227,33 @@ def test_a_photograph_is_matched_with_the_texts_beside_it(tmp_path):
     assert rows[0]["cosine"] >= rows[1]["cosine"]
     same = predict(model, model.config, (Image.open(tmp_path / "photo.jpg"), ["a dog", "an orange"]))
     assert same["texts"] == rows
+
+
+def test_training_shows_every_seen_pair_once_a_batch_and_no_other():
+    try:
+        scenes = next(training.batches("train", 1, 0, 40))
+    except zoo.errors.MissingDependency as error:
+        pytest.skip(str(error))
+    assert len(set(training.PAIRS)) == 50
+    assert len(set(scenes.pairs)) == len(scenes.images) == 40
+    assert not set(scenes.pairs) & set(training.UNSEEN)
+    # Every colour and every digit is known from other pairs.
+    assert {colour for colour, _ in scenes.pairs} == set(range(5))
+    assert {digit for _, digit in scenes.pairs} == set(range(10))
+    assert training.text((0, 7)) == "a red seven"
+    assert scenes.heat.amax((1, 2, 3)).min() > 0.3
+
+
+def test_the_bundled_network_reads_a_digit_and_its_colour(tmp_path):
+    try:
+        scenes = next(training.batches("test", 1, 5, 40))
+    except zoo.errors.MissingDependency as error:
+        pytest.skip(str(error))
+    model = zoo.load("focusclip/digits")
+    texts = [training.text(pair) for pair in training.SEEN]
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    right = 0
+    for image, text in list(zip(scenes.images, texts, strict=True))[::4]:
+        source = to_picture(image * std + mean), texts
+        right += predict(model, model.config, source)["texts"][0]["text"] == text
+    assert right >= 6

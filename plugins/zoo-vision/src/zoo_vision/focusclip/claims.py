@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
+import zoo
 from zoo import Measurement
 from zoo.counting import flops
 from zoo.evidence.measuring import count_parameters
+from zoo_vision.focusclip import training
 from zoo_vision.focusclip.config import FocusCLIPConfig
 from zoo_vision.focusclip.network import FocusCLIP, example, zero_shot
 
@@ -82,3 +84,17 @@ def check_parameters() -> Measurement:
     with torch.device("meta"):
         count = count_parameters(FocusCLIP(FocusCLIPConfig()))
     return Measurement(f"{count:,} parameters", count == 196_068_353)
+
+
+def check_zero_shot() -> Measurement:
+    """The bundled network's right answers among fifty texts, for pairs of colour and digit trained on and not.
+
+    Whoever sees colours alone and guesses digits is right in a tenth.
+    """
+    found = training.evaluate(zoo.load("focusclip/digits"))
+    return Measurement(
+        f"{found['seen']:.1%} of pairs trained on, {found['unseen']:.1%} of others; the colour is right in "
+        f"{found['colour']:.1%}, the digit in {found['digit']:.1%}",
+        found["seen"] > 0.5 and found["unseen"] > 0.1,
+        "handwritten digits in colours on photographs, no people; chance 2%, colours alone 10%",
+    )
