@@ -38,7 +38,7 @@ PAPER = Paper(
         "The losses of the recordings were written from the definition of NT-Xent in a metric-learning library.",
         "The preset `digits` and its training on handwritten digits in five colours on photographs, whose strokes are "
         'the heat maps and whose texts name colour and digit ("a red seven"). One on captioned cut-outs, which told '
-        " animals, plants and vehicles in 41% (chance 33%), was given up.",
+        "animals, plants and vehicles in 41% (chance 33%), was given up.",
         "`zoo predict` reads the texts to choose from in the file beside the photograph.",
         "The published checkpoint, `FocusCLIP.ckpt` (MPII Pose Descriptions), lies in a Google "
         "Drive folder and was not opened here: run `zoo convert FocusCLIP.ckpt --key state_dict`, then "
@@ -93,8 +93,8 @@ PAPER = Paper(
                     sha256="d5f975bb9b8624f30eb2341960a019465db9a9fbd46ab0a4a0f4d80b0f5c3240",
                     size=866_412,
                     license="Apache-2.0",
-                    metric="82.8% of held-out digits get the right one of fifty texts (chance 2%), 16.0% where the pair "
-                    "of colour and digit was never trained on; the colour is right in 100%, the digit in 69.4%",
+                    metric="82.8% of held-out digits get the right one of fifty texts (chance 2%), 16.0% where the "
+                    "pair of colour and digit was never trained on; the colour is right in 100%, the digit in 69.4%",
                     command="zoo train focusclip/digits",
                     note=(
                         "Trained on 1,437 of scikit-learn's handwritten digits (UCI, CC-BY 4.0) in five colours on 41 "
