@@ -37,7 +37,7 @@ def patterned_weights(
         patterns = torch.where(patterns.any(-1, keepdim=True), patterns, real)
     scores = query @ key.mT
     scores = torch.where(synthesized[None, :, None, None], patterns.to(scores.dtype), scores)
-    allowed = scores.new_zeros(len(scores), 1, 1, scores.shape[-1])
+    allowed = scores.new_zeros(scores.shape[0], 1, 1, scores.shape[-1])
     if padding is not None:
         allowed = (1.0 - padding[:, None, None].to(scores.dtype)) * HIDDEN
     mask = allowed.expand_as(scores).masked_fill(~patterns, HIDDEN)

@@ -39,7 +39,7 @@ class SummaryNetwork(nn.Module):
             cls_mask: (batch, S), 1 for real sentences; the others get 0.
         """
         hidden = self.bert(input_ids, attention_mask, token_type_ids).hidden
-        rows = torch.arange(len(hidden), device=hidden.device)[:, None]
+        rows = torch.arange(hidden.shape[0], device=hidden.device)[:, None]
         return self.score(hidden[rows, cls_positions], cls_mask)
 
     def score(self, sentences: Tensor, cls_mask: Tensor | None = None) -> Tensor:
