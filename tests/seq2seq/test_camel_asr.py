@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo.nn.positions import sinusoids
+from zoo_seq2seq.camel_asr import training
 from zoo_seq2seq.camel_asr.config import CamelConfig, ExpertsConfig
 from zoo_seq2seq.camel_asr.decoders import LanguageBias
 from zoo_seq2seq.camel_asr.experts import LanguageExperts
@@ -21,9 +22,10 @@ from zoo_seq2seq.camel_asr.network import Camel, example, languages_of, paper_in
 from zoo_seq2seq.camel_asr.rescoring import ctc_prefix_beam, transcribe
 from zoo_seq2seq.camel_asr.task import TOKENS, WORDS, utterances
 from zoo_seq2seq.edits import edit_distance, error_rate
+from zoo_seq2seq.recordings import prompts, wav_bytes
 from zoo_seq2seq.relative_attention import RelativeAttention
 from zoo_seq2seq.search import SearchOptions, beam_search
-from zoo_seq2seq.teaching import following, previous
+from zoo_seq2seq.teaching import following, previous, teach
 
 TINY = {
     "vocab_size": 20,
@@ -319,3 +321,50 @@ def test_frames_that_are_all_padding_stay_finite():
     found = layer(x, torch.tensor([[True] * 4, [False] * 4]))
     assert bool(found.states.isfinite().all())
     assert layer(x[:, :1]).states.shape == (2, 1, 12)
+
+
+def test_training_learns_what_is_said():
+    config = CamelConfig(**{**zoo.config("camel-asr/words"), "dim": 16, "dropout": 0.0})
+    task = training.task_of(config)
+    assert task.words[:2] == ["zéro", "un"]
+    assert task.words[11:13] == ["zero", "uno"]
+    time = torch.arange(2400) / 8000
+    voices = {
+        language: [
+            {
+                word: [task.frames((2 * math.pi * (start + 90 * place) * time).sin())]
+                for place, word in enumerate(task.ids[language])
+            }
+        ]
+        for language, start in (("fr", 300), ("it", 1800))
+    }
+    torch.manual_seed(0)
+    model = Camel(config)
+    batch = task.utterances(4, voices, torch.Generator().manual_seed(0), most=2)
+
+    def loss_of(step: int) -> torch.Tensor:
+        output = model(batch.features, previous(batch.labels), batch.lengths)
+        return losses(output, batch.labels, config).total
+
+    before = float(loss_of(0).detach())
+    teach(model, loss_of, steps=60, rate=1e-2)
+    assert float(loss_of(0).detach()) < before / 2
+    assert len(training.recognise(model, batch.features, batch.lengths)) == 4
+    with pytest.raises(zoo.InputError, match="preset 'words'"):
+        training.task_of(CamelConfig(**{**TINY, "sample_rate": 8000}))
+
+
+def test_bundled_weights_recognise_the_readers_that_were_taught(tmp_path):
+    try:
+        said = {"fr": prompts("june"), "it": prompts("carlo")}
+    except zoo.MissingDependency as error:
+        pytest.skip(str(error))
+    model = zoo.load("camel-asr/words")
+    path, right = tmp_path / "words.wav", 0
+    turns = (("sept", "tre"), ("deux", "nove"), ("quatre", "sei"), ("cinq", "otto"), ("huit", "quattro"))
+    for french, italian in turns:
+        sound = torch.cat((said["fr"][french], torch.zeros(800), said["it"][italian]))
+        path.write_bytes(wav_bytes(sound, 8000))
+        found = training.predict(model, model.config, str(path))
+        right += found["text"] == f"{french} {italian}" and found["languages"] == "fr it"
+    assert right >= 4

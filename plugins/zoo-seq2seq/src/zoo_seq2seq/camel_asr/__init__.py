@@ -19,5 +19,5 @@ the first: E' = E + MHA(LN(E), D), causal. Recognising, it goes by its own predi
 
 Read ``config``, ``branchformer`` (the layer; its relative attention is the plugin's), ``experts`` (the mechanism),
 ``decoders``, ``network``, ``losses`` (labels and L), ``rescoring`` (CTC's beam, rescored), ``task`` (a toy language
-pair that sounds alike), ``claims``, ``pictures``, ``facts``.
+pair that sounds alike), ``training`` (French and Italian numbers in turn), ``claims``, ``pictures``, ``facts``.
 """
