@@ -153,6 +153,11 @@ def check_language_bias() -> Measurement:
     )
 
 
+def _languages(tokens: list[int], config: CamelConfig) -> list[int]:
+    found: list[int] = languages_of(torch.tensor(tokens, dtype=torch.long), config).tolist()
+    return found
+
+
 def check_words_of_others() -> Measurement:
     """The bundled network on French and Italian numbers in turn, by two real readers of whom nothing was taught."""
     from zoo_seq2seq.camel_asr.training import recognise, task_of
@@ -165,8 +170,7 @@ def check_words_of_others() -> Measurement:
         said = [[index for index in row if index] for row in batch.labels.tolist()]
         for found, true in zip(recognise(model, batch.features, batch.lengths), said, strict=True):
             words.append((found, true))
-            both = (languages_of(torch.tensor(each, dtype=torch.long), model.config).tolist() for each in (found, true))
-            languages.append(tuple(both))
+            languages.append((_languages(found, model.config), _languages(true, model.config)))
     errors, deaf = edits_per_token(words), deaf_word_error(batches)
     return Measurement(
         f"{errors:.1%} of words wrong, {edits_per_token(languages):.1%} of their languages; saying one word to "
