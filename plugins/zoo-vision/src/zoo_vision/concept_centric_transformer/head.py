@@ -91,7 +91,7 @@ class ConceptHead(nn.Module):
         if config.num_concepts:
             source = cls if config.global_from == "cls" else patches
             if config.memory == "none":
-                found = self.concepts.expand(len(cls), -1, -1)
+                found = self.concepts.expand(cls.shape[0], -1, -1)
             elif config.memory == "sa":
                 found = self.concept_slot_attention(source, noise)
             else:
@@ -102,7 +102,7 @@ class ConceptHead(nn.Module):
             if config.memory in ("isa", "qsa"):
                 spatial = self.spatial_concept_slot_attention(patches, self.spatial_concept_slots_init.weight)
             else:
-                spatial = self.spatial_concepts.expand(len(cls), -1, -1)
+                spatial = self.spatial_concepts.expand(cls.shape[0], -1, -1)
         return found, spatial
 
     def forward(self, cls: Tensor, patches: Tensor, slot_noise: Tensor | None = None) -> Explained:
@@ -116,7 +116,7 @@ class ConceptHead(nn.Module):
         if slot_noise is not None and (self.config.memory != "sa" or not self.config.num_concepts):
             raise InputError("slot_noise starts the slots of memory 'sa'; this head has none")
         concepts, spatial = self.concepts_of(cls, patches, slot_noise)
-        logits = torch.zeros(len(cls), self.config.num_classes, dtype=cls.dtype, device=cls.device)
+        logits = torch.zeros(cls.shape[0], self.config.num_classes, dtype=cls.dtype, device=cls.device)
         attention = spatial_attention = None
         if concepts is not None:
             said, weights = self.concept_tranformer(cls, concepts)

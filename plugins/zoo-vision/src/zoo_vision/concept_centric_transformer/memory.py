@@ -80,7 +80,7 @@ class QuerySlotAttention(nn.Module):
         """
         inputs = self.norm_feature(tokens)
         key, value = self.project_k(inputs), self.project_v(inputs)
-        first = start.expand(len(tokens), -1, -1)
+        first = start.expand(tokens.shape[0], -1, -1)
         slots = first
         if self.implicit:
             for _ in range(self.steps):

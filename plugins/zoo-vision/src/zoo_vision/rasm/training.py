@@ -13,7 +13,7 @@ from zoo_vision.photographs import Split
 from zoo_vision.rasm.config import RASMConfig
 from zoo_vision.rasm.network import RASM
 
-STEPS = 150
+STEPS = 600
 SIDE = 64
 
 
