@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zoo.errors import InputError
 from zoo_pose import metrics
 from zoo_pose.metrics import People
-from zoo_pose.skeletons import COCO
+from zoo_pose.skeletons import COCO, COCO_WHOLEBODY, CROWDPOSE
 
 TRUTH = torch.tensor([[[0.0, 0.0, 0.0], [3.0, 0.0, 0.0], [0.0, 4.0, 0.0]]])
 
@@ -121,9 +121,15 @@ class TestAveragePrecision:
         with pytest.raises(InputError, match="2 images"):
             metrics.coco_keypoints([nobody, nobody], [someone], (0.1,))
 
-    @pytest.mark.parametrize("seed", range(6))
-    def test_against_pycocotools(self, seed):
+    @pytest.mark.parametrize(
+        ("skeleton", "seed"),
+        [(COCO, seed) for seed in range(6)] + [(each, seed) for each in (COCO_WHOLEBODY, CROWDPOSE) for seed in (6, 7)],
+        ids=lambda value: getattr(value, "name", value),
+    )
+    def test_against_pycocotools(self, skeleton, seed):
+        """Body, whole body and CrowdPose: only the first of them is pycocotools' default, and so checks the sigmas."""
         cocoeval, coco = (pytest.importorskip(f"pycocotools.{name}") for name in ("cocoeval", "coco"))
+        joints = len(skeleton)
         generator = torch.Generator().manual_seed(seed)
 
         def rand(*shape):
@@ -133,8 +139,8 @@ class TestAveragePrecision:
         for image in range(1, 7):
             count = int(torch.randint(0, 5, (), generator=generator))
             sides = 20 + 150 * rand(count, 1, 2)
-            points = 300 * rand(count, 1, 2) + sides * rand(count, 17, 2)
-            visible = rand(count, 17) > 0.4
+            points = 300 * rand(count, 1, 2) + sides * rand(count, joints, 2)
+            visible = rand(count, joints) > 0.4
             visible[rand(count) > 0.8] = False
             crowd = rand(count) > 0.85
             one = people(points, area=sides[:, 0].prod(-1) * 0.6, visible=visible, crowd=crowd)
@@ -153,12 +159,12 @@ class TestAveragePrecision:
                         "iscrowd": int(crowd[index]),
                     }
                 )
-            wild = 300 * rand(2, 1, 2) + 80 * rand(2, 17, 2)
-            guesses = torch.cat((points + 12 * rand(count, 1, 1) * (rand(count, 17, 2) - 0.5), points, wild))
+            wild = 300 * rand(2, 1, 2) + 80 * rand(2, joints, 2)
+            guesses = torch.cat((points + 12 * rand(count, 1, 1) * (rand(count, joints, 2) - 0.5), points, wild))
             scores = rand(len(guesses))
             found.append(people(guesses, scores))
             for guess, score in zip(guesses, scores, strict=True):
-                flat = torch.cat((guess, torch.ones(17, 1)), 1).flatten().tolist()
+                flat = torch.cat((guess, torch.ones(joints, 1)), 1).flatten().tolist()
                 results.append({"image_id": image, "category_id": 1, "keypoints": flat, "score": float(score)})
         with contextlib.redirect_stdout(io.StringIO()):
             right = coco.COCO()
@@ -170,9 +176,36 @@ class TestAveragePrecision:
             }
             right.createIndex()
             evaluation = cocoeval.COCOeval(right, right.loadRes(results), "keypoints")
+            if skeleton is not COCO:
+                evaluation.params.kpt_oks_sigmas = torch.tensor(skeleton.sigmas, dtype=torch.float64).numpy()
             evaluation.evaluate()
             evaluation.accumulate()
             evaluation.summarize()
-        answer = metrics.coco_keypoints(found, truth, COCO.sigmas)
+        answer = metrics.coco_keypoints(found, truth, skeleton.sigmas)
         order = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
         assert [answer[name] for name in order] == pytest.approx(evaluation.stats.tolist(), abs=1e-9)
+
+    @pytest.mark.parametrize("skeleton", [COCO, COCO_WHOLEBODY], ids=lambda skeleton: skeleton.name)
+    def test_similarity_is_that_of_pycocotools(self, skeleton):
+        """Everybody with everybody, and the body's sigmas, with which the whole body's begin."""
+        cocoeval = pytest.importorskip("pycocotools.cocoeval")
+        joints, generator = len(skeleton), torch.Generator().manual_seed(1)
+        truth = 40 * torch.rand(3, joints, 2, generator=generator, dtype=torch.float64)
+        found = truth.flip(0) + 6 * torch.randn(3, joints, 2, generator=generator, dtype=torch.float64)
+        visible = torch.rand(3, joints, generator=generator) > 0.3
+        areas = torch.tensor([300.0, 900.0, 2500.0], dtype=torch.float64)
+        evaluation = cocoeval.COCOeval(iouType="keypoints")
+        assert COCO_WHOLEBODY.sigmas[:17] == COCO.sigmas == pytest.approx(evaluation.params.kpt_oks_sigmas.tolist())
+        evaluation.params.kpt_oks_sigmas = torch.tensor(skeleton.sigmas, dtype=torch.float64).numpy()
+        flat = torch.cat((truth, visible[..., None] * 2.0), -1).flatten(1).tolist()
+        evaluation._gts[1, 1] = [
+            {"keypoints": person, "bbox": [0, 0, 1, 1], "area": area}
+            for person, area in zip(flat, areas.tolist(), strict=True)
+        ]
+        flat = torch.cat((found, torch.ones_like(found[..., :1])), -1).flatten(1).tolist()
+        # By falling score.
+        evaluation._dts[1, 1] = [{"keypoints": person, "score": -index} for index, person in enumerate(flat)]
+        expected = torch.from_numpy(evaluation.computeOks(1, 1))
+        ours = metrics.oks(found[:, None], truth[None], visible[None], areas[None], skeleton.sigmas)
+        torch.testing.assert_close(ours, expected)
+        assert ours.min() < 0.05 < ours.max() < 1
