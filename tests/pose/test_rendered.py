@@ -176,6 +176,20 @@ class TestScenes:
         assert scenes.scores(found, COCO, people, sure)["AP"] == pytest.approx(100)
         assert scenes.scores(found, COCO, [each + 4 for each in people], sure)["AP"] < 70
 
+    def test_everybody_takes_one_pose_or_none(self):
+        found = scenes.groups([made_up(1)], 6, "train", 64, 80, torch.Generator().manual_seed(1), varied=False)
+        people = [
+            points[there][:, scenes.indices(COCO)] for points, there in zip(found.keypoints, found.present, strict=True)
+        ]
+        assert scenes.found_within(found, COCO, [each.flip(0) for each in people]) == 100
+        # Poses too many do not help, and the first person's pose alone finds the first person alone.
+        extra = [torch.cat((each[:1], each[:1] + 500, each[:1] + 900)) for each in people]
+        shares = [1 / len(each) for each in people]
+        joints = sum(len(each) for each in people)
+        assert scenes.found_within(found, COCO, extra) == pytest.approx(100 * len(shares) / joints)
+        assert scenes.found_within(found, COCO, [each[:0] for each in people]) == 0
+        assert scenes.found_within(found, COCO, [each + 30 for each in people]) < 60
+
     def test_pck_counts_joints_within_a_tenth_of_the_longer_side(self):
         found = scenes.single([(made_up(0), 0)], "train", 96, 72, torch.Generator(), varied=False)
         truth = found.keypoints[:, 0, scenes.indices(POSETRACK)]

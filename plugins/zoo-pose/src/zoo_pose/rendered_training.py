@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+import zoo
 from zoo_pose import rendered, scenes
 from zoo_pose.skeletons import Skeleton
 
@@ -59,6 +60,17 @@ def fit(
             log(f"step {step} of {steps}: loss {total / 100:.3f}")
             total = 0.0
     model.eval()
+
+
+def begin_from(trunk: nn.Module, name: str, part: str) -> None:
+    """Give a trunk the weights of another entry's, which has seen more.
+
+    Args:
+        trunk: filled in place.
+        name: of an entry and a preset with bundled weights.
+        part: its trunk, a trunk of the same shape.
+    """
+    trunk.load_state_dict(zoo.load(name).get_submodule(part).state_dict())
 
 
 def mean_pose(skeleton: Skeleton, known: Sequence[rendered.Take] | None = None) -> Tensor:

@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.targets import require
 from zoo_pose import crops, metrics, photographs, rendered
 from zoo_pose.bodies import JOINTS
 from zoo_pose.motions import Split
@@ -343,6 +344,33 @@ def within(scenes: Scenes, skeleton: Skeleton, keypoints: Tensor, share: float =
     errors = metrics.joint_errors(keypoints, scenes.keypoints[:, 0, indices(skeleton)]) / sides[:, None]
     inside = scenes.inside[:, 0, indices(skeleton)]
     return 100 * float((errors <= share)[inside].double().mean())
+
+
+def found_within(scenes: Scenes, skeleton: Skeleton, keypoints: Sequence[Tensor], share: float = 0.1) -> float:
+    """PCK of everybody in pictures: as ``within``, where each person takes one of the poses found there, or none.
+
+    Nobody's pose is another's too: of all such choices that of the least sum of mean distances counts, of which none is
+    more than the person's box is long. All joints of a person for whom there is no pose are missed.
+
+    Args:
+        scenes: with the truth.
+        skeleton: whose joints were predicted.
+        keypoints: of every picture, (poses, joints, 2) in pixels.
+        share: of the longer side of a person's true box.
+    """
+    optimise = require("scipy.optimize", needed_by="matching of people")
+    chosen = indices(skeleton)
+    hits, count = 0, 0
+    for index, poses in enumerate(keypoints):
+        present = scenes.present[index]
+        truth, seen = scenes.keypoints[index, present][:, chosen], scenes.inside[index, present][:, chosen]
+        boxes = scenes.boxes[index, present]
+        sides = (boxes[:, 2:] - boxes[:, :2]).amax(1)
+        errors = (poses[:, None] - truth).norm(dim=-1) / sides[:, None]
+        rows, columns = optimise.linear_sum_assignment(errors.mean(-1).clamp(max=1).numpy())
+        hits += int((errors[rows, columns] <= share)[seen[columns]].sum())
+        count += int(seen.sum())
+    return 100 * hits / max(count, 1)
 
 
 def standardised(scenes: Scenes) -> Tensor:

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import zoo
 from zoo.evidence.plots import new_figure, saved
-from zoo_pose import crops, drawing, skeletons
+from zoo_pose import crops, drawing, scenes, skeletons
 from zoo_pose.group_pose.config import GroupPoseConfig
-from zoo_pose.group_pose.decoder import DecoderLayer
 from zoo_pose.group_pose.network import GroupPose, Instances
 
 MOST = 50
@@ -96,28 +96,22 @@ def predict(model: GroupPose, config: GroupPoseConfig, source: Any) -> dict[str,
 
 
 def picture(path: Path) -> None:
-    """Which queries hear one another within instances, across them, and after both: gradients of an untrained layer."""
-    torch.manual_seed(0)
-    options = {"backbone": "none", "channels": [8], "norm_groups": 1, "num_levels": 1, "dim": 32, "num_heads": 4}
-    layer = DecoderLayer(GroupPoseConfig(**options)).eval()  # type: ignore[arg-type]
-    instances, slots = 4, 18
-    x, positions = torch.randn(instances, slots, 32), torch.randn(1, instances, slots - 1, 32)
-    weight = torch.randn(32)
-    steps = {
-        "within: one instance": lambda y: layer.within(y[None], positions)[0],
-        "across: one type": lambda y: layer.across(y[None]),
-        "both, in one layer": lambda y: layer.across(layer.within(y[None], positions)[0]),
-    }
-    figure = new_figure(figsize=(9.8, 3.7))
-    axes = figure.subplots(1, len(steps))
-    for axis, (title, step) in zip(axes, steps.items(), strict=True):
-        jacobian = torch.autograd.functional.jacobian(lambda y, step=step: step(y)[0] @ weight, x)
-        assert isinstance(jacobian, Tensor)
-        reach = jacobian.abs().amax(-1).reshape(instances * slots, -1)
-        axis.imshow((reach / reach.amax()) ** 0.3, cmap="viridis", vmin=0)
+    """Rendered people on a photograph: whom the bundled weights find without boxes, and where the joints truly are.
+
+    Motions and photograph are held out.
+    """
+    model = zoo.load("group-pose/rendered")
+    motions = [("dance_b", 40), ("run", 20), ("punch", 30)]
+    scene = scenes.staged(motions, "backgrounds/picosdeeuropa_by_Aitzol_Berasategi.jpg", 320, 400, seed=5)
+    shown = scenes.picture_of(scene.images[0])
+    found = predict(model, model.config, shown)
+    truth = scene.keypoints[0][:, scenes.indices(skeletons.COCO)]
+    figure = new_figure(figsize=(9.0, 3.9))
+    axes = figure.subplots(1, 2)
+    pictures = (found["picture"], drawing.skeleton_on(shown, truth, skeletons.COCO))
+    for axis, title, each in zip(axes, (f"found: {len(found['people'])}", "true"), pictures, strict=True):
+        axis.imshow(each)
         axis.set_title(title, fontsize=9)
-        ticks = [slots * (index + 0.5) - 0.5 for index in range(instances)]
-        axis.set_xticks(ticks, [f"instance {index + 1}" for index in range(instances)], fontsize=7)
-        axis.set_yticks(ticks, [f"{index + 1}" for index in range(instances)], fontsize=7)
-    axes[0].set_ylabel("18 queries of each instance: it, and its joints", fontsize=7)
+        axis.set_axis_off()
     saved(figure, path)
+    drawing.compact(path)

@@ -32,7 +32,7 @@ PAPER = Paper(
         "The preset `rendered` and its training on rendered people before photographs: a parametric "
         "body of the package anny, moved by captured motions; COCO does not travel with packages.",
         "Of the trunks the specification gives the channels alone; they are built as their own papers have them, and "
-        "HRFormer's and ViT's tensors have names of ours. Maps of any trunk are also taken as `features`.",
+        "all but ResNet's and HRNet's tensors have names of ours. Maps of any trunk are also taken as `features`.",
         "The deconvolutions behind ViT have batch norm and ReLU, and give their maps the finest first; what the "
         "authors do there was not specified.",
         "The first guess is detached in training, as the authors do; in eval mode gradients go through it as well.",
@@ -97,18 +97,19 @@ PAPER = Paper(
             weights={
                 "rendered": Weights(
                     "package://zoo_pose/weights/poseur-rendered.safetensors",
-                    sha256="c6447d172d92ad7e31e3cf624eaca5fcd1590aa4fec3e29c6ce1e8ad3ce08b50",
+                    sha256="ce6634fb00fa503fa306920e0da3244ac4a7a581b1a3bddded4ab87eb3dfd3f2",
                     size=865_664,
                     license="Apache-2.0",
                     metric=(
-                        "37.6% of joints within a tenth of the box, COCO's AP 0.2, on rendered people of held-out "
-                        "motions before held-out photographs; the mean pose in the true box 17.4% and 0.0"
+                        "47.0% of joints within a tenth of the box, COCO's AP 0.3, on rendered people of held-out "
+                        "motions before held-out photographs; the mean pose in the true box 19.6% and 0.0"
                     ),
                     command="zoo train poseur/rendered",
                     note=(
-                        "Trained for 600 steps on rendered people, not on real ones: the body of the package anny "
-                        "(Apache-2.0, its data CC0) in eleven captured motions of pybullet (zlib) before 27 pictures "
-                        "of scikit-image, scikit-learn and Debian's opencv-doc, mate-backgrounds and lomiri-wallpapers."
+                        "Trained for 4000 steps on 1000 rendered people, not on real ones: the body of the package "
+                        "anny (Apache-2.0, its data CC0) in eleven captured motions of pybullet (zlib) before 27 "
+                        "pictures of scikit-image, scikit-learn and Debian's opencv-doc, mate-backgrounds and "
+                        "lomiri-wallpapers."
                     ),
                 ),
             },
