@@ -72,6 +72,12 @@ def test_refusals_are_told_from_failures(monkeypatch):
     assert programs.attempt(entry, "export") == Program(False, 0.5, reason="other numbers")
 
 
+@pytest.mark.parametrize("name", ["concept-centric-transformer", "location-relative-attention-dca-layer"])
+def test_models_of_other_inputs_export_with_a_free_batch(name):
+    found = programs.attempt(offer_of(name).entry, "export")
+    assert found.works, found.reason
+
+
 def killed(name, tool, backend):
     os.kill(os.getpid(), signal.SIGKILL)
 

@@ -148,7 +148,8 @@ def _cases(entry: Entry) -> Iterator[_Case]:
     examples = [example_of(entry, instance, batch_size=batch, seed=batch) for batch in (2, 3)]
     drop_in = entry.kind == "attention" and set(examples[0]) == {"x"}
     fixed = {name: value for name, value in examples[0].items() if not isinstance(value, Tensor)}
-    traced, other = ({name: example[name] for name in example if name not in fixed} for example in examples)
+    # Copies: of views an exporter also asks how they lie in what they are views of.
+    traced, other = ({name: example[name].clone() for name in example if name not in fixed} for example in examples)
     ids = {tuple(value.shape) for name, value in traced.items() if name.endswith("ids") and value.ndim == 2}
     # What has a number or a row for every id, as a mask or the boxes of words, is as long as they are.
     lengthy = {name for name, value in traced.items() if drop_in or tuple(value.shape[:2]) in ids}

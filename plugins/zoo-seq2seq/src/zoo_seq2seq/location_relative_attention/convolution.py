@@ -59,7 +59,7 @@ class DynamicConvolutionAttention(nn.Module):
             )
         if alignment.ndim != 2 or alignment.shape[0] != queries.shape[0]:
             raise InputError(f"alignment of shape {tuple(alignment.shape)}; expected ({queries.shape[0]}, source)")
-        mask = padding_mask(mask, batch=len(alignment), keys=alignment.shape[1], mechanism="dynamic convolution")
+        mask = padding_mask(mask, batch=alignment.shape[0], keys=alignment.shape[1], mechanism="dynamic convolution")
         state, weights = Alignment(alignment, mask), []
         for query in queries.unbind(1):
             state = self.step(query, state)

@@ -51,7 +51,7 @@ class ViT(nn.Module):
             raise InputError(
                 f"images {list(images.shape)} make {patches.shape[1]} patches; expected {self.pos_embed.shape[1] - 1}"
             )
-        tokens = torch.cat((self.cls_token.expand(len(patches), -1, -1), patches), 1) + self.pos_embed
+        tokens = torch.cat((self.cls_token.expand(patches.shape[0], -1, -1), patches), 1) + self.pos_embed
         return self.norm(self.blocks(tokens))
 
 
