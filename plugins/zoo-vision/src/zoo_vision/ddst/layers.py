@@ -127,7 +127,9 @@ def closing(maps: Tensor, element: Tensor, temperature: float = _TEMPERATURE) ->
 
 def _soft_largest(maps: Tensor, element: Tensor, temperature: float) -> Tensor:
     height, width = maps.shape[2:]
-    padded = functional.pad(maps, (1, 1, 1, 1), mode="replicate")
+    # Not torch's padding: the gradient of its replication has strides that a compiled program does not expect.
+    rows = torch.cat((maps[..., :1, :], maps, maps[..., -1:, :]), -2)
+    padded = torch.cat((rows[..., :1], rows, rows[..., -1:]), -1)
     shifted = [
         padded[..., row : row + height, column : column + width] + element[3 * row + column]
         for row in range(3)
