@@ -63,8 +63,8 @@ PAPER = Paper(
                     note=(
                         "Trained for 600 steps on windows of 41 photographs (scikit-image, scikit-learn, and Debian's "
                         "opencv-doc, mate-backgrounds and lomiri-wallpapers) under shadows laid over them. "
-                        "The recipe was chosen by 12 other photographs (25.85 dB, one gain 24.15 dB), but for its length: "
-                        "150 steps had given 26.22 dB on those kept for tests, less than one gain."
+                        "The recipe was chosen by 12 other photographs (25.85 dB, one gain 24.15 dB), but for its "
+                        "length: 150 steps had given 26.22 dB on those kept for tests, less than one gain."
                     ),
                 ),
             },
