@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.exporting import on_the_way_to_onnx
 from zoo.nn.masks import padding_mask
 from zoo_seq2seq.confhyena.config import HyenaConfig
 
@@ -61,12 +62,6 @@ class ImplicitFilter(nn.Module):
         return found
 
 
-@torch.compiler.assume_constant_result
-def _on_the_way_to_onnx() -> bool:
-    """Asked for anew by every tracer: the compiler would take the question itself for answered with no."""
-    return torch.onnx.is_in_onnx_export()
-
-
 def long_convolution(x: Tensor, taps: Tensor, lengths: Tensor | None, *, causal: bool) -> Tensor:
     """Each utterance convolved at its own length.
 
@@ -79,7 +74,7 @@ def long_convolution(x: Tensor, taps: Tensor, lengths: Tensor | None, *, causal:
     Raises:
         InputError: an export to ONNX, whose transforms have one length for all runs.
     """
-    if _on_the_way_to_onnx():
+    if on_the_way_to_onnx():
         raise InputError(
             "long convolutions go through complex spectra as long as the speech, which ONNX runs at the length of the "
             "export alone: use torch.export"
