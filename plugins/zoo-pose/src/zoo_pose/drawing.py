@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from zoo.evidence.plots import new_figure, saved
+from zoo.evidence.plots import new_figure
 from zoo.targets import require
 from zoo_pose.skeletons import Skeleton
 
@@ -89,16 +88,13 @@ def _cube(axes: Any, joints: Tensor) -> None:
     axes.tick_params(labelsize=6)
 
 
-def lifted_figure(
-    keypoints: Tensor, poses: Mapping[str, Tensor], skeleton: Skeleton, path: str | Path | None = None
-) -> Any:
+def lifted_figure(keypoints: Tensor, poses: Mapping[str, Tensor], skeleton: Skeleton) -> Any:
     """A matplotlib figure: a row of poses in the picture, and below them rows of poses in space.
 
     Args:
         keypoints: (frames, joints, 2) in pixels.
         poses: title -> (frames, joints, 3) in metres, camera axes.
         skeleton: whose joints they are.
-        path: where the figure is written.
     """
     require("mpl_toolkits.mplot3d", needed_by="drawing lifted poses")
     count = len(keypoints)
@@ -113,14 +109,7 @@ def lifted_figure(
             _deep(axes, joints[frame], skeleton)
             _cube(axes, joints[frame])
             axes.set_title(title, fontsize=8)
-    return saved(figure, path)
-
-
-def compact(path: str | Path, colours: int = 96) -> None:
-    """Write a picture file anew with few colours: photographs as PNG would be large."""
-    with Image.open(path) as picture:
-        reduced = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
-    reduced.save(path, optimize=True)
+    return figure
 
 
 def lifted(keypoints: Tensor, joints: Tensor, skeleton: Skeleton) -> Image.Image:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo import Measurement
+from zoo.evidence.plots import saved_small
 from zoo_pose import drawing, lifting, metrics, motions, skeletons
 from zoo_pose.lifting import Output, Track
 from zoo_pose.motions import HEIGHT, WIDTH, Split
@@ -173,7 +174,5 @@ def held_out_picture(model: nn.Module, window: int, output: Output, path: Path) 
     joints = lifting.lift(model, Track(pixels, WIDTH, HEIGHT), window, output)
     shown = torch.linspace(0, len(joints) - 1, 4).round().long()
     error = 1000 * metrics.mpjpe(joints, truth).mean()
-    drawing.lifted_figure(
-        pixels[shown], {f"lifted ({error:.0f} mm off)": joints[shown], "captured": truth[shown]}, HUMAN36M, path
-    )
-    drawing.compact(path)
+    poses = {f"lifted ({error:.0f} mm off)": joints[shown], "captured": truth[shown]}
+    saved_small(drawing.lifted_figure(pixels[shown], poses, HUMAN36M), path, colours=96)

@@ -28,7 +28,6 @@ from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClass
 from zoo_seq2seq.decoding import PAD, UNKNOWN
 from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.sentences import Sentences
-from zoo_seq2seq.small_pictures import saved_small
 
 Split = Literal["train", "test"]
 GROUPS = ("rec.sport.baseball", "rec.sport.hockey")
@@ -151,7 +150,7 @@ def draw_words(words: list[str], weights: dict[str, Tensor], title: str = "", pa
         weights: (words,) by what is written over them.
         path: where the figure is written, too.
     """
-    from zoo.evidence.plots import new_figure
+    from zoo.evidence.plots import new_figure, saved_small
 
     most = max(float(each.max()) for each in weights.values())
     columns = 108

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from zoo.datasets import handwritten_digits
-from zoo.evidence.plots import new_figure
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_vision.images import upsample_digits
 
 ABSENT = "#dddddd"
@@ -51,13 +49,6 @@ def show(
     axis.set_title(title, fontsize=9)
     axis.set_xlabel(below, fontsize=9)
     return drawn
-
-
-def saved(figure: Any, path: str | Path) -> None:
-    """Write a figure as a PNG of 256 colours: photographs take a third of the bytes, and nothing else suffers."""
-    written = BytesIO()
-    figure.savefig(written, dpi=120, format="png")
-    Image.open(written).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, "PNG", optimize=True)
 
 
 def one_digit_each() -> tuple[Tensor, Tensor]:
@@ -109,4 +100,4 @@ def save_row(pictures: Mapping[str, Tensor], path: str | Path, notes: Mapping[st
         axis.set_xlabel((notes or {}).get(title, ""), fontsize=10)
         axis.set_xticks([])
         axis.set_yticks([])
-    saved(figure, path)
+    saved_small(figure, path)

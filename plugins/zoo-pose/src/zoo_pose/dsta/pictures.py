@@ -14,7 +14,7 @@ from torch import Tensor
 
 import zoo
 from zoo.errors import InputError
-from zoo.evidence.plots import new_figure, saved
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_pose import crops, drawing, metrics, scenes
 from zoo_pose.dsta.config import DSTAConfig
 from zoo_pose.dsta.network import DSTA, clip_indices
@@ -126,5 +126,4 @@ def picture(path: Path) -> None:
         axis.imshow(shown)
         axis.set_title(title, fontsize=9)
         axis.set_axis_off()
-    saved(figure, path)
-    drawing.compact(path)
+    saved_small(figure, path, colours=96)

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 import zoo
-from zoo.evidence.plots import new_figure, saved
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_pose import crops, drawing, scenes, skeletons
 from zoo_pose.group_pose.config import GroupPoseConfig
 from zoo_pose.group_pose.network import GroupPose, Instances
@@ -113,5 +113,4 @@ def picture(path: Path) -> None:
         axis.imshow(each)
         axis.set_title(title, fontsize=9)
         axis.set_axis_off()
-    saved(figure, path)
-    drawing.compact(path)
+    saved_small(figure, path, colours=96)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.evidence.plots import new_figure, saved
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_pose import crops, drawing, metrics, scenes
 from zoo_pose.poseur.network import Poseur, predict
 from zoo_pose.skeletons import COCO
@@ -70,5 +70,4 @@ def picture(path: Path) -> None:
     axes[2].scatter(*truth[0, COCO.index(JOINT)].tolist(), marker="x", c="white", s=40)
     axes[2].set_xlim(0, shown.width)
     axes[2].set_ylim(shown.height, 0)
-    saved(figure, path)
-    drawing.compact(path)
+    saved_small(figure, path, colours=96)

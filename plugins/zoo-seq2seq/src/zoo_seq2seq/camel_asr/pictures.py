@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 import zoo
-from zoo.evidence.plots import new_figure
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_seq2seq.camel_asr.config import FIRST
 from zoo_seq2seq.camel_asr.experts import LanguageExperts
 from zoo_seq2seq.camel_asr.network import Camel, languages_of
 from zoo_seq2seq.camel_asr.rescoring import transcribe
 from zoo_seq2seq.camel_asr.training import LANGUAGES, task_of
-from zoo_seq2seq.small_pictures import saved_small
 from zoo_seq2seq.spoken_words import SpokenWords
 from zoo_seq2seq.teaching import previous
 

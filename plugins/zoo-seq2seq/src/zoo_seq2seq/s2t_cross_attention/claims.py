@@ -129,8 +129,7 @@ def hidden_speech(path: str) -> None:
     """Whisper tiny.en on a sentence read by a LibriVox volunteer: its spectrogram, and how much the transcript suffers,
     token by token and on average, where 60 random masks hid segments of it."""
     from zoo.bridges.transformers.packaged import packaged_model
-    from zoo.evidence.plots import new_figure
-    from zoo_seq2seq.small_pictures import saved_small
+    from zoo.evidence.plots import new_figure, saved_small
 
     model, processor = packaged_model("whisper-tiny-en")
     read, frames = read_recording(_recording(), processor)

@@ -8,8 +8,7 @@ import torch
 
 import zoo
 from zoo.counting import flops
-from zoo.evidence.plots import new_figure
-from zoo_vision import panels
+from zoo.evidence.plots import new_figure, saved_small
 
 _SCALES = (2, 3, 4)
 
@@ -36,4 +35,4 @@ def saving(path: Path) -> None:
         axis.set_ylabel(label)
         axis.margins(y=0.15)
     left.legend(loc="lower right")
-    panels.saved(figure, path)
+    saved_small(figure, path)

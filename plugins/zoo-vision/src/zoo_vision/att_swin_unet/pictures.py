@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo.nn.heads import split_heads
 from zoo_vision import panels
 from zoo_vision.att_swin_unet import training
@@ -51,7 +52,7 @@ def summaries(path: Path) -> None:
     figure.colorbar(drawn, ax=axes[1:, :], label="attention over even")
     for row, name in enumerate(("scene", "decoder reads", "encoder reads")):
         axes[row, 0].set_ylabel(name, fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def windows(path: Path) -> None:
@@ -88,4 +89,4 @@ def windows(path: Path) -> None:
             if line > 0:
                 axis.axhline(8 * line - 0.5, color="white", linewidth=0.8)
                 axis.axvline(8 * line - 0.5, color="white", linewidth=0.8)
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -8,8 +8,7 @@ import torch
 
 import zoo
 from zoo.datasets import handwritten_digits
-from zoo.evidence.plots import new_figure
-from zoo_vision import panels
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_vision.images import upsample_digits
 
 
@@ -37,4 +36,4 @@ def concepts(path: Path) -> None:
     axis.set_xlabel("concept")
     axis.set_ylabel("digit shown")
     figure.colorbar(drawn, label="mean attention")
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.context_cluster.cluster import gather_and_hand_back
 from zoo_vision.context_cluster.network import with_places
@@ -33,4 +34,4 @@ def operator(path: Path) -> None:
     panels.show(axes[0, 0], picture[0], "96 x 128 pixels")
     panels.show(axes[0, 1], best[0], "nearest of 16 centres (a colour is a centre)", colours="tab20", low=0, high=19)
     panels.show(axes[0, 2], handed[0] / share[0], "what they take back")
-    panels.saved(figure, path)
+    saved_small(figure, path)

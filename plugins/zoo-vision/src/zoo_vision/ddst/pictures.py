@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.ddst import scenes
 from zoo_vision.ddst.config import COLOUR_NAMES, RELATIONS
@@ -39,7 +40,7 @@ def rules(path: Path) -> None:
         axes[1], (("down", 0), ("down, right", 1), ("to the right", 6), ("to the left", 7)), strict=True
     ):
         panels.show(axis, along[index], name, colours="gray", low=0.0, high=1.0)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def answers(path: Path) -> None:
@@ -66,4 +67,4 @@ def answers(path: Path) -> None:
         panels.show(axes[0, column], images[column], asked, below=answer)
         panels.show(axes[1, column], groups[column], colours="tab10", low=-0.5, high=9.5)
     axes[1, 0].set_ylabel("group of the token", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)

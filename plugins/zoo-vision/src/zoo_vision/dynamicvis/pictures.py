@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import zoo
 from zoo.counting import flops
-from zoo.evidence.plots import new_figure
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_vision import panels
 from zoo_vision.dynamicvis.mixer import DynamicRegionMixer
 from zoo_vision.dynamicvis.network import DynamicVisClassifier
@@ -49,7 +49,7 @@ def chosen(path: Path) -> None:
     axes[0, 0].set_ylabel("digit", fontsize=9)
     for row in range(len(found[:2])):
         axes[row + 1, 0].set_ylabel(f"mixer {row + 1}", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def scores(path: Path) -> None:
@@ -85,7 +85,7 @@ def scores(path: Path) -> None:
     figure.colorbar(rank, ax=axes[2, :], label="rank in the scan")
     for row, name in enumerate(("digit", "gate", "scanned")):
         axes[row, 0].set_ylabel(name, fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def growth(path: Path) -> None:
@@ -107,4 +107,4 @@ def growth(path: Path) -> None:
     axis.set_xlabel("pixels a side")
     axis.set_ylabel("G multiply-adds")
     axis.legend()
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import zoo
-from zoo.evidence.plots import new_figure
-from zoo_vision import panels
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_vision.feature_hmlc import textiles
 from zoo_vision.feature_hmlc.baseline import HMCE
 from zoo_vision.feature_hmlc.config import HMCEConfig
@@ -48,7 +47,7 @@ def levels(path: Path) -> None:
         axis.set_ylabel(f"second axis ({float(shares[1]):.0%})", fontsize=9)
         axis.tick_params(labelsize=8)
     axes[0].legend(fontsize=8)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def parting(path: Path) -> None:
@@ -72,7 +71,7 @@ def parting(path: Path) -> None:
     for axis in (above, below):
         axis.set_xticks(range(0, masks.shape[1], 4), [str(int(each)) for each in order[::4]])
     figure.colorbar(drawn, ax=[above, below], label="mean (deviations)")
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def terms(path: Path) -> None:
@@ -98,4 +97,4 @@ def terms(path: Path) -> None:
     axis.set_xlabel("term of the fine level (nats)")
     axis.set_ylabel("term of the coarse level (nats)")
     axis.legend()
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo.nn.heads import split_heads
 from zoo_vision import panels
 from zoo_vision.firm import training
@@ -52,4 +53,4 @@ def looks(path: Path) -> None:
             title = titles[column] if row == 0 else ""
             drawn = panels.show(axes[row, column], values, title, low=low, high=high)
     figure.colorbar(drawn, ax=axes[:, 3], label="attention over even")
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.focusclip.heatmaps import body_part_heatmap, grid_points, person_heatmap
 from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
@@ -40,4 +41,4 @@ def guided(path: Path) -> None:
         with torch.no_grad():
             seen = model.mask((picture - mean) / std, parts[None, None])
         panels.show(axis, seen[0] * std + mean, f"seen, alpha {alpha:g}")
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 import zoo
-from zoo.evidence.plots import new_figure
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_vision import panels
 from zoo_vision.mccl import training
 from zoo_vision.mccl.adversary import Discriminator, discriminator_loss, masked_images
@@ -37,7 +37,7 @@ def consensus(path: Path) -> None:
     figure.colorbar(counts, ax=axes[1, :], label="weight over even")
     for row, name in enumerate((training.CATEGORIES[int(group.classes[0])], "consensus weight", "answer")):
         axes[row, 0].set_ylabel(name, fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def memory(path: Path) -> None:
@@ -66,7 +66,7 @@ def memory(path: Path) -> None:
     axis.set_xlabel("slot of the memory", fontsize=9)
     axis.set_ylabel("held-out groups", fontsize=9)
     figure.colorbar(drawn, label="cosine")
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def adversary(path: Path) -> None:
@@ -99,4 +99,4 @@ def adversary(path: Path) -> None:
     axis.set_ylabel(f"of {len(real)} pictures each")
     axis.yaxis.get_major_locator().set_params(integer=True)
     axis.legend()
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.ninformer.block import MixerGatingUnit
 
@@ -42,7 +43,7 @@ def gates(path: Path) -> None:
         for column, each in enumerate(maps):
             drawn = panels.show(axes[row, column], each, low=float(maps.min()), high=float(maps.max()))
         figure.colorbar(drawn, ax=axes[row, :], label="gate")
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def block(path: Path) -> None:
@@ -63,4 +64,4 @@ def block(path: Path) -> None:
             figure.colorbar(shown, ax=axis)
             axis.set_ylabel("64 patches", fontsize=8)
             axis.set_xlabel("64 features" if row else "", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)

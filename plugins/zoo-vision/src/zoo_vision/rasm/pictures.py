@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.photographs import photograph, to_tensor
 from zoo_vision.rasm.attention import neighbourhood
@@ -30,4 +31,4 @@ def reach(path: Path) -> None:
         axis.set_xticks([0, 15, 30, 45])
         axis.set_yticks([0, 15, 30, 45])
         axis.set_xlabel("pixels", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels, photographs
 from zoo_vision.select_and_pack import training
 from zoo_vision.select_and_pack.packing import pack
@@ -46,7 +47,7 @@ def packing(path: Path) -> None:
         axes[1, 3].plot([], [], "s", color=drawn.cmap(drawn.norm(index)), label=f"image {index + 1}")
     axes[1, 3].legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, handletextpad=0.1)
     axes[1, 0].set_ylabel("container", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def selected(path: Path) -> None:
@@ -66,4 +67,4 @@ def selected(path: Path) -> None:
         panels.show(axes[2, column], found.kept[last][column].float(), colours="gray", low=0.0, high=1.0)
     for row, name in enumerate(("digit", "probability", "kept")):
         axes[row, 0].set_ylabel(name, fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)

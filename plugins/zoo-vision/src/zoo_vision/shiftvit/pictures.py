@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.photographs import photograph, to_tensor
 from zoo_vision.restoration import resized
@@ -30,7 +31,7 @@ def shift(path: Path) -> None:
     figure.colorbar(change, ax=axes[1, :], label="change of grey", shrink=0.8)
     axes[0, 0].set_ylabel("after", fontsize=9)
     axes[1, 0].set_ylabel("after - before", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def stages(path: Path) -> None:
@@ -42,4 +43,4 @@ def stages(path: Path) -> None:
     for stage in range(2):
         for column, strength in enumerate(attention_maps(model, digits, stage)):
             panels.show(axes[stage + 1, column], strength, low=0, high=1)
-    panels.saved(figure, path)
+    saved_small(figure, path)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels, photographs
 from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
 from zoo_vision.sketch2saliency import drawings, training
@@ -46,7 +47,7 @@ def drawn(path: Path) -> None:
             axis.set_aspect("equal")
     for row, name in enumerate(("scene", "outline", "expected", "alone")):
         axes[row, 0].set_ylabel(name, fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def looked(path: Path) -> None:
@@ -64,7 +65,7 @@ def looked(path: Path) -> None:
         panels.show(axes[2, column], scenes.masks[column].float(), colours="gray", low=0.0, high=1.0)
     for row, name in enumerate(("scene", "saliency", "true mask")):
         axes[row, 0].set_ylabel(name, fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def sequences(path: Path) -> None:
@@ -92,4 +93,4 @@ def sequences(path: Path) -> None:
         below.set_xlabel("point", fontsize=9)
     axes[1, 0].legend(fontsize=8)
     axes[1, 0].set_ylabel("offset", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)

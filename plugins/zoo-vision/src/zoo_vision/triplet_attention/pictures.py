@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
-from zoo.evidence.plots import new_figure
+from zoo.evidence.plots import new_figure, saved_small
 from zoo_vision import panels
 from zoo_vision.triplet_attention.gates import TripletAttention, attention_maps
 
@@ -42,7 +42,7 @@ def gates(path: Path) -> None:
         axis.set_aspect("auto")
         axis.set_ylabel(down, fontsize=9)
     figure.colorbar(drawn, ax=axes[0, :], label="gate")
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def network(path: Path) -> None:
@@ -56,7 +56,7 @@ def network(path: Path) -> None:
         for column, gate in enumerate(attention_maps(model, digits, block + 1)):
             drawn = panels.show(axes[block + 1, column], gate, low=0.3, high=0.7)
     figure.colorbar(drawn, ax=axes[1:, :], label="gate")
-    panels.saved(figure, path)
+    saved_small(figure, path)
 
 
 def cost(path: Path) -> None:
@@ -98,4 +98,4 @@ def cost(path: Path) -> None:
     axis.set_xlabel("module, from the input")
     axis.set_ylabel("million multiply-adds")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.15), ncols=2)
-    panels.saved(figure, path)
+    saved_small(figure, path)

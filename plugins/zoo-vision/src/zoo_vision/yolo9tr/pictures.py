@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.yolo9tr import training
 from zoo_vision.yolo9tr.attention import MapAttention
@@ -44,4 +45,4 @@ def looks(path: Path) -> None:
     figure.colorbar(drawn, ax=axes[1, :], label="attention over even")
     axes[0, 0].set_ylabel("96 x 96 pixels", fontsize=9)
     axes[1, 0].set_ylabel(f"attention, {height} x {width}", fontsize=9)
-    panels.saved(figure, path)
+    saved_small(figure, path)
