@@ -23,13 +23,30 @@ def held_out(task: SpokenWords, voices: Mapping[str, Sequence[Voice]], count: in
     return [task.utterances(BATCH, voices, generator) for _ in range(count // BATCH)]
 
 
+def heard_and_said(recognise: Recognise, batches: Sequence[Utterances]) -> list[tuple[list[int], list[int]]]:
+    """Ids of words that are recognised in every utterance, and those that it consists of."""
+    pairs: list[tuple[list[int], list[int]]] = []
+    for batch in batches:
+        pairs += zip(recognise(batch.features, batch.lengths), _true(batch.labels), strict=True)
+    return pairs
+
+
 def word_error(recognise: Recognise, batches: Sequence[Utterances]) -> float:
     """Edits per word of utterances."""
-    pairs = []
-    for batch in batches:
-        found = recognise(batch.features, batch.lengths)
-        pairs += list(zip(found, _true(batch.labels), strict=True))
-    return error_rate(pairs)
+    return error_rate(heard_and_said(recognise, batches))
+
+
+def word_errors(
+    recognise: Recognise, real: Sequence[Utterances], synthetic: Sequence[Utterances], *, readers: str
+) -> dict[str, float]:
+    """What a training reports: errors on real ``readers`` who were not heard in it, on other synthetic voices, and of
+    saying one word to everything."""
+    found = {
+        f"word error of {readers}": word_error(recognise, real),
+        "word error of other synthetic voices": word_error(recognise, synthetic),
+        "word error of one word for all": deaf_word_error(real),
+    }
+    return {name: round(error, 3) for name, error in found.items()}
 
 
 def deaf_word_error(batches: Sequence[Utterances]) -> float:

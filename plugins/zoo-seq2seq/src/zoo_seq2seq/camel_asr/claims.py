@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -10,10 +12,10 @@ from zoo import Measurement
 from zoo_seq2seq.camel_asr.config import FIRST, MIXES, CamelConfig, ExpertsConfig
 from zoo_seq2seq.camel_asr.experts import LanguageExperts, example
 from zoo_seq2seq.camel_asr.losses import losses
-from zoo_seq2seq.camel_asr.network import Camel, CamelEncoder, languages_of
+from zoo_seq2seq.camel_asr.network import Camel, CamelEncoder
 from zoo_seq2seq.camel_asr.task import error_rate, forced_error_rate, learn
 from zoo_seq2seq.edits import error_rate as edits_per_token
-from zoo_seq2seq.recognising import deaf_word_error, held_out
+from zoo_seq2seq.recognising import deaf_word_error, heard_and_said, held_out
 from zoo_seq2seq.teaching import previous
 
 _TINY = CamelConfig(
@@ -153,27 +155,19 @@ def check_language_bias() -> Measurement:
     )
 
 
-def _languages(tokens: list[int], config: CamelConfig) -> list[int]:
-    found: list[int] = languages_of(torch.tensor(tokens, dtype=torch.long), config).tolist()
-    return found
-
-
 def check_words_of_others() -> Measurement:
     """The bundled network on French and Italian numbers in turn, by two real readers of whom nothing was taught."""
-    from zoo_seq2seq.camel_asr.training import recognise, task_of
+    from zoo_seq2seq.camel_asr.training import languages, recognise, task_of
 
     model = zoo.load("camel-asr/words")
     task = task_of(model.config)
     batches = held_out(task, task.held_out())
-    words, languages = [], []
-    for batch in batches:
-        said = [[index for index in row if index] for row in batch.labels.tolist()]
-        for found, true in zip(recognise(model, batch.features, batch.lengths), said, strict=True):
-            words.append((found, true))
-            languages.append((_languages(found, model.config), _languages(true, model.config)))
+    words = heard_and_said(partial(recognise, model), batches)
+    config = model.config
+    spoken = [(languages(found, config), languages(true, config)) for found, true in words]
     errors, deaf = edits_per_token(words), deaf_word_error(batches)
     return Measurement(
-        f"{errors:.1%} of words wrong, {edits_per_token(languages):.1%} of their languages; saying one word to "
+        f"{errors:.1%} of words wrong, {edits_per_token(spoken):.1%} of their languages; saying one word to "
         f"everything {deaf:.1%}",
         errors < 0.6 < deaf,
         f"{len(words)} utterances of one or two numbers; synthetic voices and one other reader of each were taught",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from zoo_seq2seq.camel_asr.config import CamelConfig
 from zoo_seq2seq.camel_asr.losses import losses
 from zoo_seq2seq.camel_asr.network import Camel, languages_of
 from zoo_seq2seq.camel_asr.rescoring import transcribe
-from zoo_seq2seq.recognising import deaf_word_error, held_out, require_task, word_error
+from zoo_seq2seq.recognising import held_out, require_task, word_errors
 from zoo_seq2seq.spoken_words import SpokenWords
 from zoo_seq2seq.teaching import previous, teach
 
@@ -41,6 +42,12 @@ def recognise(model: Camel, features: Tensor, lengths: Tensor) -> list[list[int]
     return [list(found[0].tokens) for found in transcribe(model, features, lengths)]
 
 
+def languages(tokens: list[int], config: CamelConfig) -> list[int]:
+    """The class of every token; see ``network.languages_of``."""
+    found: list[int] = languages_of(torch.tensor(tokens, dtype=torch.long), config).tolist()
+    return found
+
+
 def train(
     config: CamelConfig, *, preset: str | None, seed: int, log: Callable[[str], object]
 ) -> tuple[nn.Module, dict[str, float]]:
@@ -66,13 +73,7 @@ def train(
         return losses(model(batch.features, previous(batch.labels), batch.lengths), batch.labels, config).total
 
     teach(model, loss_of, steps=STEPS, rate=RATE, log=log)
-    return model, {
-        "word error of other readers": round(word_error(lambda *given: recognise(model, *given), real), 3),
-        "word error of other synthetic voices": round(
-            word_error(lambda *given: recognise(model, *given), synthetic), 3
-        ),
-        "word error of one word for all": round(deaf_word_error(real), 3),
-    }
+    return model, word_errors(partial(recognise, model), real, synthetic, readers="other readers")
 
 
 def predict(model: Camel, config: CamelConfig, source: str) -> dict[str, Any]:
@@ -83,9 +84,8 @@ def predict(model: Camel, config: CamelConfig, source: str) -> dict[str, Any]:
     """
     task = task_of(config)
     best = transcribe(model, task.features(source))[0][0]
-    classes = languages_of(torch.tensor([best.tokens], dtype=torch.long).view(1, -1), config)[0].tolist()
     return {
         "text": task.text(best.tokens),
-        "languages": " ".join(LANGUAGES[kind - 1] for kind in classes if kind),
+        "languages": " ".join(LANGUAGES[kind - 1] for kind in languages(list(best.tokens), config) if kind),
         "score": round(best.score, 3),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig
 from zoo_seq2seq.confhyena.network import ConfHyena
 from zoo_seq2seq.decoding import PAD
-from zoo_seq2seq.recognising import deaf_word_error, held_out, require_task, word_error
+from zoo_seq2seq.recognising import held_out, require_task, word_errors
 from zoo_seq2seq.search import greedy_search
 from zoo_seq2seq.spoken_words import SpokenWords, Utterances
 from zoo_seq2seq.teaching import ctc_loss, following, previous, teach
@@ -73,13 +74,7 @@ def train(
         return loss_of(model, task.utterances(BATCH, taught, generator, most=most, varied=True))
 
     teach(model, loss_at, steps=STEPS, rate=RATE, log=log)
-    return model, {
-        "word error of another reader": round(word_error(lambda *given: recognise(model, *given), real), 3),
-        "word error of other synthetic voices": round(
-            word_error(lambda *given: recognise(model, *given), synthetic), 3
-        ),
-        "word error of one word for all": round(deaf_word_error(real), 3),
-    }
+    return model, word_errors(partial(recognise, model), real, synthetic, readers="another reader")
 
 
 def predict(model: ConfHyena, config: ConfHyenaConfig, source: str) -> dict[str, Any]:
