@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.sites import Site, find_sites
 from zoo.errors import InputError
+from zoo_interpret.passes import at_passes
 
 # What configs call the ids that image or video features replace.
 _IMAGE_TOKENS = ("image_token_id", "image_token_index", "video_token_id", "video_token_index")
@@ -120,18 +121,8 @@ def at_calls(model: nn.Module, see: Callable[[Call], object]) -> Iterator[None]:
         InputError: no image token; in a call, embeddings in place of ids.
     """
     image_token_ids(model)
-    signature = inspect.signature(model.forward)
-
-    def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        bound = signature.bind_partial(*args, **kwargs).arguments
-        given = {**bound.pop("kwargs", {}), **bound}
-        see(_call(model, given))
-
-    handle = model.register_forward_pre_hook(hook, with_kwargs=True)
-    try:
+    with at_passes(model, lambda given: see(_call(model, given))):
         yield
-    finally:
-        handle.remove()
 
 
 def _call(model: nn.Module, given: Mapping[str, Any]) -> Call:

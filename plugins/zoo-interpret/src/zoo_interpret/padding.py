@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import real_tokens
 from zoo.errors import InputError
+from zoo_interpret.passes import at_passes
 
 
 def nth_real(real: Tensor, index: int) -> Tensor:
@@ -47,10 +47,17 @@ def position_among_real(arguments: Mapping[str, Any], index: int | Tensor) -> in
         arguments: of a model's forward.
         index: see ``nth_real``.
     """
-    real = real_tokens(arguments)
-    if isinstance(index, Tensor) or real is None or bool(real.all()):
-        return index
-    return nth_real(real, index)
+    return Padding.of(real_tokens(arguments)).nth(index)
+
+
+def real_ids(arguments: Mapping[str, Any]) -> list[Tensor]:
+    """Token ids (tokens,) of every text of a batch, on the CPU, without its padding.
+
+    Args:
+        arguments: of a model's forward, with ``input_ids``.
+    """
+    ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
+    return list(ids) if real is None else [row[kept] for row, kept in zip(ids, real.cpu(), strict=True)]
 
 
 def begins_with_padding(real: Tensor | None) -> bool:
@@ -69,6 +76,11 @@ class Padding:
 
     real: Tensor | None = None
 
+    @classmethod
+    def of(cls, real: Tensor | None) -> Padding:
+        """From what may be (batch, length) True throughout."""
+        return cls(None if real is None or bool(real.all()) else real)
+
     def nth(self, index: int | Tensor) -> int | Tensor:
         """See ``position_among_real``."""
         return index if isinstance(index, Tensor) or self.real is None else nth_real(self.real, index)
@@ -77,22 +89,15 @@ class Padding:
 @contextmanager
 def seeing_padding(model: nn.Module) -> Iterator[Padding]:
     """Yield what ``Padding`` says of every forward pass within the context, from before it runs."""
-    signature = inspect.signature(model.forward)
     seen = Padding()
 
-    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        bound = signature.bind_partial(*args, **kwargs).arguments
-        given = {**bound.pop("kwargs", {}), **bound}
+    def look(given: Mapping[str, Any]) -> None:
         real, length = real_tokens(given), _length(given)
         # With a cache the mask is longer than what the pass is given: the cached tokens' comes first.
-        own = None if real is None or length is None else real[:, -length:]
-        seen.real = None if own is None or bool(own.all()) else own
+        seen.real = Padding.of(None if real is None or length is None else real[:, -length:]).real
 
-    handle = model.register_forward_pre_hook(look, with_kwargs=True)
-    try:
+    with at_passes(model, look):
         yield seen
-    finally:
-        handle.remove()
 
 
 def _length(given: Mapping[str, Any]) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import fields
 from typing import Any
 
@@ -20,6 +20,7 @@ from zoo_interpret.adaptive_long_context_heads.masses import Masses, Moments, ma
 from zoo_interpret.adaptive_long_context_heads.results import Decisions
 from zoo_interpret.adaptive_long_context_heads.skipping import skipping_attention
 from zoo_interpret.padding import begins_with_padding
+from zoo_interpret.passes import at_passes
 
 
 class AdaptiveLongContextHeads:
@@ -193,18 +194,9 @@ def _require_right(model: nn.Module, real: Tensor | None) -> None:
         )
 
 
-@contextmanager
-def _refusing_left(model: nn.Module) -> Iterator[None]:
+def _refusing_left(model: nn.Module) -> AbstractContextManager[None]:
     """Refuse passes whose padding stands first, also where it is cached."""
-
-    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        _require_right(model, real_tokens(kwargs))
-
-    handle = model.register_forward_pre_hook(look, with_kwargs=True)
-    try:
-        yield
-    finally:
-        handle.remove()
+    return at_passes(model, lambda given: _require_right(model, real_tokens(given)))
 
 
 def _causal(model: nn.Module) -> list[Site]:

@@ -11,7 +11,7 @@ import torch
 from scipy.stats import ttest_ind
 from torch import Tensor, nn
 
-from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
+from zoo.bridges.transformers.inputs import Inputs, batches
 from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group
 from zoo.bridges.transformers.tiny import tiny_model
@@ -21,6 +21,7 @@ from zoo_interpret.attention_pattern_injection.config import RelevanceConfig
 from zoo_interpret.attention_pattern_injection.patterns import all_patterns
 from zoo_interpret.by_layer import by_layer
 from zoo_interpret.named_arrays import NamedArrays, array
+from zoo_interpret.padding import real_ids
 
 NAMES = {
     "summary": ("matching", "intra-sentence", "next", "previous"),
@@ -88,13 +89,14 @@ class PatternRelevance:
         """
         config, rows = self.config, []
         for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
-            ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
-            texts = list(ids) if real is None else [row[kept.cpu()] for row, kept in zip(ids, real, strict=True)]
+            patterns = [
+                all_patterns(ids[None], task=config.task, cls_id=config.cls_id, sep_id=config.sep_id)[0]
+                for ids in real_ids(arguments)
+            ]
 
-            def share(maps: Tensor, row: int, texts: list[Tensor] = texts) -> dict[str, Tensor]:
-                own = texts[row]
-                patterns = all_patterns(own[None], task=config.task, cls_id=config.cls_id, sep_id=config.sep_id)[0]
-                return {"share": torch.einsum("hij,pij->ph", maps.double(), patterns.double()) / len(own)}
+            def share(maps: Tensor, row: int, patterns: list[Tensor] = patterns) -> dict[str, Tensor]:
+                on = torch.einsum("hij,pij->ph", maps.double(), patterns[row].double())
+                return {"share": on / maps.shape[-1]}
 
             rows += [text.tables["share"].transpose(0, 1) for text in by_layer(model, arguments, share, group=group)]
         if len(rows) < 2:

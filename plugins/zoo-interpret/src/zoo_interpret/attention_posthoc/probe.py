@@ -131,17 +131,14 @@ class AttentionPosthoc:
         """The explained class's logit of documents whose explaining token stands at ``places`` (documents,)."""
 
         def logit(output: Any) -> Tensor:
-            return self._logit_at(output, places)
+            logits = logits_of(output)
+            if logits.ndim == 3:
+                logits = logits[torch.arange(len(logits), device=logits.device), places.expand(len(logits))]
+            if self.config.explained_class >= logits.shape[-1]:
+                raise InputError(f"explained_class={self.config.explained_class}: there are {logits.shape[-1]} classes")
+            return logits[:, self.config.explained_class]
 
         return logit
-
-    def _logit_at(self, output: Any, places: Tensor) -> Tensor:
-        logits = logits_of(output)
-        if logits.ndim == 3:
-            logits = logits[torch.arange(len(logits), device=logits.device), places.expand(len(logits))]
-        if self.config.explained_class >= logits.shape[-1]:
-            raise InputError(f"explained_class={self.config.explained_class}: there are {logits.shape[-1]} classes")
-        return logits[:, self.config.explained_class]
 
     def _explain(
         self, model: nn.Module, arguments: dict[str, Any], tokenizer: Any, target: Target | None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.attending import attending
-from zoo.bridges.transformers.inputs import Inputs, batches, real_tokens
+from zoo.bridges.transformers.inputs import Inputs, batches
 from zoo.bridges.transformers.maps import Document, documents
 from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group, Site
@@ -23,6 +23,7 @@ from zoo_interpret.bert_look.config import BertLookConfig
 from zoo_interpret.by_layer import by_layer
 from zoo_interpret.embeddings import token_embeddings
 from zoo_interpret.named_arrays import NamedArrays, array
+from zoo_interpret.padding import real_ids
 
 # Queries of all heads whose distances are computed at a time.
 ROWS = 32
@@ -280,10 +281,10 @@ class BertLook:
     ) -> Iterator[tuple[dict[str, Tensor], int]]:
         """Tables of every text and its length; a layer's maps are let go when the layer is done."""
         for arguments in batches(model, inputs, tokenizer, batch_size=batch_size, ids=True, log=log):
-            ids, real = arguments["input_ids"].cpu(), real_tokens(arguments)
+            ids = real_ids(arguments)
 
-            def measure(maps: Tensor, row: int, ids: Tensor = ids, real: Tensor | None = real) -> dict[str, Tensor]:
-                return self._of_maps(maps, ids[row] if real is None else ids[row][real[row].cpu()])
+            def measure(maps: Tensor, row: int, ids: list[Tensor] = ids) -> dict[str, Tensor]:
+                return self._of_maps(maps, ids[row])
 
             for text in by_layer(model, arguments, measure, group=group):
                 yield text.tables, int(text.real.sum())

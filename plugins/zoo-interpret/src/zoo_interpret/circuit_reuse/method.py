@@ -23,7 +23,7 @@ from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
 from zoo_interpret.circuit_reuse.config import CircuitReuseConfig
 from zoo_interpret.circuit_reuse.results import Circuit, Overlap, PathEffects, shared
-from zoo_interpret.padding import position_among_real, seeing_padding
+from zoo_interpret.padding import Padding, position_among_real, seeing_padding
 
 # Who receives from the heads of a role, and at which of the prompt's named positions: the paper's order of discovery.
 ROLES = ("mover", "inhibition", "induction", "previous-token")
@@ -246,9 +246,9 @@ class CircuitReuse:
 def _pair(model: nn.Module, clean: Inputs, corrupt: Inputs, tokenizer: Any) -> list[dict[str, Any]]:
     """Both prompts' arguments; padding has to lie at the same places."""
     found = [as_inputs(model, prompts, tokenizer) for prompts in (clean, corrupt)]
-    one, other = (real_tokens(each) for each in found)
-    padded = [real for real in (one, other) if real is not None and not bool(real.all())]
-    if padded and (one is None or other is None or not torch.equal(one, other)):
+    one, other = (Padding.of(real_tokens(each)).real for each in found)
+    same = one is other if one is None or other is None else torch.equal(one, other)
+    if not same:
         raise InputError("clean and corrupted prompts are padded at different places; give pairs of equal lengths")
     return found
 
