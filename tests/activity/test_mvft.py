@@ -9,9 +9,7 @@ import pytest
 import torch
 
 import zoo
-from zoo import catalogue
 from zoo.errors import ConfigError, InputError, MissingDependency
-from zoo.evidence import programs
 from zoo_activity.mvft.config import FactorsConfig, MVFTConfig
 from zoo_activity.mvft.exercises import windows
 from zoo_activity.mvft.factors import Factors, draw_windows
@@ -174,12 +172,3 @@ def test_without_the_package_the_error_names_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingDependency, match="pip install seglearn"):
         recordings()
-
-
-@pytest.mark.parametrize("tool", ["export", "onnx"])
-def test_programs_compute_the_same_at_any_batch(tool):
-    for package in ("onnxscript", "onnxruntime") if tool == "onnx" else ():
-        pytest.importorskip(package)
-    found = programs.attempt(catalogue.current().find("mvft").offer.entry, tool)
-    assert found.works, found.reason
-    assert found.difference < 1e-5

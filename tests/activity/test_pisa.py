@@ -8,9 +8,7 @@ import pytest
 import torch
 
 import zoo
-from zoo import catalogue
 from zoo.errors import ConfigError, InputError
-from zoo.evidence import programs
 from zoo_activity.pisa import actr
 from zoo_activity.pisa.config import PISAConfig
 from zoo_activity.pisa.conversion import convert
@@ -198,12 +196,3 @@ def test_what_does_not_fit_is_refused():
         model(**{**call, "seq_ids": call["seq_ids"][:, 1:]})
     with pytest.raises(InputError, match="fav_ids"):
         model(**{**call, "fav_bll": call["fav_bll"][:, 1:]})
-
-
-@pytest.mark.parametrize("tool", ["export", "onnx"])
-def test_programs_compute_the_same_at_any_batch_and_number_of_favourites(tool):
-    for package in ("onnxscript", "onnxruntime") if tool == "onnx" else ():
-        pytest.importorskip(package)
-    found = programs.attempt(catalogue.current().find("pisa").offer.entry, tool)
-    assert found.works, found.reason
-    assert found.difference < 1e-5

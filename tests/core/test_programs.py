@@ -72,10 +72,29 @@ def test_refusals_are_told_from_failures(monkeypatch):
     assert programs.attempt(entry, "export") == Program(False, 0.5, reason="other numbers")
 
 
-@pytest.mark.parametrize("name", ["concept-centric-transformer", "location-relative-attention-dca-layer"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "attention-pattern-injection",
+        "attention-pattern-injection-segmentation",
+        "concept-centric-transformer",
+        "location-relative-attention-dca-layer",
+    ],
+)
 def test_models_of_other_inputs_export_with_a_free_batch(name):
     found = programs.attempt(offer_of(name).entry, "export")
     assert found.works, found.reason
+
+
+@pytest.mark.parametrize("tool", ["export", "onnx"])
+@pytest.mark.parametrize("name", ["group-pose", "hopfir-refinement", "mvft", "pisa", "poseur"])
+def test_programs_compute_the_same_at_any_batch(name, tool):
+    for package in ("onnxscript", "onnxruntime") if tool == "onnx" else ():
+        pytest.importorskip(package)
+    found = programs.attempt(offer_of(name).entry, tool)
+    assert found.works, found.reason
+    assert found.difference is not None
+    assert found.difference < 1e-5
 
 
 def killed(name, tool, backend):

@@ -10,7 +10,6 @@ import zoo
 from zoo import catalogue
 from zoo.bridges.transformers.maps import attention_maps
 from zoo.bridges.transformers.tiny import tiny_model, tiny_tokenizer
-from zoo.evidence import programs
 from zoo.testing import visibility
 from zoo_interpret.attention_pattern_injection.attention import modes, patterned_weights
 from zoo_interpret.attention_pattern_injection.config import (
@@ -283,13 +282,6 @@ def test_the_synthetic_task_and_its_training():
     assert losses[-1] < losses[0]
     assert noam(100, 100) == max(noam(step, 100) for step in range(1, 300))
     assert isinstance(SegmentationConfig().head_dim, int)
-
-
-@pytest.mark.parametrize("name", ["attention-pattern-injection", "attention-pattern-injection-segmentation"])
-def test_exported_networks_take_other_batches(name):
-    (offer,) = [each for each in catalogue.current().offers if each.entry.id == name]
-    found = programs.attempt(offer.entry, "export")
-    assert found.works, found.reason
 
 
 @pytest.mark.parametrize("name", ["attention-pattern-injection", "attention-pattern-injection-segmentation"])

@@ -7,9 +7,7 @@ import torch
 from PIL import Image
 
 import zoo
-from zoo import catalogue
 from zoo.errors import ConfigError, InputError
-from zoo.evidence import programs
 from zoo_pose.group_pose import losses
 from zoo_pose.group_pose.conversion import convert
 from zoo_pose.group_pose.decoder import logit
@@ -216,12 +214,3 @@ def test_wrong_inputs_are_refused():
     ):
         with pytest.raises(ConfigError, match=message):
             zoo.load("group-pose/r50", **options)
-
-
-@pytest.mark.parametrize("tool", ["export", "onnx"])
-def test_programs_compute_the_same_at_any_batch(tool):
-    for package in ("onnxscript", "onnxruntime") if tool == "onnx" else ():
-        pytest.importorskip(package)
-    found = programs.attempt(catalogue.current().find("group-pose").offer.entry, tool)
-    assert found.works, found.reason
-    assert found.difference < 1e-5

@@ -6,9 +6,7 @@ import pytest
 import torch
 
 import zoo
-from zoo import catalogue
 from zoo.errors import ConfigError, InputError
-from zoo.evidence import programs
 from zoo_pose.hopfir.layers import JOINTS, LIMBS, TORSO, SemanticGraphConv, hop_matrices
 from zoo_pose.hopfir.network import predict
 from zoo_pose.skeletons import HUMAN36M
@@ -119,12 +117,3 @@ def test_a_track_is_lifted():
     model = zoo.load("hopfir/tiny")
     answer = predict(model, model.config, {"keypoints": torch.rand(3, 17, 2).tolist(), "width": 1, "height": 1})
     assert answer["frames"] == 3
-
-
-@pytest.mark.parametrize("tool", ["export", "onnx"])
-def test_programs_compute_the_same_at_any_batch(tool):
-    for package in ("onnxscript", "onnxruntime") if tool == "onnx" else ():
-        pytest.importorskip(package)
-    found = programs.attempt(catalogue.current().find("hopfir-refinement").offer.entry, tool)
-    assert found.works, found.reason
-    assert found.difference < 1e-5

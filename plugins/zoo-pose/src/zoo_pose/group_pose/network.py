@@ -19,6 +19,8 @@ from zoo_pose.group_pose.trunks import trunk
 
 # What stands where other networks have visibilities.
 VISIBLE = 1 / (1 + math.exp(-1))
+SURE = 0.3
+"""From this score on an instance counts as found."""
 
 
 @dataclass

@@ -15,10 +15,9 @@ import zoo
 from zoo.evidence.plots import new_figure, saved_small
 from zoo_pose import crops, drawing, scenes, skeletons
 from zoo_pose.group_pose.config import GroupPoseConfig
-from zoo_pose.group_pose.network import GroupPose, Instances
+from zoo_pose.group_pose.network import SURE, GroupPose, Instances
 
 MOST = 50
-LEAST_SCORE = 0.3
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def predict(model: GroupPose, config: GroupPoseConfig, source: Any) -> dict[str,
     with torch.no_grad():
         (found,) = best(model(images.to(next(model.parameters()))), *picture.size)
     skeleton = skeletons.skeleton(config.skeleton)
-    kept = (found.scores >= LEAST_SCORE) & (found.classes == config.num_classes - 1)
+    kept = (found.scores >= SURE) & (found.classes == config.num_classes - 1)
     keypoints = found.keypoints[kept].float().cpu()
     return {
         "best_score": round(float(found.scores.max()), 4),

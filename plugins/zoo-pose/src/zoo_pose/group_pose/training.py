@@ -10,15 +10,13 @@ from torch import Tensor, nn
 from zoo_pose import rendered, rendered_training, scenes
 from zoo_pose.group_pose.config import GroupPoseConfig
 from zoo_pose.group_pose.losses import PERSON, People, losses
-from zoo_pose.group_pose.network import GroupPose
+from zoo_pose.group_pose.network import SURE, GroupPose
 from zoo_pose.skeletons import COCO
 
 STEPS, BATCH, RATE = 3000, 12, 2e-3
 # A picture is as high as the config's shorter side, and by a quarter wider.
 _WIDER = 5 / 4
 TESTS = 150
-# What counts as found; as in ``pictures``.
-SURE = 0.3
 
 
 def shape(config: GroupPoseConfig) -> tuple[int, int]:
