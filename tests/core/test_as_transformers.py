@@ -127,6 +127,9 @@ class TestCalls:
         batch = collate([{"input_ids": part[0].tolist()} for part in parts])
         output = wrapped(**batch)
         torch.testing.assert_close(output.logits, alone)
+        for order, starts in ((positions, [0, 4, 11]), (torch.arange(11)[None], [0, 4, 5, 11])):
+            with pytest.raises(zoo.ZooError, match=r"cu_seq_lens=\[0, 4, .*, but"):
+                wrapped(ids, position_ids=order, cu_seq_lens_q=torch.tensor(starts))
 
     def test_what_it_has_no_use_for_is_refused(self):
         wrapped, ids = zoo.as_transformers(_model()), _ids(2, 5)
@@ -169,6 +172,23 @@ class TestCalls:
         assert wrapped.get_input_embeddings() is wrapped.zoo_module.model.embed_tokens
         wrapped.enable_input_require_grads()
         assert wrapped.get_input_embeddings()(_ids(1, 2)).requires_grad
+
+    @pytest.mark.parametrize("tokens", [70, 40])
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_the_vocabulary_grows_and_shrinks(self, kind, tokens, tmp_path):
+        wrapped, ids = zoo.as_transformers(_model(kind)), _ids(2, 7) % 40
+        with torch.no_grad():
+            before = wrapped(ids).logits
+        tied = wrapped.get_output_embeddings().weight is wrapped.get_input_embeddings().weight
+        wrapped.resize_token_embeddings(tokens)
+        after = wrapped(ids, labels=ids)
+        after.loss.backward()
+        assert after.logits.shape == (2, 7, tokens) == (2, 7, wrapped.config.vocab_size)
+        torch.testing.assert_close(after.logits[..., :40], before[..., :40])
+        assert (wrapped.get_output_embeddings().weight is wrapped.get_input_embeddings().weight) == tied
+        wrapped.save_pretrained(tmp_path)
+        for again in (zoo.load(tmp_path), zoo.load(zoo.save(wrapped.zoo_module, tmp_path / "own"))):
+            torch.testing.assert_close(again(ids), after.logits)
 
 
 class TestGeneration:

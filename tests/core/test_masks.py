@@ -25,6 +25,28 @@ def test_a_bias_is_no_mask(value):
         boolean_mask(torch.tensor([[0.0, value]]))
 
 
+def test_a_program_looks_at_its_masks_as_it_runs():
+    class Hide(torch.nn.Module):
+        def forward(self, x, additive):
+            return x.masked_fill(~boolean_mask(additive), 0.0)
+
+    x, additive = torch.ones(2, 2), torch.tensor([[0.0, -1e9], [0.0, 0.0]])
+    exported = torch.export.export(Hide(), (x, additive)).module()
+    for program in (torch.compile(Hide(), fullgraph=True, backend="aot_eager"), exported):
+        assert program(x, additive).tolist() == [[1.0, 0.0], [1.0, 1.0]]
+        with pytest.raises(RuntimeError, match="bias on the scores"):
+            program(x, additive - 1.0)
+
+
+def test_no_program_is_made_of_reading_a_mask():
+    class Read(torch.nn.Module):
+        def forward(self, x, mask):
+            return x + read_mask(mask).real
+
+    with pytest.raises(zoo.MaskError, match=r"shape \(1, 3, 3\) would have to be read.*give the padding alone"):
+        torch.export.export(Read(), (torch.ones(1, 3), causal_mask(3, 3)[None]), strict=False)
+
+
 @st.composite
 def _ordered(draw):
     """Padding (batch, used) whose last queries are real, the number of queries and of free places behind."""

@@ -210,6 +210,19 @@ class TestMultiheadAttention:
         assert len(seen) == 2
         torch.testing.assert_close(found[~padding], expected[~padding])
 
+    @pytest.mark.parametrize("padded", [False, True])
+    def test_compiled_for_the_first_time_it_gives_the_same(self, seen, padded):
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+        encoder, x = nn.TransformerEncoder(layer, 2).eval(), _random(3, 5, 8)
+        padding = torch.zeros(3, 5, dtype=torch.bool)
+        padding[1, 3:] = padded
+        expected = encoder(x, src_key_padding_mask=padding)
+        with zoo.swap(encoder, "plain-softmax"):
+            program = torch.compile(encoder, fullgraph=True, backend="aot_eager")
+            found = program(x, src_key_padding_mask=padding)
+        torch.testing.assert_close(found[~padding], expected[~padding])
+
     def test_a_module_under_two_names_is_swapped_under_both(self, seen):
         shared = nn.MultiheadAttention(8, 2)
         holder = nn.ModuleDict({"a": shared, "b": nn.ModuleList([shared])})
@@ -310,7 +323,7 @@ def test_names_layers_and_options_that_do_not_exist(seen):
         zoo.swap(holder, "plain-softmacks")
     with pytest.raises(zoo.ConfigError, match="unknown config field 'sharp'"):
         zoo.swap(holder, "plain-softmax", sharp=1.0)
-    for wrong in ([1], [-2], []):
+    for wrong in ([1], [-2], [], 1, ["layers.0"]):
         with pytest.raises(zoo.InputError, match="expected numbers from 0 to 0"):
             zoo.swap(holder, "plain-softmax", layers=wrong)
     with pytest.raises(zoo.InputError, match="Linear has no attention that can be swapped"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -60,6 +62,35 @@ def test_packed_sequences_equal_the_sequences_alone(llama):
         torch.testing.assert_close(masked, alone, atol=1e-5, rtol=1e-4)
 
 
+def test_packed_sequences_are_told_apart_by_what_flash_attention_is_told(llama):
+    ids, starts = _ids(1, 24), torch.tensor([0, 9, 10, 10, 24], dtype=torch.int32)
+    restarting = torch.cat([torch.arange(length) for length in (9, 1, 14)])[None]
+    bounds = [(0, 9), (9, 10), (10, 24)]
+    for positions in (restarting, torch.arange(24)[None]):
+        parts = [llama(ids[:, a:b], position_ids=positions[:, a:b], use_cache=False).logits for a, b in bounds]
+        told = {"cu_seq_lens_q": starts, "cu_seq_lens_k": starts, "max_length_q": 14, "max_length_k": 14}
+        found = llama(ids, position_ids=positions, use_cache=False, **told).logits
+        torch.testing.assert_close(found, torch.cat(parts, 1), atol=1e-5, rtol=1e-4)
+    for wrong in ([0, 9], [1, 24], [0, 12, 9, 24]):
+        with pytest.raises(zoo.MaskError, match="expected starts of sequences"):
+            llama(ids, use_cache=False, cu_seq_lens_q=torch.tensor(wrong))
+    with pytest.raises(zoo.MaskError, match="the mask says otherwise"):
+        llama(ids, position_ids=restarting, use_cache=False, cu_seq_lens_q=torch.tensor([0, 12, 24]))
+    with pytest.raises(zoo.MaskError, match="for 2 examples"):
+        llama(ids.expand(2, -1), use_cache=False, cu_seq_lens_q=starts)
+
+
+def test_a_model_that_never_ran_is_compiled_and_exported(llama):
+    ids, mask = _ids(2, 11), torch.ones(2, 11, dtype=torch.long)
+    mask[1, :4] = 0
+    options = {"attention_mask": mask, "use_cache": False}
+    compiled = torch.compile(llama, fullgraph=True, backend="eager")(ids, **options).logits
+    exported = torch.export.export(copy.deepcopy(llama), (ids,), options).module()(ids, **options).logits
+    expected = llama(ids, **options).logits[mask.bool()]
+    for found in (compiled, exported):
+        torch.testing.assert_close(found[mask.bool()], expected, atol=1e-5, rtol=1e-4)
+
+
 def test_a_prompt_in_chunks_gives_what_the_prompt_gives(llama):
     ids = _ids(2, 23)
     padding = torch.ones_like(ids)
@@ -91,6 +122,14 @@ def test_generation_with_a_static_cache_is_generation_with_none(llama, left):
     expected = llama.generate(ids, use_cache=False, **arguments)
     assert torch.equal(llama.generate(ids, **arguments), expected)
     assert torch.equal(llama.generate(ids, cache_implementation="static", **arguments), expected)
+
+
+def test_assisted_generation_is_plain_generation(llama):
+    ids = _ids(1, 3).repeat(1, 3)
+    arguments = {"max_new_tokens": 8, "do_sample": False, "pad_token_id": 0}
+    expected = llama.generate(ids, **arguments)
+    for helped in ({"prompt_lookup_num_tokens": 3}, {"assistant_model": copy.deepcopy(llama)}):
+        assert torch.equal(llama.generate(ids, **arguments, **helped), expected)
 
 
 def test_moba_reads_everything_once_a_cache_holds_keys_unless_told_otherwise():

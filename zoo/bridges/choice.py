@@ -87,7 +87,13 @@ class Choice:
         target = catalogue.current().find_stored(plugin, entry, wanted, "the model's attention is")
         layers = stored.get("layers")
         options = stored.get("config") or {}
-        return cls.of(target.offer, options, preset=target.preset, layers=None if layers is None else tuple(layers))
+        choice = cls.of(target.offer, options, preset=target.preset, layers=None if layers is None else tuple(layers))
+        return choice.prepared()
+
+    def prepared(self) -> Choice:
+        """The same, with nothing left to be looked up in a call: programs that are compiled could not follow that."""
+        _ = self.instance, self._function, self._trains
+        return self
 
     def only(self, layers: Iterable[int] | None) -> Choice:
         """The same for some attention modules; None: for all."""

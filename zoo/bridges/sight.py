@@ -7,24 +7,15 @@ than that, whether they are boolean or are added to the scores.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from zoo.errors import MaskError
+from zoo.nn.exporting import readable
 from zoo.nn.masks import KeyPadding, PackedSequences, boolean_mask, read_mask
-
-
-def readable(value: Any) -> bool:
-    """Whether values may be looked at: not while a program is being traced or compiled, nor on the meta device."""
-    if not isinstance(value, Tensor):
-        return isinstance(value, int)
-    from torch._subclasses import FakeTensor
-
-    tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    return not (tracing or value.is_meta or isinstance(value, FakeTensor))
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,7 @@ def sight(attention_mask: Tensor | None, *, batch: int, queries: int, keys: int,
         )
     if mask.is_floating_point():
         # Made for code that adds it to the scores, which knows no other order: it says everything.
-        mask, causal = (boolean_mask(mask) if readable(mask) else mask == 0), causal and mask.shape[2] == queries
+        mask, causal = boolean_mask(mask), causal and mask.shape[2] == queries
     complete, used = mask.shape[2] == queries, mask.shape[-1]
     if complete and mask.shape[1] == 1 and readable(mask):
         reading = _read(attention_mask, mask[:, 0], causal)
@@ -84,6 +75,39 @@ def sight(attention_mask: Tensor | None, *, batch: int, queries: int, keys: int,
             shown = None if bool(real.all()) else real[:, None, None]
             return Sight(shown, reading.causal and queries > 1, real.shape[1])
     return Sight(mask.expand(batch, -1, -1, -1), causal and queries > 1 and not complete, used)
+
+
+def packed_as_told(seen: Sight, lengths: Tensor, batch: int, queries: int) -> Sight:
+    """What the queries of one call see where sequences are packed as FlashAttention's kernels are told of it.
+
+    Args:
+        seen: what the mask says.
+        lengths: (sequences + 1,) integers: where each sequence starts, and the number of tokens.
+        batch, queries: of the call.
+
+    Raises:
+        MaskError: lengths that do not cover the tokens of one example, or a mask that says something else.
+    """
+    if not readable(lengths):
+        raise MaskError(
+            "cu_seq_lens would have to be read, which a program that is compiled or exported cannot do: give "
+            "position_ids or a mask instead"
+        )
+    edges = lengths.tolist()
+    if batch != 1 or edges[:1] != [0] or edges[-1] != queries or edges != sorted(edges) or seen.keys != queries:
+        raise MaskError(
+            f"cu_seq_lens={edges} for {batch} examples of {queries} queries and {seen.keys} keys; expected starts of "
+            "sequences that are packed into one example, rising from 0 to its number of tokens"
+        )
+    bounds = tuple((start, stop) for start, stop in pairwise(edges) if start < stop)
+    if len(bounds) < 2 or (seen.packed is not None and seen.packed.bounds == (bounds,)):
+        return seen
+    if seen.mask is not None or seen.packed is not None:
+        raise MaskError(f"cu_seq_lens={edges}, but the mask says otherwise; give one of the two, or both alike")
+    if seen.causal:
+        return Sight(None, True, queries, PackedSequences((bounds,)))
+    number = torch.searchsorted(lengths, torch.arange(queries, device=lengths.device), right=True)
+    return Sight((number[:, None] == number)[None, None], False, queries)
 
 
 def _for_batch(packed: PackedSequences, batch: int) -> PackedSequences:

@@ -98,7 +98,7 @@ def swap(model: nn.Module, name: str, *, layers: Iterable[int] | None = None, **
         InputError: the model has no attention that can be swapped, or hides some of it, or has no such layer.
     """
     target = find_functional(name)
-    choice = Choice.of(target.offer, options, preset=target.preset)
+    choice = Choice.of(target.offer, options, preset=target.preset).prepared()
     places = dict(_places(model))
     if not places:
         _refuse(model, choice)
@@ -131,8 +131,8 @@ def _refuse(model: nn.Module, choice: Choice) -> NoReturn:
 def _chosen(names: list[str], layers: Iterable[int] | None) -> list[str]:
     if layers is None:
         return names
-    numbers = list(layers)
-    wrong = [number for number in numbers if not -len(names) <= number < len(names)]
+    numbers = list(layers) if isinstance(layers, Iterable) else [layers]
+    wrong = [number for number in numbers if not (isinstance(number, int) and -len(names) <= number < len(names))]
     if wrong or not numbers:
         raise InputError(
             f"layers={numbers}; expected numbers from 0 to {len(names) - 1} of the attention modules {', '.join(names)}"

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import MaskError
+from zoo.nn.exporting import readable
 
 
 def causal_mask(queries: int, keys: int, device: torch.device | str | None = None) -> Tensor:
@@ -125,15 +126,20 @@ def boolean_mask(additive: Tensor) -> Tensor:
         additive: float, of any shape; sums of such masks count as well.
 
     Raises:
-        MaskError: values that are neither (a bias such as ALiBi's, NaN): no boolean mask can say them.
+        MaskError: values that are neither (a bias such as ALiBi's, NaN): no boolean mask can say them. A program that
+            was compiled or exported looks as it runs, and raises torch's RuntimeError.
     """
     visible = additive == 0
     # -1e4 is the mildest value in use, from the days of float16.
-    if not bool((visible | (additive <= -1e4)).all()):
-        raise MaskError(
-            "the additive mask holds values besides 0 (visible) and -10000 or less (hidden): it is a bias on the "
-            "scores, which this mechanism does not add. Give a mask alone, or a boolean one."
-        )
+    understood = (visible | (additive <= -1e4)).all()
+    bias = (
+        "the additive mask holds values besides 0 (visible) and -10000 or less (hidden): it is a bias on the "
+        "scores, which this mechanism does not add. Give a mask alone, or a boolean one."
+    )
+    if torch.compiler.is_compiling():
+        torch._assert_async(understood, bias)
+    elif readable(understood) and not bool(understood):
+        raise MaskError(bias)
     return visible
 
 
@@ -171,7 +177,16 @@ def read_mask(mask: Tensor, *, causal: bool = True) -> KeyPadding | PackedSequen
     Args:
         mask: (batch, queries, keys); the queries are the last tokens in use.
         causal: what is tried first, where a mask can be read in both ways.
+
+    Raises:
+        MaskError: a program is being compiled or exported, which cannot read.
     """
+    if torch.compiler.is_compiling():
+        batch, queries, keys = mask.shape
+        raise MaskError(
+            f"a mask of shape ({batch}, {queries}, {keys}) would have to be read, which a program that is compiled or "
+            f"exported cannot do: give the padding alone, ({batch}, {keys}), True for real tokens"
+        )
     same = KeyPadding(mask[:, 0], causal=False) if torch.equal(mask, mask[:, :1].expand_as(mask)) else None
     if same is not None and not causal:
         return same

@@ -29,11 +29,12 @@ from transformers.modeling_outputs import CausalLMOutputWithPast, ImageClassifie
 
 from zoo import building, catalogue, configuration, filling, origin
 from zoo.bridges import switches
-from zoo.bridges.sight import readable, sight
+from zoo.bridges.sight import Sight, packed_as_told, sight
 from zoo.bridges.transformers.hosted_cache import memories_of, new_cache
 from zoo.bridges.transformers.hosted_config import ZooConfig
 from zoo.bridges.transformers.precision import InFloat32
 from zoo.errors import CheckpointMismatch, InputError, WeightsError
+from zoo.nn.exporting import readable
 from zoo.nn.language_model import CausalLanguageModel
 from zoo.nn.masks import PackedSequences
 
@@ -212,7 +213,19 @@ def _build(config: ZooConfig, *, meta: bool) -> nn.Module:
 
 
 class ZooForCausalLM(ZooPreTrainedModel, GenerationMixin):
-    """A language model of the zoo."""
+    """A language model of the zoo.
+
+    Args:
+        config: entry and config of the network.
+        module: the network itself; by default it is built.
+    """
+
+    def __init__(self, config: ZooConfig, module: nn.Module | None = None) -> None:
+        super().__init__(config, module)
+        parts, tokens = list(self.zoo_module.named_modules()), getattr(config, "vocab_size", None)
+        tables = (name for name, part in parts if isinstance(part, nn.Embedding) and part.num_embeddings == tokens)
+        heads = (name for name, part in parts if isinstance(part, nn.Linear) and part.out_features == tokens)
+        self._table, self._head = next(tables, None), next(reversed([*heads]), None)
 
     @classmethod
     def _supports_default_dynamic_cache(cls) -> bool:
@@ -232,10 +245,31 @@ class ZooForCausalLM(ZooPreTrainedModel, GenerationMixin):
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of tokens."""
-        for part in self.zoo_module.modules():
-            if isinstance(part, nn.Embedding) and part.num_embeddings == self.config.vocab_size:
-                return part
-        raise InputError(f"{type(self.zoo_module).__name__} has no nn.Embedding of its {self.config.vocab_size} tokens")
+        return self.zoo_module.get_submodule(self._required(self._table, nn.Embedding))
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Put another table of tokens in its place."""
+        self.zoo_module.set_submodule(self._required(self._table, nn.Embedding), value)
+
+    def get_output_embeddings(self) -> nn.Module | None:
+        """The linear head, or None where the table of tokens serves as one."""
+        return None if self._head is None else self.zoo_module.get_submodule(self._head)
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        """Put another linear head in its place."""
+        self.zoo_module.set_submodule(self._required(self._head, nn.Linear), new_embeddings)
+
+    def resize_token_embeddings(self, *args: Any, **kwargs: Any) -> nn.Embedding:
+        """As transformers'; the network's config follows, so that it can be saved."""
+        table: nn.Embedding = super().resize_token_embeddings(*args, **kwargs)
+        origin.mark(self.zoo_module, _facts(self.config))
+        return table
+
+    def _required(self, name: str | None, kind: type[nn.Module]) -> str:
+        if name is None:
+            tokens = getattr(self.config, "vocab_size", None)
+            raise InputError(f"{type(self.zoo_module).__name__} has no nn.{kind.__name__} of its {tokens} tokens")
+        return name
 
     def prepare_inputs_for_generation(self, input_ids: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As transformers', but without a cache every step reads the whole sequence."""
@@ -280,6 +314,7 @@ class ZooForCausalLM(ZooPreTrainedModel, GenerationMixin):
             raise InputError("a zoo language model reads input_ids, and nothing in their place")
         loss_options = {name: kwargs.pop(name) for name in ("num_items_in_batch", "shift_labels") if name in kwargs}
         _refuse(kwargs, packed=position_ids is not None)
+        starts = kwargs.get("cu_seq_lens_q")
         cache = past_key_values if cache is None else cache
         network: Any = self.zoo_module
         if use_cache is None:
@@ -291,6 +326,10 @@ class ZooForCausalLM(ZooPreTrainedModel, GenerationMixin):
         memories = None if cache is None else memories_of(cache)
         start = memories[0].length if memories else 0
         mask, packed = _sight(input_ids, attention_mask, position_ids, start)
+        if starts is not None:
+            seen = packed_as_told(Sight(mask, True, start + input_ids.shape[1], packed), starts, *input_ids.shape)
+            if seen.packed != packed:
+                raise InputError(f"cu_seq_lens={starts.tolist()}, but position_ids do not start again there")
         if packed is not None:
             cache, logits = None, _one_by_one(network, input_ids, packed)
         else:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.bridges.choice import ATTRIBUTE
-from zoo.bridges.sight import readable
+from zoo.nn.exporting import readable
 
 
 def mask_function(

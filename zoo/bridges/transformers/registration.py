@@ -21,7 +21,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from zoo.bridges.choice import ATTRIBUTE, Choice, find_functional, functional_offers, see
-from zoo.bridges.sight import sight
+from zoo.bridges.sight import packed_as_told, sight
 from zoo.bridges.transformers import dispatch
 from zoo.bridges.transformers.masks import mask_function
 from zoo.catalogue import Offer
@@ -51,7 +51,8 @@ def register_transformers(options: Mapping[str, Mapping[str, Any]] | None = None
 
     MoBA chooses blocks in calls that start a sequence; a call whose cache already holds keys (a generated token, or a
     further chunk of a prompt) reads everything, as in its authors' code. With the option ``decode="moba"`` those calls
-    choose blocks too, and a prompt in chunks gives what the whole prompt gives.
+    choose blocks too, and a prompt in chunks gives what the whole prompt gives, assisted generation what plain
+    generation gives.
 
     Args:
         options: entry id -> config overrides, for instance ``{"moba": {"block_size": 64, "topk": 4}}``, for models
@@ -170,7 +171,12 @@ def admit(model: nn.Module, implementation: str) -> None:
     """Check that a model can take an implementation, and number its layers for a choice that names some of them."""
     if dispatch.check(model, implementation):
         model.config.__dict__[ATTRIBUTE]["masks"] = "additive"
-    number(dispatch.attention_modules(model).values())
+    modules = dispatch.attention_modules(model).values()
+    number(modules)
+    for module in modules:
+        # Read now: a program that is compiled could not.
+        if getattr(getattr(module, "config", None), ATTRIBUTE, None) is not None:
+            _choice_of(module, implementation)
 
 
 def number(modules: Iterable[nn.Module]) -> None:
@@ -218,6 +224,8 @@ def _adapter(name: str) -> Callable[..., tuple[Tensor, None]]:
         causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
         batch, _, queries, width = query.shape
         seen = sight(attention_mask, batch=batch, queries=queries, keys=key.shape[2], causal=causal)
+        if kwargs.get("cu_seq_lens_q") is not None:
+            seen = packed_as_told(seen, kwargs["cu_seq_lens_q"], batch, queries)
         key, value = key[:, :, : seen.keys], value[:, :, : seen.keys]
         if choice.layers is not None and module.__dict__.get(_NUMBER) not in choice.layers:
             standard = partial(_standard, module, scaling=scaling, dropout=dropout)

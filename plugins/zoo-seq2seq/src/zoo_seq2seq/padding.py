@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.bridges.sight import readable
 from zoo.errors import InputError
+from zoo.nn.exporting import readable
 from zoo.nn.masks import padding_mask
 
 

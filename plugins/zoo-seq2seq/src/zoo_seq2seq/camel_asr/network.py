@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.bridges.sight import readable
 from zoo.errors import InputError
+from zoo.nn.exporting import readable
 from zoo_seq2seq.camel_asr.branchformer import SHORTEST, EBranchformerLayer, Subsampling, subsampled
 from zoo_seq2seq.camel_asr.config import FIRST, CamelConfig
 from zoo_seq2seq.camel_asr.decoders import Decoder, LanguageBias

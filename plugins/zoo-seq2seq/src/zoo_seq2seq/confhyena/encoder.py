@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.bridges.sight import readable
 from zoo.errors import InputError
+from zoo.nn.exporting import readable
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig
 from zoo_seq2seq.confhyena.conformer import ConformerLayer
 

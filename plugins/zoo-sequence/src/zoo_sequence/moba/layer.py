@@ -110,11 +110,6 @@ def _understand(attn_mask: Tensor | None, *, batch: int, queries: int, keys: int
     """Which keys are real, boolean (batch, keys in use), or where the sequences of a packed batch lie."""
     if attn_mask is None or attn_mask.ndim != 4 or attn_mask.shape[2] != queries:
         return padding_mask(attn_mask, batch=batch, keys=keys, mechanism="MoBA")
-    if torch.compiler.is_compiling():
-        raise MaskError(
-            f"a mask of shape {tuple(attn_mask.shape)} would have to be read, which a program that is compiled or "
-            f"exported cannot do: give the padding alone, ({batch}, {keys}), True for real tokens"
-        )
     mask = expand_mask(attn_mask, batch=batch, heads=1, queries=queries, keys=keys)
     assert mask is not None
     reading = read_mask(mask[:, 0].expand(batch, -1, -1))
