@@ -42,6 +42,28 @@ class TestOpening:
         image.save(tmp_path / "a.png", exif=exif)
         assert images.open_image(tmp_path / "a.png").size == (30, 40)
 
+    def test_16_bits_are_scaled_and_not_cut_off(self, tmp_path):
+        grey = np.asarray(picture(mode="L"))
+        Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+        Image.fromarray(grey.astype(np.int32) * 257).save(tmp_path / "deep.tif")
+        Image.fromarray(grey.astype(np.float32) / 255).save(tmp_path / "float.tif")
+        for name in ("deep.png", "deep.tif", "float.tif"):
+            assert np.array_equal(np.asarray(images.open_image(tmp_path / name)), grey), name
+
+    @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+    def test_what_is_transparent_shows_white(self, mode, tmp_path):
+        pixels = np.zeros((6, 8, 4), np.uint8)
+        pixels[:, :4] = (30, 30, 30, 255)
+        if mode == "P":
+            places = Image.fromarray((pixels[..., 3] > 0).astype(np.uint8)).convert("P")
+            places.putpalette([0, 0, 0, 30, 30, 30])
+            places.save(tmp_path / "cut.png", transparency=0)
+        else:
+            Image.fromarray(pixels).convert(mode).save(tmp_path / "cut.png")
+        found = np.asarray(images.open_image(tmp_path / "cut.png").convert("RGB"))
+        assert (found[:, :4] == 30).all()
+        assert (found[:, 4:] == 255).all()
+
     @pytest.mark.parametrize(
         ("array", "message"),
         [
@@ -66,6 +88,8 @@ class TestOpening:
         for source in (tmp_path / "text.png", tmp_path / "cut.png", tmp_path / "absent.png", tmp_path):
             with pytest.raises(zoo.InputError, match="cannot be read as an image"):
                 images.open_image(source)
+        with pytest.raises(zoo.InputError, match="it is a folder; give one of its files"):
+            images.open_image(tmp_path)
         with pytest.raises(zoo.InputError, match="list is not an image"):
             images.open_image([1, 2])
 

@@ -130,3 +130,15 @@ def test_what_was_pasted_is_found_by_the_bundled_networks(tmp_path):
                 values = np.asarray(picture.convert("L"), dtype=float)
             right[name] += int(values[inside].mean() > 2 * values[~inside].mean())
     assert min(right.values()) >= 3, right
+
+
+@pytest.mark.parametrize("name", sorted(ENTRIES))
+@pytest.mark.parametrize("source", ["absent.png", "cut.png", "folder"])
+def test_what_is_no_picture_is_told_so(name, source, folder, tmp_path):
+    (tmp_path / "cut.png").write_bytes((folder / "photo.png").read_bytes()[:900])
+    (tmp_path / "folder").mkdir()
+    preset = next((each for each in ("test", "tiny", "tower") if each in ENTRIES[name].presets), None)
+    result = CliRunner().invoke(cli, ["predict", f"{name}/{preset}", str(tmp_path / source), "--out", str(tmp_path)])
+    assert isinstance(result.exception, zoo.InputError), result.output
+    expected = "holds no image" if name == "mccl" and source == "folder" else "cannot be read as an image"
+    assert expected in str(result.exception)

@@ -17,10 +17,14 @@ from zoo.errors import InputError
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 SMALL_SIDE = 32
+_BYTE = 255
 
 
 def open_image(source: Any) -> Image.Image:
-    """A PIL image, upright as its EXIF orientation says.
+    """A PIL image of 8 bits a channel, without transparency, upright as its EXIF orientation says.
+
+    16 bits are scaled to 8 (PIL would cut them off at 255, which leaves a photograph white), and what is transparent
+    shows white, as viewers show it (PIL would uncover colours that nobody sees).
 
     Args:
         source: a path, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4) of integers in 0..255 or of floats
@@ -30,16 +34,34 @@ def open_image(source: Any) -> Image.Image:
         InputError: the source is none of these, or the file cannot be read.
     """
     if isinstance(source, Image.Image):
-        return ImageOps.exif_transpose(source)
+        return _plain(ImageOps.exif_transpose(source))
     if isinstance(source, np.ndarray):
-        return Image.fromarray(_bytes(source))
+        return _plain(Image.fromarray(_bytes(source)))
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"{type(source).__name__} is not an image; give a path, a PIL image or a NumPy array")
+    if os.path.isdir(source):
+        raise InputError(f"{os.fspath(source)!r} cannot be read as an image: it is a folder; give one of its files")
     try:
         with Image.open(source) as image:
-            return ImageOps.exif_transpose(image).copy()
+            return _plain(ImageOps.exif_transpose(image).copy())
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InputError(f"{os.fspath(source)!r} cannot be read as an image: {error}") from error
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Grey or RGB of 8 bits; other modes that PIL converts faithfully stay as they are."""
+    if image.mode == "F":
+        return Image.fromarray(_bytes(np.asarray(image)))
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        # PIL's name for 32 bits stands for files of 16 bits, too.
+        wide = image.mode != "I" or (values.size and values.max() > _BYTE)
+        return Image.fromarray(_bytes((values + 128) // 257 if wide else values))
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    whole = image.convert("RGBA")
+    ground = Image.new("RGBA", whole.size, "white")
+    return Image.alpha_composite(ground, whole).convert("RGB")
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:

@@ -166,7 +166,8 @@ def predict(model: FocusCLIP, config: FocusCLIPConfig, source: Any) -> dict[str,
     if isinstance(source, tuple):
         picture, texts = source
     else:
-        picture, file = source, texts_beside(source)
+        # First, so that a photograph that is not there is not taken for missing texts.
+        picture, file = images.open_image(source), texts_beside(source)
         if not file.is_file():
             raise InputError(f"{str(file)!r} does not exist; write the texts to choose from into it, one a line")
         texts = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
