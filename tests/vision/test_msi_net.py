@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,9 +12,12 @@ from PIL import Image
 
 import zoo
 from zoo.errors import InputError
+from zoo.evidence.replay import read_recording
 from zoo_vision.msi_net import saliency
-from zoo_vision.msi_net.conversion import convert
+from zoo_vision.msi_net.conversion import convert, replay
 from zoo_vision.msi_net.network import doubled, predict
+
+GOLDEN = Path(__file__).parents[1] / "golden/msi-net/msi-net-tiny.safetensors"
 
 
 def test_parameter_counts():
@@ -46,6 +51,16 @@ def test_a_multiple_of_eight_is_not_padded():
     assert model.raw(images).shape[3] == 24
     # The column that padding would repeat matters, so padding where none is needed would show.
     assert not torch.equal(model.raw(longer)[..., :24], model.raw(images))
+
+
+def test_a_recording_of_other_sides_is_not_padded():
+    """The authors' graph answers 8 * floor(side / 8): what the loss compares has that size, too."""
+    recording = read_recording(GOLDEN)
+    inputs = {"images": recording.inputs["images"][:, :21, :30], "ground_truth": torch.rand(2, 16, 24, 1)}
+    inputs["images"] = inputs["images"].repeat(2, 1, 1, 1)[:2]
+    found = replay("msi-net", recording.config, recording.call, recording.state, inputs)
+    assert found["decoder_raw"].shape == found["saliency"].shape == (2, 16, 24, 1)
+    assert found["kld"].isfinite()
 
 
 def test_tensorflow_names_are_transposed_and_ours_left_alone():

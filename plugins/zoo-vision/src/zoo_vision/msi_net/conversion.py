@@ -13,7 +13,7 @@ from zoo.errors import CheckpointMismatch
 from zoo.evidence.replay import Run, replay_of
 from zoo_vision.msi_net import saliency
 from zoo_vision.msi_net.config import MSINetConfig
-from zoo_vision.msi_net.network import MSINet
+from zoo_vision.msi_net.network import MSINet, scaled
 
 _CONTEXT = {"1": "point", "2": "dilated.0", "3": "dilated.1", "4": "dilated.2", "5": "whole"}
 
@@ -57,8 +57,9 @@ def _network(run: Run) -> dict[str, Tensor]:
     )
     model = MSINet(config).eval()
     zoo.fill(model, convert(run.state, config))
-    images = run.inputs["images"].permute(0, 3, 1, 2)
-    outputs = {"decoder_raw": model.raw(images), "saliency": model(images)}
+    # The authors' graph does not pad: of sides that are no multiple of 8 its maps lack the rest.
+    raw = model.unpadded(run.inputs["images"].permute(0, 3, 1, 2))
+    outputs = {"decoder_raw": raw, "saliency": scaled(raw)}
     answers = {name: maps.permute(0, 2, 3, 1) for name, maps in outputs.items()}
     if "ground_truth" in run.inputs:
         answers["kld"] = saliency.loss(outputs["saliency"], run.inputs["ground_truth"].permute(0, 3, 1, 2))

@@ -107,11 +107,15 @@ class MSINet(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3:
             raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
         height, width = images.shape[2:]
-        x = functional.pad(images - self.means, (0, -width % 8, 0, -height % 8), mode="replicate")
-        x = self.context(self.encoder(x))
+        padded = functional.pad(images, (0, -width % 8, 0, -height % 8), mode="replicate")
+        return self.unpadded(padded)[..., :height, :width]
+
+    def unpadded(self, images: Tensor) -> Tensor:
+        """The same without padding, as the authors' graph runs: (batch, 1, 8 * (H // 8), 8 * (W // 8))."""
+        x = self.context(self.encoder(images - self.means))
         for layer in self.decoder:
             x = layer(doubled(x)).relu()
-        return self.head(x)[..., :height, :width]
+        return self.head(x)
 
     def forward(self, images: Tensor) -> Tensor:
         """Where people look.
@@ -122,9 +126,13 @@ class MSINet(nn.Module):
         Returns:
             (batch, 1, H, W): 0 where each map is lowest, 1 where it is highest.
         """
-        raw = self.raw(images)
-        raised = raw - raw.amin((1, 2, 3), keepdim=True)
-        return raised / (1e-7 + raised.amax((1, 2, 3), keepdim=True))
+        return scaled(self.raw(images))
+
+
+def scaled(raw: Tensor) -> Tensor:
+    """Maps (batch, 1, H, W) from 0 where each is lowest to 1 where it is highest."""
+    raised = raw - raw.amin((1, 2, 3), keepdim=True)
+    return raised / (1e-7 + raised.amax((1, 2, 3), keepdim=True))
 
 
 def example(config: MSINetConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:
