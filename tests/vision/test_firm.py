@@ -148,3 +148,21 @@ def test_configs_that_cannot_be_are_refused():
         zoo.load("firm", encoder_blocks=[1, 1])
     with pytest.raises(ConfigError, match="height and width"):
         zoo.load("firm/tiny", local_train_size=[224])
+
+
+def test_large_maps_are_guided_in_linear_time(monkeypatch):
+    """Unmarked positions share one query; the answer is that of all queries, also where images are marked unlike."""
+    block = zoo.load("firm-guidance-block/tiny")
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(3, 16, 70, 65, generator=generator)
+    mask = torch.zeros(3, 1, 70, 65)
+    mask[0, :, 10:30, 5:40], mask[1, :, :3, :3] = 1, 1
+    sizes = []
+    read = block._read
+    monkeypatch.setattr(block, "_read", lambda x, anchors: sizes.append(anchors.shape[1]) or read(x, anchors))
+    with torch.no_grad():
+        found = block(features, mask)
+        assert sizes == [20 * 35 + 1]
+        monkeypatch.setattr(block, "_has_few", lambda *_: False)
+        assert torch.allclose(found, block(features, mask), atol=1e-5)
+        assert sizes[1] == 70 * 65
