@@ -132,5 +132,12 @@ def test_other_backbones_give_tokens(backbone):
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(InputError, match="expected 4"):
+    with pytest.raises(InputError, match=r"expected \(batch, 3, 32, 32\)"):
         zoo.load("concept-centric-transformer/tiny")(torch.randn(1, 3, 64, 32))
+
+
+def test_as_many_patches_in_another_shape_are_refused():
+    """Their positions would be those of other places."""
+    model = zoo.load("concept-centric-transformer/tiny", patch_size=8)
+    with pytest.raises(InputError, match="expected \\(batch, 3, 32, 32\\)"):
+        model(torch.randn(1, 3, 16, 64))

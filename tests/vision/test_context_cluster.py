@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 import zoo
 from zoo.errors import ConfigError, InputError
+from zoo_vision.context_cluster.config import ContextClusterConfig
 from zoo_vision.context_cluster.conversion import convert
-from zoo_vision.context_cluster.network import with_places
+from zoo_vision.context_cluster.network import preprocess, with_places
 
 
 @pytest.mark.parametrize(
@@ -123,3 +125,24 @@ def test_old_checkpoints_store_mlps_as_convolutions():
     }
     found = convert({f"module.{name}": tensor for name, tensor in old.items()}, model.config)
     assert all(torch.equal(found[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_maps_for_dense_networks_are_normed_each_by_its_own():
+    images = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    model = zoo.load("context-cluster/test", stage_norms=True)
+    for norm in model.stage_norms:
+        torch.nn.init.constant_(norm.weight, 2.0)
+    with torch.no_grad():
+        for normed, raw in zip(model(images, features=True), model.stage_maps(images), strict=True):
+            expected = (raw - raw.mean((1, 2, 3), keepdim=True)) / raw.std((1, 2, 3), correction=0, keepdim=True)
+            torch.testing.assert_close(normed, 2 * expected, atol=1e-4, rtol=1e-3)
+
+
+def test_sizes_see_the_share_of_an_image_that_they_were_trained_for():
+    """A frame that lies outside 90% of the picture, and inside 95%."""
+    pixels = np.zeros((200, 200, 3), np.uint8)
+    pixels[7:-7, 7:-7] = 255
+    for preset, seen in (("tiny", False), ("small", False), ("medium", True)):
+        config = ContextClusterConfig(crop=zoo.config(f"context-cluster/{preset}").crop)
+        prepared = preprocess(config)(pixels)["images"]
+        assert bool((prepared < 0).any()) == seen

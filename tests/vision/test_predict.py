@@ -99,7 +99,7 @@ def test_a_handwritten_digit_is_told(name, folder, tmp_path):
     best = concepts[0]["concept"] if concepts else answer["classes"][0]["class"]
     assert best == right
     if concepts:
-        assert answer["classes"][0]["class"] == right % 2
+        assert answer["classes"][0]["class"] == ("even", "odd")[right % 2]
 
 
 def test_what_was_pasted_is_found_by_the_bundled_networks(tmp_path):
@@ -142,3 +142,13 @@ def test_what_is_no_picture_is_told_so(name, source, folder, tmp_path):
     assert isinstance(result.exception, zoo.InputError), result.output
     expected = "holds no image" if name == "mccl" and source == "folder" else "cannot be read as an image"
     assert expected in str(result.exception)
+
+
+def test_classes_have_the_names_that_weights_know(folder, tmp_path):
+    answer = told("feature-hmlc/textiles", folder / "photo.png", tmp_path)
+    assert {row["class"] for row in answer["level 0"]} == {"nominal", "defective"}
+    assert {row["class"] for row in answer["level 1"]} == {"nominal", "local defect", "global defect"}
+    for name in ("feature-hmlc/textiles", "concept-centric-transformer/digits"):
+        with pytest.raises(zoo.ConfigError, match="3 class_names"):
+            zoo.load(name, weights=None, class_names=["a", "b", "c"])
+    assert set(told("att-swin-unet/scenes", folder / "photo.png", tmp_path)["shares"]) == {"outside", "mask"}

@@ -94,3 +94,24 @@ def test_what_is_bound_to_a_size_says_so(name):
     model, arguments = one(name, (33, 47))
     with pytest.raises(ZooError, match=FIXED[name]):
         model(**arguments)
+
+
+PYRAMIDS = (
+    "context-cluster",
+    "dynamicvis",
+    "dynamicvis-classifier",
+    "select-and-pack",
+    "shiftvit",
+    "triplet-attention-mobilenetv2",
+    "triplet-attention-resnet",
+)
+
+
+@pytest.mark.parametrize("name", PYRAMIDS)
+def test_backbones_give_pyramids_of_four_strides(name):
+    model, arguments = one(name, (96, 64))
+    # The smallest ResNet has the stem for small images.
+    strides = (1, 2, 4, 8) if name == "triplet-attention-resnet" else (4, 8, 16, 32)
+    with torch.no_grad():
+        maps = model(arguments["images"], features=True)
+    assert [tuple(each.shape[2:]) for each in maps] == [(96 // stride, 64 // stride) for stride in strides]

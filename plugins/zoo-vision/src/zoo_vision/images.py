@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,10 +80,10 @@ def _bytes(array: np.ndarray) -> np.ndarray:
     return (array * 255).round().astype(np.uint8) if is_float else array.astype(np.uint8)
 
 
-def imagenet_tensor(source: Any, side: int) -> Tensor:
-    """(1, 3, side, side) float32: the central square over 7/8 of the shorter side, ImageNet statistics."""
+def imagenet_tensor(source: Any, side: int, crop: float = 7 / 8) -> Tensor:
+    """(1, 3, side, side) float32: the central square over ``crop`` of the shorter side, ImageNet statistics."""
     image = open_image(source).convert("RGB")
-    square = min(image.size) * 7 / 8
+    square = min(image.size) * crop
     left, top = (image.width - square) / 2, (image.height - square) / 2
     box = (left, top, left + square, top + square)
     return _normalised(image.resize((side, side), Image.Resampling.BICUBIC, box), IMAGENET_MEAN, IMAGENET_STD)
@@ -150,18 +150,19 @@ def to_picture(image: Tensor) -> Image.Image:
     return Image.fromarray((values.permute(1, 2, 0) if values.ndim == 3 else values).numpy())
 
 
-def preprocessor(dataset: str, side: int = 224) -> Callable[[Any], dict[str, Tensor]]:
+def preprocessor(dataset: str, side: int = 224, crop: float = 7 / 8) -> Callable[[Any], dict[str, Tensor]]:
     """From raw images to ``forward``'s arguments, as networks for a data set expect them.
 
     Args:
         dataset: "digits", or a name that starts with "imagenet" or "cifar", in any case.
         side: of ImageNet's images after the crop, in pixels.
+        crop: share of the shorter side that ImageNet's networks see, in the middle.
     """
     if dataset == "digits":
         return lambda source: {"images": digits_tensor(source)}
     if dataset.lower().startswith("cifar"):
         return lambda source: {"images": cifar_tensor(source)}
-    return lambda source: {"images": imagenet_tensor(source, side)}
+    return lambda source: {"images": imagenet_tensor(source, side, crop)}
 
 
 def _normalised(image: Image.Image, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
@@ -176,9 +177,16 @@ def top_classes(model: nn.Module, images: Tensor, count: int = 5) -> dict[str, A
         return likeliest(model(images.to(parameter.device, parameter.dtype))[0], count)
 
 
-def likeliest(logits: Tensor, count: int = 5) -> dict[str, Any]:
-    """Of logits (classes,) the likeliest classes with their probabilities, most likely first."""
+def likeliest(logits: Tensor, count: int = 5, names: Sequence[str] = ()) -> dict[str, Any]:
+    """Of logits (classes,) the likeliest classes with their probabilities, most likely first.
+
+    Classes are numbers, or names where one is given for each.
+    """
     probabilities = logits.float().softmax(-1)
     best = probabilities.topk(min(count, len(probabilities)))
     pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-    return {"classes": [{"class": index, "probability": round(value, 4)} for index, value in pairs]}
+    return {
+        "classes": [
+            {"class": names[index] if names else index, "probability": round(value, 4)} for index, value in pairs
+        ]
+    }

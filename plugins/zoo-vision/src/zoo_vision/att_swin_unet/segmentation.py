@@ -96,7 +96,8 @@ def predict(model: AttSwinUNet, config: AttSwinUNetConfig, source: Any) -> dict[
     found = labels(full)[0]
     top = max(1, config.num_classes - 1)
     shares = torch.bincount(found.flatten(), minlength=top + 1) / found.numel()
+    names = ["outside", "mask"] if config.num_classes == 1 else [str(index) for index in range(config.num_classes)]
     return {
         "mask": images.to_picture(found.float() / top),
-        "shares": {str(index): round(value, 4) for index, value in enumerate(shares.tolist())},
+        "shares": {name: round(value, 4) for name, value in zip(names, shares.tolist(), strict=True)},
     }

@@ -50,9 +50,15 @@ class ConceptTransformerConfig(ConceptHeadConfig):
     backbone_layers: int = zoo.field(12, "layers of the ViT", minimum=1)
     backbone_heads: int = zoo.field(3, "heads of the ViT", minimum=1)
     dataset: str = zoo.field("ImageNet", "whose preprocessing raw images get", choices=("ImageNet", "digits"))
+    class_names: list[str] = zoo.field([], "what `zoo predict` calls the classes; numbers where empty")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if len(self.class_names) not in (0, self.num_classes):
+            raise ConfigError(
+                f"{len(self.class_names)} class_names; expected none, or one for each of {self.num_classes} classes",
+                field="class_names",
+            )
         if self.backbone == "vit":
             require_equal_slices(self.dim, self.backbone_heads)
             if self.image_size % self.patch_size:

@@ -77,6 +77,7 @@ PAPER = Paper(
                 "imagenet-qsa": {**_IMAGENET, "memory": "qsa"},
                 "digits": {
                     "num_classes": 2,
+                    "class_names": ["even", "odd"],
                     "num_concepts": 10,
                     "memory": "isa",
                     "dim": 48,

@@ -23,6 +23,7 @@ class ViT(nn.Module):
 
     def __init__(self, config: ConceptTransformerConfig) -> None:
         super().__init__()
+        self.side = config.image_size
         dim, tokens = config.dim, (config.image_size // config.patch_size) ** 2 + 1
         self.patch_embed = PatchEmbed(config.patch_size, dim)
         self.cls_token = nn.Parameter(torch.empty(1, 1, dim))
@@ -47,9 +48,11 @@ class ViT(nn.Module):
             InputError: the images have another size than the positions are for.
         """
         patches = self.patch_embed(images)
-        if patches.shape[1] + 1 != self.pos_embed.shape[1]:
+        # As many patches in another shape would get the positions of other places.
+        if tuple(images.shape[2:]) != (self.side, self.side):
             raise InputError(
-                f"images {list(images.shape)} make {patches.shape[1]} patches; expected {self.pos_embed.shape[1] - 1}"
+                f"images {list(images.shape)}; expected (batch, 3, {self.side}, {self.side}), for which positions are "
+                "learned: resize them, as `preprocess` does"
             )
         tokens = torch.cat((self.cls_token.expand(patches.shape[0], -1, -1), patches), 1) + self.pos_embed
         return self.norm(self.blocks(tokens))
@@ -127,7 +130,7 @@ def predict(model: ConceptTransformer, config: ConceptTransformerConfig, source:
     image = preprocess(config)(source)["images"].to(parameter.device, parameter.dtype)
     with torch.no_grad():
         answer = model(image)
-    found = images.likeliest(answer.logits[0])
+    found = images.likeliest(answer.logits[0], names=config.class_names)
     attention = answer.concept_attn if answer.concept_attn is not None else answer.spatial_concept_attn
     shares = attention.float().mean((0, 1)).topk(min(5, attention.shape[-1]))
     found["concepts"] = [

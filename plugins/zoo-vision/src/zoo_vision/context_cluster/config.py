@@ -48,6 +48,10 @@ class ContextClusterConfig:
     num_classes: int = zoo.field(1000, "classes; 0 leaves the head out", minimum=0)
     drop_path: float = zoo.field(0.0, "stochastic depth of the last block", minimum=0.0, maximum=1.0)
     layer_scale: float = zoo.field(1e-5, "initial layer scale")
+    stage_norms: bool = zoo.field(False, "each map of `features=True` goes through a norm of its own, as for detection")
+    crop: float = zoo.field(
+        0.9, "share of a raw image's shorter side that is seen, in the middle", minimum=0.1, maximum=1.0
+    )
     image_size: int = zoo.field(224, "side that raw images are brought to", unit="pixels", minimum=32)
     dataset: str = zoo.field("ImageNet", "whose preprocessing raw images get", choices=("ImageNet", "digits"))
 

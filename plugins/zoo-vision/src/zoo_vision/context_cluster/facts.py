@@ -59,6 +59,9 @@ PAPER = Paper(
             convert="conversion:convert",
             ours=(
                 "The presets `test` and `digits`, and the training on handwritten digits.",
+                "The crop of raw images is known of small (0.9) and medium (0.95); the other sizes take that of small.",
+                "`stage_norms` gives each map of `features=True` a norm of its own, as the authors' variants for "
+                "detection and segmentation have; the names of those norms are ours.",
                 "The published checkpoints lie behind links on Google Drive and were never opened here: run `zoo "
                 "convert FILE`, then load the preset with `weights=PATH`.",
             ),
@@ -67,7 +70,7 @@ PAPER = Paper(
                 "tiny2": _places([4, 2, 7, 4], [7, 7, 1, 1]),
                 "tiny-plain": _places([4, 4, 2, 2], [1, 1, 1, 1]),
                 "small": _size([2, 2, 6, 2], [4, 4, 8, 8]),
-                "medium": _size([4, 4, 12, 4], [6, 6, 12, 12], drop_path=0.1),
+                "medium": _size([4, 4, 12, 4], [6, 6, 12, 12], drop_path=0.1, crop=0.95),
                 "base-dim64": _size([6, 6, 24, 6], [8, 8, 16, 16]),
                 "base-dim96": _size([4, 4, 12, 4], [8, 8, 16, 16], dims=[96, 192, 384, 768]),
                 "digits": {

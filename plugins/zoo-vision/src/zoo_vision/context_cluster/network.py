@@ -97,6 +97,7 @@ class ContextCluster(nn.Module):
                 parts.append(Reducer(dims[0], dims[1], config.reducer_kernel, 2, config.reducer_padding))
         self.network = nn.ModuleList(parts)
         self.norm = nn.GroupNorm(1, config.dims[-1])
+        self.stage_norms = nn.ModuleList(nn.GroupNorm(1, dim) for dim in config.dims if config.stage_norms)
         self.head = nn.Linear(config.dims[-1], config.num_classes) if config.num_classes else nn.Identity()
         for module in self.modules():
             if isinstance(module, nn.Linear):
@@ -124,9 +125,11 @@ class ContextCluster(nn.Module):
         Args:
             images: (batch, 3, H, W); the map of each stage must be cut into its regions evenly (multiples of 32 do
                 for the presets).
-            features: return the maps for dense networks instead.
+            features: return the maps for dense networks instead, strides 4, 8, 16 and 32.
         """
         maps = self.stage_maps(images)
+        if features and self.config.stage_norms:
+            return [norm(stage) for norm, stage in zip(self.stage_norms, maps, strict=True)]
         return maps if features else self.head(self.norm(maps[-1]).mean((2, 3)))
 
     def assignments(self, images: Tensor) -> list[Tensor]:
@@ -156,13 +159,13 @@ def example(config: ContextClusterConfig, batch_size: int = 2, seed: int = 0) ->
 
 
 def paper_input(config: ContextClusterConfig) -> dict[str, Tensor]:
-    """One image of 224 x 224 pixels."""
-    return {"images": torch.empty(1, 3, 224, 224)}
+    """One image of the size that raw images are brought to, 224 x 224 for the published sizes."""
+    return {"images": torch.empty(1, 3, config.image_size, config.image_size)}
 
 
 def preprocess(config: ContextClusterConfig) -> Callable[[Any], dict[str, Tensor]]:
     """From a path, a PIL image or an array to ``forward``'s arguments."""
-    return images.preprocessor(config.dataset, config.image_size)
+    return images.preprocessor(config.dataset, config.image_size, config.crop)
 
 
 def predict(model: nn.Module, config: ContextClusterConfig, source: Any) -> dict[str, Any]:

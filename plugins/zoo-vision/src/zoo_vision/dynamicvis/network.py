@@ -79,17 +79,18 @@ class DynamicVis(nn.Module):
             found.append(x)
         return found
 
-    def forward(self, images: Tensor) -> StageMaps | Tensor:
+    def forward(self, images: Tensor, features: bool = False) -> StageMaps | Tensor:
         """Look at images.
 
         Args:
             images: (batch, 3, H, W), any sides, with ImageNet's statistics.
+            features: the maps for dense networks, strides 4, 8, 16 and 32, whatever ``output`` says.
 
         Returns:
             The maps, or with ``output=pooled`` (batch, dims[3]).
         """
         found = self.maps(images)
-        if self.config.output == "maps":
+        if features or self.config.output == "maps":
             return StageMaps(*found)
         pooled: Tensor = self.post_meanpool_norm(found[-1].mean((2, 3)))
         return pooled
@@ -113,9 +114,15 @@ class DynamicVisClassifier(nn.Module):
         self.backbone = DynamicVis(config)
         self.head = nn.Linear(config.dims[-1], config.num_classes)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Classify; any sides."""
-        return self.head(self.backbone(images))
+    def forward(self, images: Tensor, features: bool = False) -> StageMaps | Tensor:
+        """Classify.
+
+        Args:
+            images: (batch, 3, H, W), any sides.
+            features: return the backbone's maps for dense networks instead, strides 4, 8, 16 and 32.
+        """
+        found = self.backbone(images, features)
+        return found if features else self.head(found)
 
 
 def example(config: DynamicVisConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

@@ -26,6 +26,9 @@ class HMLCConfig:
         "ResNet with a stem for small images, one of four blocks with a stem for large images, or an MLP on vectors",
         choices=("resnet18", "resnet50", "small", "mlp"),
     )
+    class_names: list[str] = zoo.field(
+        [], "what `zoo predict` calls the classes of level 0, then those of level 1, and so on; numbers where empty"
+    )
     image_size: int = zoo.field(32, "side that raw images are brought to", unit="pixels", minimum=1)
     in_channels: int = zoo.field(3, "channels of the image; features of a vector for the MLP", minimum=1)
     width: int = zoo.field(64, "width of the ResNet's first stage, or of the MLP's hidden layer", minimum=1)
@@ -49,6 +52,12 @@ class HMLCConfig:
             raise ConfigError(
                 f"{len(self.num_classes)} num_classes; expected one for each of {self.num_levels} levels",
                 field="num_classes",
+            )
+        if len(self.class_names) not in (0, sum(self.num_classes)):
+            raise ConfigError(
+                f"{len(self.class_names)} class_names; expected none, or {sum(self.num_classes)}, one for each class "
+                "of each level",
+                field="class_names",
             )
         if self.level_weights and len(self.level_weights) != self.num_levels:
             raise ConfigError(

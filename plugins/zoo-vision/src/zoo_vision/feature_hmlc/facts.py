@@ -14,6 +14,7 @@ _PRESETS = {
     "vectors": {"num_classes": [2, 4], "encoder": "mlp", "in_channels": 32, "dim": 16},
     "textiles": {
         "num_classes": [2, 3],
+        "class_names": ["nominal", "defective", "nominal", "local defect", "global defect"],
         "encoder": "small",
         "image_size": 128,
         "in_channels": 1,

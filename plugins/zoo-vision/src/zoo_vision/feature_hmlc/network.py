@@ -194,6 +194,8 @@ def predict(model: HierarchicalNetwork, config: HMLCConfig, source: Any) -> dict
     inputs = preprocess(config)(source)["inputs"].to(parameter.device, parameter.dtype)
     with torch.no_grad():
         found = model(inputs)
-    return {
-        f"level {level}": images.likeliest(found[f"logits_{level}"][0])["classes"] for level in range(config.num_levels)
-    }
+    answer, names = {}, list(config.class_names)
+    for level, count in enumerate(config.num_classes):
+        answer[f"level {level}"] = images.likeliest(found[f"logits_{level}"][0], names=names[:count])["classes"]
+        names = names[count:]
+    return answer

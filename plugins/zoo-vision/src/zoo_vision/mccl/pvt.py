@@ -82,12 +82,12 @@ class ConvolutionalMLP(nn.Module):
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x))."""
 
-    def __init__(self, dim: int, num_heads: int, mlp_ratio: int, reduction: int) -> None:
+    def __init__(self, dim: int, num_heads: int, mlp_ratio: float, reduction: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=_EPS)
         self.attn = ReducedAttention(dim, num_heads, reduction)
         self.norm2 = nn.LayerNorm(dim, eps=_EPS)
-        self.mlp = ConvolutionalMLP(dim, dim * mlp_ratio)
+        self.mlp = ConvolutionalMLP(dim, int(dim * mlp_ratio))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, H, W, dim) to the same shape."""

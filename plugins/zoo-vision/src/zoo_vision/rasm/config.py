@@ -25,10 +25,7 @@ class RegionalAttentionConfig:
 
     def __post_init__(self) -> None:
         require_equal_slices(self.dim, self.num_heads)
-        if self.kernel_size % 2 == 0:
-            raise ConfigError(
-                f"kernel_size={self.kernel_size} has no middle; expected an odd number", field="kernel_size"
-            )
+        _require_middle(self.kernel_size)
 
 
 @dataclass
@@ -59,9 +56,6 @@ class RASMConfig:
                     f"num_heads[{place}]={self.num_heads[place]} does not divide the width {self.embed_dim * factor}",
                     field="num_heads",
                 )
-        if self.kernel_size % 2 == 0:
-            raise ConfigError(
-                f"kernel_size={self.kernel_size} has no middle; expected an odd number", field="kernel_size"
-            )
+        _require_middle(self.kernel_size)
         if int(self.embed_dim * self.mlp_ratio) < 1:
             raise ConfigError(f"mlp_ratio={self.mlp_ratio} leaves no hidden channel", field="mlp_ratio")

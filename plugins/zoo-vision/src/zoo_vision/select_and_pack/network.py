@@ -118,17 +118,20 @@ class SPT(nn.Module):
         logits = None if self.head is None else self.head(maps[-1].mean((2, 3)))
         return Features(maps, scores, kept, logits)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, features: bool = False) -> dict[str, Tensor] | list[Tensor]:
         """Features by name.
 
         Args:
             images: (batch, 3, H, W) by ImageNet's statistics, any sides.
+            features: return only the four maps for dense networks, strides 4, 8, 16 and 32, as a list.
 
         Returns:
             ``map_4``, ``map_8``, ``map_16``, ``map_32`` (batch, dim, h, w); ``scores_I`` (batch, h, w) and ``kept_I``,
             bool, of the blocks that select, from 0; ``logits`` (batch, classes) where there is a classifier.
         """
         found = self.features(images)
+        if features:
+            return found.maps
         answers = {f"map_{_PATCH * 2**index}": each for index, each in enumerate(found.maps)}
         answers |= {f"scores_{index}": each for index, each in enumerate(found.scores)}
         answers |= {f"kept_{index}": each for index, each in enumerate(found.kept)}
