@@ -7,7 +7,7 @@ import torch
 
 import zoo
 from zoo.errors import ConfigError, InputError
-from zoo_vision.concept_centric_transformer.conversion import convert
+from zoo_vision.concept_centric_transformer.conversion import convert, replay
 from zoo_vision.concept_centric_transformer.head import explanation_loss, sparsity_loss
 from zoo_vision.concept_centric_transformer.memory import QuerySlotAttention, SlotAttention
 
@@ -141,3 +141,25 @@ def test_as_many_patches_in_another_shape_are_refused():
     model = zoo.load("concept-centric-transformer/tiny", patch_size=8)
     with pytest.raises(InputError, match="expected \\(batch, 3, 32, 32\\)"):
         model(torch.randn(1, 3, 16, 64))
+
+
+@pytest.mark.parametrize(("memory", "concepts"), [("isa", 4), ("sa", 0)])
+def test_recorded_noise_that_nothing_starts_from_is_left_aside(memory, concepts):
+    config = {
+        "memory": memory,
+        "embedding_dim": 16,
+        "num_heads": 2,
+        "num_classes": 5,
+        "n_concepts": concepts,
+        "n_spatial_concepts": 3,
+        "num_iterations": 2,
+    }
+    head = zoo.load(
+        "concept-centric-transformer-head/tiny", memory=memory, num_concepts=concepts, num_iterations=2, weights=None
+    )
+    inputs = {"cls": torch.randn(2, 1, 16), "patches": torch.randn(2, 6, 16)}
+    with torch.no_grad():
+        expected = head(**inputs).logits
+        noise = {"slot_noise": torch.randn(2, concepts, 16)}
+        found = replay("head", config, {}, head.state_dict(), {**inputs, **noise})
+    assert torch.equal(found["logits"], expected)

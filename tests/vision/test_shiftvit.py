@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 import zoo
+from zoo.evidence.replay import read_recording
 from zoo.weights import convert_pickle
 from zoo_vision.shiftvit.config import ShiftConfig, ShiftViTConfig
 from zoo_vision.shiftvit.conversion import convert, replay
@@ -184,3 +186,14 @@ class TestCheckpoints:
 def test_replay_names_the_components_it_knows():
     with pytest.raises(zoo.InputError, match="shift, shiftvit"):
         replay("attention", {}, {}, {}, {})
+
+
+def test_a_recording_of_other_sides_is_not_padded():
+    """The authors' patch embedding drops pixels that fill no patch: they change nothing."""
+    recording = read_recording(Path(__file__).parents[1] / "golden/shiftvit/shiftvit-tiny.safetensors")
+    whole = torch.randn(1, 3, 67, 96, generator=torch.Generator().manual_seed(0))
+    found, cut = (
+        replay("shiftvit", recording.config, recording.call, recording.state, {"x": x})
+        for x in (whole, whole[:, :, :64])
+    )
+    assert torch.equal(found["features"], cut["features"])

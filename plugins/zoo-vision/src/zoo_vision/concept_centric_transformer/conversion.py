@@ -42,7 +42,9 @@ def _head(run: Run) -> dict[str, Tensor]:
     )
     head = ConceptHead(config).eval()
     zoo.fill(head, convert(run.state, config))
-    answer = head(inputs["cls"], inputs["patches"], inputs.get("slot_noise"))
+    # Other memories do not start from noise, nor does a head without global concepts, whatever was recorded.
+    noise = inputs.get("slot_noise") if config.memory == "sa" and config.num_concepts else None
+    answer = head(inputs["cls"], inputs["patches"], noise)
     outputs = {"logits": answer.logits}
     sparsity = torch.zeros(())
     for name, attention, targets in (

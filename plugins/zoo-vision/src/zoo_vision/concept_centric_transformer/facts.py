@@ -103,7 +103,8 @@ PAPER = Paper(
                     sha256="cfd694e218c7b35e3c222643a5514615d0d8aa411ef4d1b44d0e481c83225fb3",
                     size=504_408,
                     license="Apache-2.0",
-                    metric="parity of 97.8% of 360 held-out digits; attention names the digit in 89.4%",
+                    metric="parity of 97.8% of 360 held-out digits, a linear model 91.1%; attention names the digit in "
+                    "89.4%, chance 10%",
                     command="zoo train concept-centric-transformer/digits",
                     note="Trained on 1,437 of scikit-learn's 8 x 8 digits, enlarged to 32 x 32; 360 are held out.",
                 ),

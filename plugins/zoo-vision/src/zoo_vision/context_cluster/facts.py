@@ -102,7 +102,7 @@ PAPER = Paper(
                     sha256="2781dab93b5ab05d0d2f1a01e47748fdcd4f705e6e7eac81d35bb88399369e12",
                     size=433_376,
                     license="Apache-2.0",
-                    metric="99.2% of 360 held-out handwritten digits",
+                    metric="99.2% of 360 held-out handwritten digits; a linear model 94.72%",
                     command="zoo train context-cluster/digits",
                     note="Trained on 1,437 of scikit-learn's 8 x 8 digits, enlarged to 32 x 32; 360 are held out.",
                 ),

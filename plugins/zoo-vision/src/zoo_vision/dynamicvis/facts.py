@@ -129,7 +129,7 @@ PAPER = Paper(
                     sha256="0dd6e0c2ffdd569af5fef3be79dba6a662be3289ad56bb632cc58d075715c647",
                     size=281_144,
                     license="Apache-2.0",
-                    metric="97.5% of 360 held-out handwritten digits",
+                    metric="97.5% of 360 held-out handwritten digits; a linear model 94.72%",
                     command="zoo train dynamicvis-classifier/digits",
                     note="Trained on 1,437 of scikit-learn's 8 x 8 digits, enlarged to 32 x 32; 360 are held out.",
                 ),

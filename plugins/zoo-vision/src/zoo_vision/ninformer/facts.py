@@ -54,7 +54,7 @@ PAPER = Paper(
                     sha256="7fc7948f37daa5ed49a310044e49d9a78f12b68588fea478c85bab6343d199a0",
                     size=375_272,
                     license="Apache-2.0",
-                    metric="99.7% of 360 held-out handwritten digits",
+                    metric="99.7% of 360 held-out handwritten digits; a linear model 94.72%",
                     command="zoo train ninformer/digits",
                     note="Trained on 1,437 of scikit-learn's 8 x 8 digits, enlarged to 32 x 32; 360 are held out.",
                 ),

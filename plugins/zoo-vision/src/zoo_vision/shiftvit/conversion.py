@@ -30,7 +30,8 @@ def _network(run: Run) -> dict[str, Tensor]:
     config = ShiftViTConfig(**{name: run.config[name] for name in names if name in run.config})
     model = ShiftViT(config).eval()
     zoo.fill(model, convert(run.state, config))
-    features = model.features(run.inputs["x"])
+    # The authors' network does not pad: of sides that are no multiple of 32 it drops the rest.
+    features = model.pooled(model.unpadded_maps(run.inputs["x"])[-1])
     return {"features": features, "logits": model.head(features)}
 
 

@@ -88,7 +88,7 @@ PAPER = Paper(
                     sha256="33af17de0c3df8f87a6d3ba98f575eded7dadf35ae43804a98a55cfdd81289be",
                     size=879632,
                     license="Apache-2.0",
-                    metric="98.61% of 360 held-out handwritten digits",
+                    metric="98.61% of 360 held-out handwritten digits; a linear model 94.72%",
                     command="zoo train shiftvit/digits",
                     note=_DIGITS,
                 ),
@@ -113,6 +113,12 @@ PAPER = Paper(
                     "multiply-adds of the published sizes at 224 x 224",
                     figure="light-tiny 3.0G, tiny 4.5G, light-small 5.7G, base 15.6G",
                     check="claims:check_multiply_adds",
+                    slow=True,
+                ),
+                Claim(
+                    "classifies digits better than a linear model",
+                    figure="no figure in the paper",
+                    check="claims:check_digits",
                     slow=True,
                 ),
                 Claim(

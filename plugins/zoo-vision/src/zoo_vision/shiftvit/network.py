@@ -122,17 +122,29 @@ class ShiftViT(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3 or not images.shape[2] or not images.shape[3]:
             raise InputError(f"images of shape {tuple(images.shape)}; expected (batch, 3, height, width)")
         height, width = images.shape[2:]
-        x = self.patch_embed(functional.pad(images, (0, -width % 32, 0, -height % 32)))
+        maps = self.unpadded_maps(functional.pad(images, (0, -width % 32, 0, -height % 32)))
+        strides = (4 * 2**stage for stage in range(len(maps)))
+        return [
+            found[..., : -(-height // stride), : -(-width // stride)]
+            for found, stride in zip(maps, strides, strict=True)
+        ]
+
+    def unpadded_maps(self, images: Tensor) -> list[Tensor]:
+        """The same as the authors' network has them: convolutions drop rows and columns that fill no patch."""
+        x = self.patch_embed(images)
         maps: list[Tensor] = []
         for stage in self.layers:
-            stage_map, x = stage(x)
-            stride = 4 * 2 ** len(maps)
-            maps.append(stage_map[..., : -(-height // stride), : -(-width // stride)])
+            found, x = stage(x)
+            maps.append(found)
         return maps
 
     def features(self, images: Tensor) -> Tensor:
         """Pooled features (batch, 8E)."""
-        return self.norm(self.stage_maps(images)[-1]).mean((-2, -1))
+        return self.pooled(self.stage_maps(images)[-1])
+
+    def pooled(self, last: Tensor) -> Tensor:
+        """Of the last stage's map (batch, 8E, h, w): (batch, 8E)."""
+        return self.norm(last).mean((-2, -1))
 
     def forward(self, images: Tensor, features: bool = False) -> Tensor | list[Tensor]:
         """Logits, or the pooled features where the head is left out.

@@ -101,7 +101,7 @@ PAPER = Paper(
                     sha256="eed21bdfef772f4d4a1ed4faa8269ef7eb76ae6cdcee02817c24492005fba062",
                     size=334000,
                     license="Apache-2.0",
-                    metric="99.44% of 360 held-out handwritten digits",
+                    metric="99.44% of 360 held-out handwritten digits; a linear model 94.72%",
                     command="zoo train triplet-attention-resnet/digits",
                     note=_DIGITS,
                 ),
@@ -111,6 +111,12 @@ PAPER = Paper(
                     "multiply-adds of the published sizes at 224 x 224",
                     figure="ResNet-18 1.825G, ResNet-50 4.169G",
                     check="claims:check_published_multiply_adds",
+                    slow=True,
+                ),
+                Claim(
+                    "classifies digits better than a linear model",
+                    figure="no figure in the paper",
+                    check="claims:check_digits",
                     slow=True,
                 ),
                 Claim(
