@@ -74,6 +74,49 @@ def test_vision_transformer(layer: str) -> None:
     torch.testing.assert_close(model(images[1:]), logits[1:])
 
 
+NO_MAPS = r"a mechanism whose weights cannot be read; it has no attend|no attention layer with known projections"
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("layer", DROP_IN)
+def test_attention_maps(host: str, layer: str) -> None:
+    """Maps of every layer that mixes values, whoever hosts it; that they mix the real values is checked as they run."""
+    pytest.importorskip("transformers")
+    from zoo.bridges.transformers.maps import attention_maps
+
+    model, causal = _load_if_it_fits(host, layer), host == LANGUAGE_MODEL
+    inputs = torch.randint(0, 90, (2, 9)) if causal else torch.randn(2, 3, 32, 32)
+    before = model(inputs)
+    if re.search("hyena|adaptive-filter", layer):
+        with pytest.raises(zoo.InputError, match=NO_MAPS):
+            attention_maps(model, inputs)
+        return
+    maps = attention_maps(model, inputs)
+    assert torch.equal(model(inputs), before)
+    assert len(maps) == zoo.config(host).num_layers
+    assert all(weights.isfinite().all() and weights.abs().max() > 0 for weights in maps)
+    assert all(float(weights.triu(1).abs().max()) == 0 for weights in maps) == causal
+
+
+VISION_TRANSFORMERS = ("dual-attention-vit", "efficient-attention-vit", "fast-attention-vit", "moh-vit")
+
+
+@pytest.mark.parametrize("entry", [*VISION_TRANSFORMERS, "minimal-transformer"])
+def test_attention_maps_of_vision_transformers(entry: str) -> None:
+    pytest.importorskip("transformers")
+    from zoo.bridges.transformers.maps import attention_maps
+    from zoo.testing.specimens import build_small, example_of, small_instance
+
+    offered = catalogue.current().find(entry).offer.entry
+    model, example = build_small(offered).eval(), example_of(offered, small_instance(offered))
+    maps = attention_maps(model, example["images"])
+    assert maps
+    for weights in maps:
+        assert weights.ndim == 4
+        assert weights.shape[0] == len(example["images"])
+        assert weights.shape[2] == weights.shape[3] > 1
+
+
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("layer", DROP_IN)
 def test_options_reach_the_layer(host: str, layer: str) -> None:

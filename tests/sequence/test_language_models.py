@@ -102,6 +102,31 @@ def test_generation_is_the_same_with_a_cache_and_in_transformers(model):
         assert torch.equal(together[1, 9:], alone[0, 5:])
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_attention_maps_are_read_from_ids_and_texts(name):
+    pytest.importorskip("transformers")
+    from zoo.bridges.transformers.maps import attention_maps
+    from zoo.bridges.transformers.tiny import tiny_tokenizer
+
+    entry, options = MODELS[name]
+    torch.manual_seed(0)
+    model, ids, mask = zoo.load(entry, weights=None, **SMALL, **options), _ids(2, 9), torch.ones(2, 9).bool()
+    if name.partition(", ")[2] in ("oja", "bcm", "homeostatic"):
+        with pytest.raises(zoo.InputError, match="is no weighted mean of values"):
+            attention_maps(model, ids)
+        return
+    before, mask[1, 6:] = model(ids), False
+    maps, masked = attention_maps(model, ids), attention_maps(model, {"input_ids": ids, "attn_mask": mask})
+    assert torch.equal(model(ids), before)
+    assert len(maps) == 2
+    for whole, padded, alone in zip(maps, masked, attention_maps(model, ids[1:, :6]), strict=True):
+        assert whole.shape[0::2] == (2, 9)
+        assert float(whole.triu(1).abs().max()) == 0
+        torch.testing.assert_close(padded[0], whole[0], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(padded[1, :, :6, :6], alone[0], atol=1e-5, rtol=1e-4)
+    assert attention_maps(model, ["w5 w6 w7", "w8"], tiny_tokenizer())[0].shape[2:] == (3, 3)
+
+
 def test_files_go_both_ways(model, tmp_path):
     transformers = pytest.importorskip("transformers")
     ids = _ids(2, 9)

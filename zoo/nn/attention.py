@@ -228,4 +228,8 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """(batch, tokens, dim) to the same shape; ``attn_mask`` as in ``zoo.nn.masks``."""
         query, key, value = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, -1))
-        return self.proj(merge_heads(dense_attention(query, key, value, attn_mask)))
+        return self.proj(merge_heads(self.attend(query, key, value, attn_mask)))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Fused softmax attention, (batch, heads, tokens, head_dim)."""
+        return dense_attention(query, key, value, attn_mask)

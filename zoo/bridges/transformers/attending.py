@@ -140,8 +140,9 @@ def _attend_in_zoo(
     key: Tensor,
     value: Tensor,
     attn_mask: Tensor | None,
+    **decisions: Any,
 ) -> Tensor:
-    """``ProjectedAttention.attend`` with those who look on."""
+    """``attend`` of a layer with those who look on; ``decisions`` are what else the layer gives to itself."""
     watches = _WATCHES[module]
     query, key, value = _projections(watches, query, key, value)
     mixed = _mixed(watches, query, key, value, attn_mask)
@@ -149,7 +150,7 @@ def _attend_in_zoo(
         return mixed
 
     def mechanism(value: Tensor) -> Tensor:
-        return attend(query, key, value, attn_mask)
+        return attend(query, key, value, attn_mask, **decisions)
 
     if not any(watch.weights for watch in watches):
         return mechanism(value)

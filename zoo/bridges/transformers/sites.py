@@ -32,9 +32,13 @@ _SPLIT = (
     ("q_lin", "k_lin", "v_lin"),
     ("query_proj", "key_proj", "value_proj"),
     ("q", "k", "v"),
+    ("wq", "wk", "wv"),
+    ("queries", "keys", "values"),
 )
 _FUSED = ("c_attn", "query_key_value", "qkv_proj", "Wqkv")
-_OUTPUT = ("o_proj", "out_proj", "out_lin", "c_proj", "dense", "o", "Wo")
+# Elsewhere this name also stands for projections that nothing can step behind.
+_FUSED_IN_ZOO = "qkv"
+_OUTPUT = ("o_proj", "out_proj", "out_lin", "c_proj", "dense", "o", "Wo", "wo", "out", "proj", "reprojection")
 HEAD_COUNTS = ("num_attention_heads", "num_heads", "n_heads", "n_head")
 _KEY_VALUE_COUNTS = ("num_key_value_heads", "num_kv_heads")
 
@@ -111,7 +115,8 @@ def find_sites(model: nn.Module, *, group: Group | None = None, layers: Collecti
 
 def _site(name: str, module: Any, modules: dict[str, Any]) -> Site | None:
     children = {child for child, _ in module.named_children()}
-    if not any(set(names) <= children for names in _SPLIT) and not children.intersection(_FUSED):
+    fused = {*_FUSED, _FUSED_IN_ZOO} if callable(getattr(module, "attend", None)) else {*_FUSED}
+    if not any(set(names) <= children for names in _SPLIT) and not children & fused:
         return None
     output = next((getattr(module, child) for child in _OUTPUT if child in children), None)
     if output is None:
@@ -122,13 +127,21 @@ def _site(name: str, module: Any, modules: dict[str, Any]) -> Site | None:
         return None
     heads = _num_heads(module)
     return Site(
-        name, module, output, heads, _num_kv_heads(module, heads), _width(output) // max(heads, 1), _group(name, module)
+        name,
+        module,
+        output,
+        heads,
+        _num_kv_heads(module, heads),
+        _width(output, module) // max(heads, 1),
+        _group(name, module),
     )
 
 
-def _width(output: Any) -> int:
-    """Features that a projection reads. A Conv1D of transformers has no in_features; its weight is (in, out)."""
-    features = getattr(output, "in_features", None)
+def _width(output: Any, module: Any) -> int:
+    """Features that an output projection reads. A Conv1D of transformers does not say so; its weight is (in, out)."""
+    if isinstance(output, nn.Identity):
+        return int(module.config.dim)
+    features = getattr(output, "in_features", getattr(output, "in_channels", None))
     return int(output.weight.shape[0] if features is None else features)
 
 
@@ -218,15 +231,16 @@ def projected(
     module, width = site.module, site.head_dim
     others = read_others or read
     for names in _SPLIT:
-        if all(hasattr(module, name) for name in names):
-            parts = [getattr(module, name) for name in names]
+        parts = [getattr(module, name, None) for name in names]
+        if not any(part is None or isinstance(part, nn.Conv2d) for part in parts):
             query, key, value = read(parts[0]), others(parts[1]), others(parts[2])
             return tuple(part.unflatten(-1, (-1, width)) for part in (query, key, value))
     if hasattr(module, "q_attn"):
         # Cross-attention of GPT-2: the fused projection has keys and values alone.
         return read(module.q_attn).unflatten(-1, (-1, width)), *_unbound(others(module.c_attn), (2, -1, width), -3)
-    if hasattr(module, "c_attn"):
-        return _unbound(read(module.c_attn), (3, -1, width), -3)
+    for name in ("c_attn", _FUSED_IN_ZOO):
+        if hasattr(module, name):
+            return _unbound(read(getattr(module, name)), (3, -1, width), -3)
     if hasattr(module, "qkv_proj"):
         counts = (site.num_heads, site.num_kv_heads, site.num_kv_heads)
         return tuple(read(module.qkv_proj).unflatten(-1, (-1, width)).split(counts, -2))

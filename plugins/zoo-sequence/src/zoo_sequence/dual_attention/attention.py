@@ -72,12 +72,18 @@ class SensoryAttention(nn.Module):
         if self.rope:
             query, key = rotate_pairs(query), rotate_pairs(key)
         value = split_heads(self.wv(source), self.num_kv_heads)
-        output = dense_attention(query, key, value, attn_mask, causal=self.causal)
-        return self.wo(merge_heads(output))
+        return self.wo(merge_heads(self.attend(query, key, value, attn_mask)))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Fused softmax attention, (batch, heads, tokens, head_dim)."""
+        return dense_attention(query, key, value, attn_mask, causal=self.causal)
 
 
 class RelationalAttention(nn.Module):
     """Heads whose messages are relations and symbols: (batch, tokens, dim) to (batch, tokens, heads * head_dim).
+
+    A head's message is no mean of values alone, so instruments that look for attention maps find the sensory heads;
+    ``attention(x)`` and ``relations(x)`` give what these heads compute.
 
     Args:
         dim: width of the objects and of the symbols.

@@ -119,13 +119,16 @@ class EfficientAttention(nn.Module):
             split_heads(_apply(projection, tokens), config.num_heads)
             for projection in (self.queries, self.keys, self.values)
         )
-        seen = None if visible is None else visible[:, None]
-        mixed = efficient_attention(query, key, value, seen, normalization=config.normalization)
-        output = _apply(self.reprojection, merge_heads(mixed))
+        output = _apply(self.reprojection, merge_heads(self.attend(query, key, value, visible)))
         if not sequence:
             output = output.transpose(1, 2).unflatten(2, x.shape[2:])
         residual = not sequence if config.residual is None else config.residual
         return x + output if residual else output
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """The product by heads, (batch, heads, n, values / heads); ``attn_mask`` is padding."""
+        visible = None if attn_mask is None else attn_mask[:, None]
+        return efficient_attention(query, key, value, visible, normalization=self.config.normalization)
 
 
 def _apply(projection: nn.Conv2d, tokens: Tensor) -> Tensor:

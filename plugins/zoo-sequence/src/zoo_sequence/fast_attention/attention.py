@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -291,14 +291,18 @@ class Fastmax(nn.Module):
             mapped = self.qkv(x.to(self.qkv.weight.dtype) if near_zero else x)
         query, key, value = mapped.unflatten(-1, (3, config.num_heads, -1)).permute(2, 0, 3, 1, 4)
         if cache is None:
-            attend_to = partial(fastmax, causal=config.causal, visible_queries=visible, training=self.training)
-            output = attend_to(query, key, value, config, visible=visible)
+            output = self.attend(query, key, value, visible)
         elif config.causal:
             output, cache.moments = step(query, key, value, cache.moments, config=config, visible=visible)
             cache.length += length
         else:
             raise InputError("this layer looks at later tokens as well: a cache is for layers with causal=True")
         return self.out(merge_heads(output))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Fastmax (batch, heads, length, head_dim) within a sequence; ``attn_mask`` is padding."""
+        options: dict[str, Any] = {"causal": self.config.causal, "training": self.training}
+        return fastmax(query, key, value, self.config, visible=attn_mask, visible_queries=attn_mask, **options)
 
 
 def example(config: FastmaxConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

@@ -63,28 +63,36 @@ class StructuralAttention(nn.Module):
             x, parents = (tokens.to(self.q_proj.weight.dtype) for tokens in (x, parents))
         # Which parent is chosen must not hang on the rounding of half precision.
         with unrounded(x, hard):
-            output, edges = self._expectation(x, parents, attn_mask, grandparents=context is None)
-            posterior = edges.matrix() if return_posterior else None
+            query, key, value = (
+                split_heads(projection(tokens), self.config.num_heads)
+                for projection, tokens in ((self.q_proj, x), (self.k_proj, parents), (self.v_proj, parents))
+            )
+            if self.v2_proj is None and not return_posterior:
+                output, posterior = self.attend(query, key, value, attn_mask), None
+            else:
+                edges = self._edges(query, key, attn_mask)
+                output = self._expectation(edges, x, value, grandparents=context is None)
+                posterior = edges.matrix() if return_posterior else None
         output = self.out_proj(merge_heads(output.to(x.dtype)))
         return output if posterior is None else (output, posterior)
 
-    def _expectation(
-        self, x: Tensor, parents: Tensor, attn_mask: Tensor | None, *, grandparents: bool
-    ) -> tuple[Tensor, Edges]:
-        """The expected value of every query (batch, heads, length, head_dim), and the posterior it is taken under."""
-        query, key, value = (
-            split_heads(projection(tokens), self.config.num_heads)
-            for projection, tokens in ((self.q_proj, x), (self.k_proj, parents), (self.v_proj, parents))
-        )
-        config, (batch, heads, queries, width) = self.config, query.shape
-        mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=key.shape[2])
-        edges = Edges(query, key, mask, config.causal, width**-0.5, config, self.log_prior)
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """The expected value of every query, (batch, heads, length, head_dim)."""
+        return self._edges(query, key, attn_mask).expectation(value)
+
+    def _expectation(self, edges: Edges, x: Tensor, value: Tensor, *, grandparents: bool) -> Tensor:
         if self.v2_proj is None:
-            return edges.expectation(value), edges
+            return edges.expectation(value)
         if not grandparents:
             raise InputError("grandparents need parents among the queries: multihop takes no context")
-        value2 = split_heads(self.v2_proj(x), config.num_heads)
-        return edges.expectation_of_two_hops(value, value2, config.multihop_lambda), edges
+        value2 = split_heads(self.v2_proj(x), self.config.num_heads)
+        return edges.expectation_of_two_hops(value, value2, self.config.multihop_lambda)
+
+    def _edges(self, query: Tensor, key: Tensor, attn_mask: Tensor | None) -> Edges:
+        """The posterior that expectations are taken under."""
+        config, (batch, heads, queries, width) = self.config, query.shape
+        mask = expand_mask(attn_mask, batch=batch, heads=heads, queries=queries, keys=key.shape[2])
+        return Edges(query, key, mask, config.causal, width**-0.5, config, self.log_prior)
 
 
 def structural_attention(

@@ -70,10 +70,13 @@ class MinimalAttention(nn.Module):
             attn_mask: see ``zoo.nn.masks``.
         """
         query, key = self.queries_and_keys(x)
-        dropout = self.config.dropout if self.training else 0.0
         value = split_heads(self.value(x), self.config.num_heads)
-        output = dense_attention(query, key, value, attn_mask, causal=self.config.causal, dropout=dropout)
-        return self.out(merge_heads(output))
+        return self.out(merge_heads(self.attend(query, key, value, attn_mask)))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Fused softmax attention, (batch, heads, length, d_h)."""
+        dropout = self.config.dropout if self.training else 0.0
+        return dense_attention(query, key, value, attn_mask, causal=self.config.causal, dropout=dropout)
 
 
 def example(config: MinimalAttentionConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

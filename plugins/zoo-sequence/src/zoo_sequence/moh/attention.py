@@ -31,15 +31,17 @@ class MoHAttention(nn.Module):
             routings: a list that this layer's decision is appended to, for ``balance_loss``.
         """
         query, key, value = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        routing = None if self.router is None else self.router(x)
+        if routing is not None and routings is not None:
+            routings.append(routing)
+        return self.proj(merge_heads(self.attend(query, key, value, attn_mask, routing=routing)))
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, *, routing: Routing | None = None
+    ) -> Tensor:
+        """Every head times its gate, (batch, heads, length, head_dim)."""
         heads = softmax_heads(query, key, value, attn_mask, causal=self.causal)
-        if self.router is None:
-            output = heads(slice(None), None)
-        else:
-            routing = self.router(x)
-            if routings is not None:
-                routings.append(routing)
-            output = gated_heads(routing, heads, skip=self.skip)
-        return self.proj(merge_heads(output))
+        return heads(slice(None), None) if routing is None else gated_heads(routing, heads, skip=self.skip)
 
 
 def example(config: MoHConfig, batch_size: int = 2, seed: int = 0) -> dict[str, Tensor]:

@@ -100,13 +100,16 @@ class CosineAttention(nn.Module):
         """The heads of one input, ready to be evaluated."""
         raise NotImplementedError
 
+    def gated(self, x: Tensor, routing: Routing) -> Tensor:
+        """Every head times its gate, (batch, heads, tokens, head_dim)."""
+        return gated_heads(routing, self.heads(x), skip=self.skip)
+
     def forward(self, x: Tensor, routings: list[Routing] | None = None) -> Tensor:
         """(batch, tokens, dim) to the same shape."""
         routing = self.router(x)
         if routings is not None:
             routings.append(routing)
-        output = gated_heads(routing, self.heads(x), skip=self.skip)
-        return self.proj(merge_heads(output))
+        return self.proj(merge_heads(self.gated(x, routing)))
 
 
 class FullAttention(CosineAttention):
@@ -117,21 +120,26 @@ class FullAttention(CosineAttention):
         self.qkv = nn.Linear(config.dims[stage], 3 * config.dims[stage], bias=config.bias)
         self.reset_parameters()
 
-    def heads(self, x: Tensor) -> Heads:
-        """Cosine attention with distance bias."""
+    def gated(self, x: Tensor, routing: Routing) -> Tensor:
+        """Every head times its gate, (batch, heads, tokens, head_dim)."""
         query, key, value = self.split(self.qkv(x), 3)
         query = self.scaled(functional.normalize(query, dim=-1), math.log(x.shape[1]))
-        key = functional.normalize(key, dim=-1)
+        return self.attend(query, functional.normalize(key, dim=-1), value, None, routing=routing)
+
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None, *, routing: Routing
+    ) -> Tensor:
+        """Cosine attention with distance bias, every head times its gate; no mask."""
         bias = self.distance_bias()[None]
 
-        def attend(which: slice, rows: Tensor | None) -> Tensor:
+        def heads(which: slice, rows: Tensor | None) -> Tensor:
             q, b = query[:, which], bias[:, which]
             if rows is not None:
                 q = _gather(q, rows)
                 b = b[0, 0][rows][:, None]
             return functional.scaled_dot_product_attention(q, key[:, which], value[:, which], b, scale=1.0)
 
-        return attend
+        return gated_heads(routing, heads, skip=self.skip)
 
 
 class AggregatedAttention(CosineAttention):

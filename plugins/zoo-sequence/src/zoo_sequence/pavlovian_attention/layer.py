@@ -95,8 +95,15 @@ class PavlovianAttention(nn.Module):
                 split_heads(projection(inputs), config.num_heads)
                 for projection in (self.q_proj, self.k_proj, self.v_proj)
             )
-            output = self.respond(query, key, value, visible, cache)
+            if cache is None:
+                output = self.attend(query, key, value, visible)
+            else:
+                output = self.respond(query, key, value, visible, cache)
         return self.out_proj(merge_heads(output.to(x.dtype)))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Responses within a sequence, which most rules make a weighted sum of values; ``attn_mask`` is padding."""
+        return self.respond(query, key, value, attn_mask)
 
     def respond(self, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, cache: Any = None) -> Tensor:
         """Conditioned responses (batch, heads, length, d_k) of projected queries, keys and values."""
