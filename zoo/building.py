@@ -7,9 +7,8 @@ thread of the process.
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -145,7 +144,7 @@ class _OnMeta(_Building):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if kwargs.get("device") is None and (func is torch.empty or (func in _FILLED and _numel(args, kwargs) > _HUGE)):
+        if kwargs.get("device") is None and (func is torch.empty or _is_huge(func, args, kwargs)):
             kwargs = {**kwargs, "device": "meta"}
         target = kwargs["tensor"] if "tensor" in kwargs else args[0] if args else None
         if isinstance(target, torch.Tensor) and target.is_meta and _initialises(func):
@@ -163,13 +162,11 @@ class _OnMeta(_Building):
 
 # A buffer of so many numbers is not worth its gigabytes to whoever counts; loading finds out that it has no values.
 _HUGE = 1 << 28
-_FILLED = {torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
+_FACTORIES = {torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange, torch.linspace, torch.eye}
 
 
-def _numel(args: Any, kwargs: Any) -> int:
-    """How many numbers a factory makes that is called with a size."""
-    size = kwargs.get("size", args[0] if args else ())
-    return math.prod(size if isinstance(size, Sequence) else [side for side in args if isinstance(side, int)])
+def _is_huge(factory: Any, args: Any, kwargs: Any) -> bool:
+    return factory in _FACTORIES and factory(*args, **{**kwargs, "device": "meta"}).numel() > _HUGE
 
 
 def _initialises(func: Any) -> bool:
@@ -222,7 +219,8 @@ def build_on_meta(make: Callable[[], nn.Module], *, limit: Limit | None = None) 
     lost = [name for name, buffer in transient_buffers(module) if buffer.is_meta]
     if lost:
         # A buffer computed in place on torch.empty: only a real build knows its value.
-        real = dict(make().named_buffers())
+        with on_device(torch.device("cpu")):
+            real = dict(make().named_buffers())
         for name in lost:
             owner, _, leaf = name.rpartition(".")
             module.get_submodule(owner)._buffers[leaf] = real[name]

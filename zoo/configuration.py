@@ -273,7 +273,8 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
             f" Known fields: {', '.join(known)}",
             field=key,
         ) from error
-    except (OmegaConfBaseException, ValueError, RecursionError) as error:
+    except (OmegaConfBaseException, ValueError, OverflowError, RecursionError) as error:
+        # Also an integer that no float holds.
         expected = _expected(schema_of(entry), key)
         raise ConfigError(
             f"{entry.id}: {key}={shown(value)} (from {source}) is of the wrong type; expected {expected}", field=key

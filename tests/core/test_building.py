@@ -229,6 +229,36 @@ def test_a_large_number_of_another_kind_is_just_a_number(install):
     assert zoo.info("stacked", dim=10**9).parameters == 5 * (10**18 + 10**9) + 2 * 10**9, "and none of it is made"
 
 
+@pytest.mark.parametrize(
+    "table", ["arange(n)", "arange(0, n)", "linspace(0, 1, n)", "linspace(0, 1, steps=n)", "zeros(1, n)", "eye(1, n)"]
+)
+def test_a_table_that_no_machine_can_hold_is_not_made(install, tmp_path, table):
+    text = """
+        from dataclasses import dataclass
+        import torch
+        from torch import nn
+        import zoo
+
+        @dataclass
+        class C:
+            max_length: int = zoo.field(16, "longest", minimum=1)
+
+        class Stack(nn.Linear):
+            def __init__(self, config):
+                super().__init__(2, 2)
+                n = config.max_length
+                self.register_buffer("table", torch.TABLE.mul(torch.ones(1).expand(3).sum()), persistent=False)
+    """
+    install("stacks", **{**STACKS, "code": text.replace("TABLE", table)})
+    folder = zoo.save(zoo.load("stacked"), tmp_path / "saved")
+    assert zoo.info("stacked", max_length=10**9).parameters == 6
+    for action in (lambda: zoo.load("stacked", max_length=2**45), lambda: zoo.load(folder, max_length=2**45)):
+        start = time.monotonic()
+        with pytest.raises(zoo.ConfigError, match=r"cannot be built from this config: .*max_length=35184372088832"):
+            action()
+        assert time.monotonic() - start < 10
+
+
 def test_a_config_that_asks_for_more_than_its_file_holds_is_refused_while_it_is_built(install, tmp_path):
     install("stacks", **STACKS)
     folder = zoo.save(zoo.load("stacked"), tmp_path / "saved")

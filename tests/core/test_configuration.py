@@ -60,6 +60,8 @@ def test_defaults_are_not_shared_between_configs(acme):
         ({"dim": "9" * 40}, r"dim=9{40} .* is more than any machine", "dim"),
         ({"dim": "9" * 5000}, r"dim='99.*99' \(from override\) is of the wrong type", "dim"),
         ({"dim": 10**5000}, r"dim=<int too large to show> \(from override\) is more than any machine", "dim"),
+        ({"rate": 10**400}, r"rate=<?1?.* \(from override\) is of the wrong type; expected float", "rate"),
+        ({"rate": "9" * 400}, r"rate=inf \(from override\) must be at least 0.0 and at most 1.0", "rate"),
         ({"dim": "${dim}"}, r"(dim|the config refers to itself)", None),
         ({"mode": "x" * 10**6}, r"mode='xx.{0,300}xx' \(from override\) is not one of", "mode"),
         ({"sizes": [[[1]]]}, r"sizes=\[\[\[1\]\]\] .*expected list\[int\]", "sizes"),

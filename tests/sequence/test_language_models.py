@@ -31,6 +31,12 @@ MODELS = {
 }
 
 
+@pytest.mark.parametrize("entry", ["moba-lm", "moh-llama", "moh-dit", "dual-attention-lm", "pavlovian-attention-lm"])
+def test_a_billion_blocks_are_refused_at_once(entry):
+    with pytest.raises(zoo.ConfigError, match=r"num_layers=1,000,000,000 would make .* parameter tensors"):
+        zoo.load(entry, num_layers=10**9)
+
+
 @pytest.fixture(params=MODELS)
 def model(request):
     entry, options = MODELS[request.param]

@@ -13,7 +13,7 @@ class KTPFormerConfig:
     """Config of KTPFormer."""
 
     num_frames: int = zoo.field(
-        243, "frames of a window; positions and the temporal topology are learnt for it", minimum=2
+        243, "frames of a window; positions and the temporal topology are learnt for it", minimum=2, maximum=1 << 14
     )
     in_channels: int = zoo.field(2, "numbers per keypoint", minimum=1)
     dim: int = zoo.field(512, "width of a token", minimum=1)

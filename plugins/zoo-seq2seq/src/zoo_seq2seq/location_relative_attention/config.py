@@ -36,7 +36,7 @@ class DCAConfig:
     static_kernel_size: int = zoo.field(21, "taps of a static filter", unit="tokens", minimum=1)
     dynamic_channels: int = zoo.field(8, "filters that a query makes", minimum=1)
     dynamic_kernel_size: int = zoo.field(21, "taps of such a filter", unit="tokens", minimum=1)
-    prior_length: int = zoo.field(11, "L: a step moves on by 0 to L - 1 tokens", unit="tokens", minimum=1)
+    prior_length: int = zoo.field(11, "L: a step moves on by 0 to L - 1 tokens", unit="tokens", minimum=1, maximum=4096)
     prior_alpha: float = zoo.field(0.1, "alpha of the beta-binomial prior, above 0")
     prior_beta: float = zoo.field(0.9, "its beta, above 0; the mean step is (L - 1) alpha / (alpha + beta)")
 
@@ -98,7 +98,9 @@ class TacotronConfig:
     static_kernel_size: int = zoo.field(21, "their taps", unit="tokens", minimum=1)
     dynamic_channels: int = zoo.field(8, "dca: filters that a query makes", minimum=1)
     dynamic_kernel_size: int = zoo.field(21, "dca: their taps", unit="tokens", minimum=1)
-    prior_length: int = zoo.field(11, "dca: a step moves on by 0 to this - 1 tokens", unit="tokens", minimum=1)
+    prior_length: int = zoo.field(
+        11, "dca: a step moves on by 0 to this - 1 tokens", unit="tokens", minimum=1, maximum=4096
+    )
     prior_alpha: float = zoo.field(0.1, "dca: alpha of the beta-binomial prior, above 0")
     prior_beta: float = zoo.field(0.9, "dca: its beta, above 0")
     num_mixtures: int = zoo.field(5, "gmm: components of the mixture", minimum=1)

@@ -23,7 +23,7 @@ class ProbeConfig:
 class MemoryConfig:
     """Config of the memory."""
 
-    n: int = zoo.field(64, "address bits", unit="bits", minimum=2)
+    n: int = zoo.field(64, "address bits", unit="bits", minimum=2, maximum=1 << 14)
     neurons: int = zoo.field(1_000_000, "neurons r", minimum=1, maximum=2**64)
     radius: int = zoo.field(20, "Hamming radius d of reads and writes", unit="bits", minimum=1)
     form: str = zoo.field(
@@ -51,7 +51,7 @@ class MemoryConfig:
 class CriticalDistanceConfig:
     """Config of the critical-distance experiment."""
 
-    n: int = zoo.field(64, "address bits", unit="bits", minimum=4)
+    n: int = zoo.field(64, "address bits", unit="bits", minimum=4, maximum=1 << 14)
     num_patterns: int = zoo.field(40, "patterns m", minimum=1)
     step: int = zoo.field(1, "distance between cases", unit="bits", minimum=1)
     trials: int = zoo.field(100, "queries of a case", minimum=1)

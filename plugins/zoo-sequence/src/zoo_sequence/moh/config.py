@@ -146,7 +146,8 @@ class MoHDiTConfig:
                 raise ConfigError(
                     f"{given} numbers for num_layers={self.num_layers}; give one, or one each", field=name
                 )
-        for index in range(self.num_layers):
+        # Each different one once: there may be a billion blocks, all alike.
+        for index in range(max(len(self.num_heads), len(self.shared_heads), len(self.routed_heads))):
             self.layer(index)
 
     def layer(self, index: int) -> MoHConfig:

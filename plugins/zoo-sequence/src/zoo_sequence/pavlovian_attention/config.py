@@ -87,7 +87,8 @@ class PavlovianLanguageModelConfig(PavlovianConfig):
             raise ConfigError(
                 f"{len(self.rules)} rules for {self.num_layers} layers; give one, or one each", field="rules"
             )
-        for index in range(self.num_layers):
+        # Each different one once: there may be a billion blocks, all alike.
+        for index in range(len(self.rules) or 1):
             self.layer(index)
 
     def layer(self, index: int) -> PavlovianConfig:
