@@ -246,8 +246,13 @@ def test_the_command(means, capsys, tmp_path, text):
         (["--task", ""], "give --task or --text"),
         (["--option", "moan.scale=1"], "Did you mean 'mean'"),
         (["--option", "mean=1"], "is not LAYER.FIELD=VALUE"),
+        (["--option", "mean.skale=1"], "Did you mean 'scale'"),
+        (["meen"], "Did you mean 'mean'"),
+        (["moba-lm"], "is a model, not a drop-in attention layer"),
     ):
         with pytest.raises(SystemExit) as ended:
             cli.main(["compare", "mean", *wrong])
         assert ended.value.code != 0
-        assert message in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert message in err
+        assert "seed 0" not in err

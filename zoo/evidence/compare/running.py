@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ConfigError, InputError, one_line
+from zoo.errors import ConfigError, InputError, ZooError, one_line
 from zoo.evidence.bench import causal_if_possible, drop_in_layers
 from zoo.evidence.compare.tasks import Task
 from zoo.evidence.compare.training import BASELINE, Layer, Run, Settings, train
 from zoo.names import suggestion
 
 RUNS = "runs.jsonl"
+# Tokens for which a layer is built to see whether it can take part.
+_TRIAL = 64
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,11 @@ class Problem:
 def layers_of(names: Sequence[str], options: Sequence[str]) -> list[Layer]:
     """The baseline, and drop-in layers (all of the catalogue where none is named) with "LAYER.FIELD=VALUE" of theirs.
 
+    What is named is built once for nothing, so that a mistake is told before anything is trained.
+
     Raises:
         InputError: an option has another form, or is for a layer that does not take part.
+        UnknownName, ConfigError: there is no such layer, or it cannot stand in the host with these options.
     """
     from omegaconf import OmegaConf
 
@@ -48,7 +53,19 @@ def layers_of(names: Sequence[str], options: Sequence[str]) -> list[Layer]:
         assert isinstance(given, dict)
         for owner in owners:
             found[owner] |= {str(field): value for field, value in given.items()}
+    for name, own in found.items():
+        if names or own:
+            _require_fit(name, own, Settings())
     return [Layer(BASELINE), *(Layer(name, own) for name, own in found.items())]
+
+
+def _require_fit(name: str, options: dict[str, Any], settings: Settings) -> None:
+    try:
+        causal_if_possible(name, settings.dim, settings.num_heads, _TRIAL, options)
+    except ZooError:
+        raise
+    except Exception:  # of somebody's layer, which is alone with it when its turn comes
+        return
 
 
 def run(
