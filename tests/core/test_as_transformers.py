@@ -11,10 +11,13 @@ import sys
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 import zoo
+from zoo import catalogue
 from zoo.bridges.transformers import hosting
 from zoo.bridges.transformers.precision import InFloat32
+from zoo.testing.specimens import example_of, small_instance
 
 from .plain_softmax import SOFTMAX
 from .tiny_networks import TINY
@@ -411,6 +414,22 @@ class TestClassifiers:
             read(images, output_attentions=True)
         with pytest.raises(zoo.InputError, match="reads pixel_values"):
             read()
+
+    @pytest.mark.parametrize("name", [offer.qualified for offer in zoo.entries(kind="model", tag="classification")])
+    def test_every_entry_is_one_or_is_refused(self, name):
+        entry = catalogue.current().find(name).offer.entry
+        instance = small_instance(entry)
+        config, example = OmegaConf.to_container(OmegaConf.structured(instance)), example_of(entry, instance)
+        model = zoo.load(name, weights=None, config=config)
+        others = set(example) - {"images", "slot_noise"}
+        if "images" not in example or others or not config.get("num_classes"):
+            with pytest.raises(zoo.InputError, match="is neither a language model"):
+                zoo.as_transformers(model)
+            return
+        wrapped, images = zoo.as_transformers(model), example["images"]
+        output = wrapped(pixel_values=images, labels=torch.arange(len(images)) % 2)
+        assert output.logits.shape == (len(images), wrapped.config.num_labels)
+        output.loss.backward()
 
     def test_a_new_head_for_other_classes(self, tmp_path):
         model = zoo.load("tiny-eye")

@@ -442,17 +442,25 @@ class ZooForImageClassification(ZooPreTrainedModel):
             raise InputError("an image classifier of the zoo reads pixel_values")
         loss_options = {name: kwargs.pop(name) for name in ("num_items_in_batch",) if name in kwargs}
         _refuse(kwargs, packed=False)
-        logits = self.zoo_module(pixel_values)
+        logits = _logits(self.zoo_module(pixel_values))
         loss = None if labels is None else self.loss_function(labels, logits, self.config, **loss_options)
         output = ImageClassifierOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
 
 
+def _logits(output: Any) -> Tensor:
+    """Of a classifier that gives more than its logits, in a dict or a dataclass, these."""
+    found: Tensor = output["logits"] if isinstance(output, Mapping) else getattr(output, "logits", output)
+    return found
+
+
 def is_image_classifier(network: nn.Module) -> bool:
-    """Whether a network made by ``zoo.load`` takes images and is tagged as a classifier."""
+    """Whether a network made by ``zoo.load`` needs images alone, has classes, and is tagged as a classifier."""
     facts = origin.find(network)
     entry = catalogue.current().find(f"{facts.plugin}:{facts.entry}").offer.entry
-    return "classification" in entry.tags and next(iter(inspect.signature(network.forward).parameters)) == "images"
+    parameters = inspect.signature(network.forward).parameters.values()
+    needed = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
+    return "classification" in entry.tags and needed == ["images"] and facts.config.get("num_classes") != 0
 
 
 def as_transformers(model: nn.Module) -> ZooPreTrainedModel:
@@ -479,7 +487,7 @@ def as_transformers(model: nn.Module) -> ZooPreTrainedModel:
     if kind is None:
         raise InputError(
             f"{facts.entry} is neither a language model (a zoo.nn.language_model.CausalLanguageModel) nor an image "
-            'classifier (forward(images), with the tag "classification")'
+            'classifier (forward(images), with classes and the tag "classification")'
         )
     zoo = asdict(facts)
     tensor = next(model.parameters())

@@ -71,7 +71,16 @@ class _Behind:
         return (self.module(output[0]), *output[1:]) if isinstance(output, tuple) else self.module(output)
 
 
-def backbone(config: BackboneConfig, num_classes: int) -> WithEfficientAttention:
+class EfficientAttentionResNet(WithEfficientAttention):
+    """A residual network of the zoo with modules behind some of its stages."""
+
+    def forward(self, images: Tensor, features: bool = False) -> Tensor | list[Tensor]:
+        """Images (batch, in_channels, H, W) to logits, or to the maps of all stages; see ``zoo.nn.resnet.ResNet``."""
+        output: Tensor | list[Tensor] = super().forward(images, features)
+        return output
+
+
+def backbone(config: BackboneConfig, num_classes: int) -> EfficientAttentionResNet:
     """The residual network and its modules, behind stages 2 and 3; without a head for 0 classes."""
     resnet = ResNet(
         config.depths,
@@ -82,10 +91,10 @@ def backbone(config: BackboneConfig, num_classes: int) -> WithEfficientAttention
         num_classes=num_classes,
     )
     channels = dict(zip(resnet.stage_names, resnet.channels, strict=True))
-    return WithEfficientAttention(resnet, {name: channels[name] for name in ("layer2", "layer3")}, config.module)
+    return EfficientAttentionResNet(resnet, {name: channels[name] for name in ("layer2", "layer3")}, config.module)
 
 
-def build_resnet(config: EfficientAttentionResNetConfig) -> WithEfficientAttention:
+def build_resnet(config: EfficientAttentionResNetConfig) -> EfficientAttentionResNet:
     """Images (batch, in_channels, H, W) to logits (batch, num_classes); ``.backbone`` has torchvision's names."""
     return backbone(config, config.num_classes)
 
