@@ -108,6 +108,22 @@ def test_generation_is_the_same_with_a_cache_and_in_transformers(model):
         assert torch.equal(together[1, 9:], alone[0, 5:])
 
 
+def test_gradient_checkpointing_changes_no_gradient_and_no_file(model, tmp_path):
+    pytest.importorskip("transformers")
+    hosted, ids = zoo.as_transformers(model).train(), _ids(2, 9)
+    gradients = []
+    with torch.enable_grad():
+        for times in range(3):
+            hosted.zero_grad()
+            if times:
+                hosted.gradient_checkpointing_enable()
+                hosted.save_pretrained(tmp_path)
+            hosted(ids, labels=ids).loss.backward()
+            gradients.append([parameter.grad for parameter in hosted.parameters()])
+    torch.testing.assert_close(gradients[1:], gradients[:1] * 2)
+    assert torch.equal(zoo.load(tmp_path)(ids), model.eval()(ids))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_attention_maps_are_read_from_ids_and_texts(name):
     pytest.importorskip("transformers")

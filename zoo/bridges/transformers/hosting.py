@@ -177,13 +177,17 @@ def _has_batch_norm(block: nn.Module) -> bool:
     return any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in block.modules())
 
 
-def _blocks(module: nn.Module) -> Iterator[nn.Module]:
-    """The repeated parts of a network: what its outermost lists and sequences hold."""
+def _blocks(network: nn.Module) -> list[nn.Module]:
+    """The repeated parts of a network: what its outermost lists and sequences hold, each once however often it runs."""
+    return list(dict.fromkeys(_listed(network)))
+
+
+def _listed(module: nn.Module) -> Iterator[nn.Module]:
     for child in module.children():
         if isinstance(child, nn.ModuleList | nn.Sequential):
             yield from (part for part in child if any(True for _ in part.parameters()))
         else:
-            yield from _blocks(child)
+            yield from _listed(child)
 
 
 def _facts(config: ZooConfig) -> origin.Origin:
