@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import shutil
 import subprocess
@@ -121,6 +123,11 @@ class TestPage:
         page = path.read_text(encoding="utf-8")
         assert not re.search(r"https?://|src=|@import|<link", page)
         assert "<title>&lt;b&gt; &amp; co</title>" in page
+        places = ["{{data}}", "{{title}}", "</script>", "a", "b"]
+        page = write_view([weights(2, 5, 5)], places, path, title="{{data}}").read_text(encoding="utf-8")
+        data = re.search(r'id="data">(.*)</script>', page)[1]
+        assert json.loads(data)["queries"] == places
+        assert "<title>{{data}}</title>" in page
 
     def test_what_a_page_cannot_show_is_said(self, tmp_path):
         path = tmp_path / "view.html"
@@ -128,6 +135,9 @@ class TestPage:
             write_view([weights(2, 5, 4)], WORDS, path)
         with pytest.raises(zoo.InputError, match="colours start at zero"):
             write_view([weights(2, 5, 5) - 1], WORDS, path)
+        for odd in (math.inf, math.nan):
+            with pytest.raises(zoo.InputError, match="no finite numbers"):
+                write_view([weights(2, 5, 5), torch.full((2, 5, 5), odd)], WORDS, path)
         with pytest.raises(zoo.InputError, match="choose layers"):
             write_view([torch.zeros(1, 1, 1).expand(17, 1000, 1000)], ["a"] * 1000, path)
         with pytest.raises(zoo.InputError, match="1 numbers for 2 layers"):

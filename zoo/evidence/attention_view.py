@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -70,8 +71,10 @@ def write_view(
             f"{count:,} weights; a page holds {MOST_WEIGHTS:,}: choose layers (attention_maps(..., layers=)) or a "
             "shorter text"
         )
+    if not all(weights.isfinite().all() for weights in maps):
+        raise InputError("weights that are no finite numbers: there is no colour for them")
     lowest = min(float(weights.min()) for weights in maps)
-    if not lowest >= 0:
+    if lowest < 0:
         raise InputError(f"a weight of {lowest:g}; the page's colours start at zero")
     scale = max(float(weights.max()) for weights in maps) or 1.0
     steps = [(weights.detach().float().cpu() / scale * 65_535).round().to(torch.int32) for weights in maps]
@@ -86,7 +89,9 @@ def write_view(
     }
     # No text may end the script that carries it.
     data = json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c")
-    page = TEMPLATE.read_text(encoding="utf-8").replace("{{title}}", escape(title)).replace("{{data}}", data)
+    parts = {"title": escape(title), "data": data}
+    # In one pass: what is put in may look like a place itself.
+    page = re.sub(r"\{\{(title|data)\}\}", lambda place: parts[place[1]], TEMPLATE.read_text(encoding="utf-8"))
     path = Path(path)
     path.write_text(page, encoding="utf-8")
     return path
