@@ -159,6 +159,8 @@ class TestCalls:
             zoo.swap(zoo.as_transformers(_model()), "plain-softmax")
 
     def test_others_are_refused(self):
+        wrapped = zoo.as_transformers(_model())
+        assert zoo.as_transformers(wrapped) is wrapped
         with pytest.raises(zoo.InputError, match="tiny-layer is neither a language model"):
             zoo.as_transformers(zoo.load("tiny-layer"))
         with pytest.raises(zoo.InputError, match=r"not made by zoo\.load"):

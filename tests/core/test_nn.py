@@ -147,6 +147,12 @@ def test_generation_with_a_cache_gives_the_tokens_of_generation_without() -> Non
     assert torch.equal(*sampled)
     with pytest.raises(zoo.InputError, match="at least one token"):
         model.generate(ids[:, :0], 1)
+    for odd in ({"max_new_tokens": -1}, {"temperature": -1.0}, {"temperature": float("nan")}):
+        with pytest.raises(zoo.InputError, match="neither may be below zero"):
+            model.generate(ids, **{"max_new_tokens": 1, **odd})
+    for few in (ids[:, :1], ids[0]):
+        with pytest.raises(zoo.InputError, match="two tokens or more"):
+            model.loss(few)
 
 
 def test_padding_on_the_right_changes_nothing_before_it() -> None:

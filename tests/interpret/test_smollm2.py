@@ -129,3 +129,13 @@ def test_the_trained_model_and_a_probe_are_a_line_each():
     assert not model.training
     assert zoo.load("visit")(model, "The capital of Japan is the city of").to_dict()
     assert predict(model, SmolLM2Config(), "The capital of France is")["continuation"].startswith(" Paris")
+
+
+def test_it_is_a_transformers_model_already_and_has_a_loss_of_ids(tmp_path):
+    model = zoo.load("smollm2", weights=None, **TINY)
+    assert zoo.as_transformers(model) is model
+    ids = torch.randint(97, (2, 9), generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.functional.cross_entropy(model(ids).logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
+    torch.testing.assert_close(model.loss(ids), expected)
+    with pytest.raises(zoo.InputError, match=r"SmolLM2 is one of transformers already: zoo\.load gives it"):
+        transformers.AutoModelForCausalLM.from_pretrained(zoo.save(model, tmp_path / "own"))

@@ -9,6 +9,7 @@ tokens of deviation 0.02 under sinusoids of 0.7 could hardly be told apart, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -140,7 +141,13 @@ class CausalLanguageModel(nn.Module):
         return [getattr(layer, "new_cache", KeyValueCache)() for layer in self.attention_layers()]
 
     def loss(self, input_ids: Tensor) -> Tensor:
-        """Mean cross entropy, in nats per token, of ids (batch, length + 1) given their predecessors."""
+        """Mean cross entropy, in nats per token, of ids (batch, length + 1) given their predecessors.
+
+        Raises:
+            InputError: there is no token with a predecessor.
+        """
+        if input_ids.ndim != 2 or input_ids.shape[1] < 2:
+            raise InputError(f"ids {tuple(input_ids.shape)}; a loss needs (batch, length) with two tokens or more")
         logits = self(input_ids[:, :-1])
         return functional.cross_entropy(logits.flatten(0, 1).float(), input_ids[:, 1:].flatten())
 
@@ -165,9 +172,14 @@ class CausalLanguageModel(nn.Module):
 
         Returns:
             (batch, length + max_new_tokens) int64.
+
+        Raises:
+            InputError: no tokens to continue, or numbers below zero.
         """
-        if input_ids.shape[1] == 0:
-            raise InputError("generate needs at least one token to continue")
+        if input_ids.ndim != 2 or input_ids.shape[1] == 0:
+            raise InputError(f"ids {tuple(input_ids.shape)}; generate needs (batch, length), at least one token each")
+        if not (max_new_tokens >= 0 and 0 <= temperature < math.inf):
+            raise InputError(f"max_new_tokens={max_new_tokens}, temperature={temperature}; neither may be below zero")
         caches = self.new_caches() if use_cache and self.supports_cache else None
         ids = input_ids
         for _ in range(max_new_tokens):

@@ -245,7 +245,9 @@ class ZooForCausalLM(ZooPreTrainedModel, GenerationMixin):
 
     def _require(self, network: nn.Module) -> None:
         if not isinstance(network, CausalLanguageModel):
-            raise InputError(f"{type(network).__name__} is not a language model; see zoo.as_transformers")
+            own = isinstance(network, PreTrainedModel)
+            better = "is one of transformers already: zoo.load gives it" if own else "is not a language model"
+            raise InputError(f"{type(network).__name__} {better}; see zoo.as_transformers")
 
     def get_input_embeddings(self) -> nn.Module:
         """The table of tokens."""
@@ -467,7 +469,7 @@ def is_image_classifier(network: nn.Module) -> bool:
     return "classification" in entry.tags and needed == ["images"] and facts.config.get("num_classes") != 0
 
 
-def as_transformers(model: nn.Module) -> ZooPreTrainedModel:
+def as_transformers(model: nn.Module) -> PreTrainedModel:
     """A language model or image classifier of the zoo as a ``transformers.PreTrainedModel``.
 
     The wrapper shares the model's parameters and its mode; ``save_pretrained`` writes what ``zoo.load`` reads.
@@ -477,11 +479,14 @@ def as_transformers(model: nn.Module) -> ZooPreTrainedModel:
 
     Returns:
         ``ZooForCausalLM``: ``input_ids``, ``attention_mask``, ``labels``, ``generate``. Or
-        ``ZooForImageClassification``: ``pixel_values``, ``labels``.
+        ``ZooForImageClassification``: ``pixel_values``, ``labels``. A model that is one of transformers already
+        (``zoo.load("smollm2")``) comes back as it is.
 
     Raises:
         InputError: the model is neither, or was not made by ``zoo.load``.
     """
+    if isinstance(model, PreTrainedModel):
+        return model
     facts = origin.find(model)
     kinds = {
         ZooForCausalLM: isinstance(model, CausalLanguageModel),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from zoo.bridges.transformers.packaged import packaged_tokenizer
@@ -31,6 +32,11 @@ class SmolLM2(LlamaForCausalLM):
             MissingDependency: the package is not installed; the message has the pip command.
         """
         return packaged_tokenizer("smollm2") if self.config.vocab_size == VOCABULARY else None
+
+    def loss(self, input_ids: Tensor) -> Tensor:
+        """Mean cross entropy, in nats per token, of ids (batch, length + 1) given their predecessors."""
+        loss: Tensor = self(input_ids, labels=input_ids).loss
+        return loss
 
 
 def llama_config(config: SmolLM2Config) -> LlamaConfig:
