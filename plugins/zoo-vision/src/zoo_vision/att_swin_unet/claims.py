@@ -11,6 +11,7 @@ import zoo
 from zoo import Measurement
 from zoo.counting import flops
 from zoo.evidence.measuring import count_parameters
+from zoo.evidence.plots import saved_small
 from zoo_vision import panels
 from zoo_vision.att_swin_unet import training
 from zoo_vision.att_swin_unet.config import AttSwinUNetConfig, CrossContextualConfig
@@ -101,12 +102,14 @@ def check_segments_what_was_pasted() -> Measurement:
 def picture(path: Path) -> None:
     """Held-out cut-outs on held-out photographs, the bundled network's probabilities, and the true masks."""
     model = zoo.load("att-swin-unet/scenes")
-    scenes, masks = next(training.batches("held-out", 1, 3, seed=5))
+    scenes, masks = next(training.batches("held-out", 1, 5, seed=5))
     with torch.no_grad():
         maps = model(scenes).sigmoid()
-    shown = {}
-    for index in range(3):
-        shown[f"scene {index + 1}"] = scenes[index]
-        shown[f"found {index + 1}"] = maps[index, 0]
-        shown[f"truth {index + 1}"] = masks[index, 0].float()
-    panels.save_row(shown, path)
+    figure, axes = panels.grid(3, len(scenes))
+    for column, (scene, found, mask) in enumerate(zip(scenes, maps, masks, strict=True)):
+        panels.show(axes[0, column], scene)
+        panels.show(axes[1, column], found[0], low=0, high=1)
+        panels.show(axes[2, column], mask[0].float(), colours="gray", low=0, high=1)
+    for axis, name in zip(axes[:, 0], ("scene", "probability", "true mask"), strict=True):
+        axis.set_ylabel(name, fontsize=9)
+    saved_small(figure, path)

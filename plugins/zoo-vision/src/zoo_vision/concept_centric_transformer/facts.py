@@ -51,6 +51,7 @@ PAPER = Paper(
             build="network:ConceptTransformer",
             config="config:ConceptTransformerConfig",
             example="network:example",
+            paper_input="network:paper_input",
             preprocess="network:preprocess",
             predict="network:predict",
             picture="claims:picture",

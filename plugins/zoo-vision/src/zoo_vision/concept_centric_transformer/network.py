@@ -119,6 +119,11 @@ def example(config: ConceptTransformerConfig, batch_size: int = 2, seed: int = 0
     return found
 
 
+def paper_input(config: ConceptTransformerConfig) -> dict[str, Tensor]:
+    """One image of the config's size, 224 x 224 for the published models."""
+    return {"images": torch.empty(1, 3, config.image_size, config.image_size)}
+
+
 def preprocess(config: ConceptTransformerConfig) -> Callable[[Any], dict[str, Tensor]]:
     """From a path, a PIL image or an array to ``forward``'s arguments."""
     return images.preprocessor(config.dataset, config.image_size)
