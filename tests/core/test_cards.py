@@ -127,3 +127,15 @@ def test_the_page_of_real_models_has_every_claim_that_opens_one_and_what_was_fou
     )
     assert "sums are one" not in page
     assert "## real" in page
+
+
+def test_a_card_says_what_raw_input_becomes() -> None:
+    """The text of ``preprocess``, without its errors; entries without one have no such section."""
+    offers = {offer.entry.id: offer for offer in zoo.entries(plugin="vision")}
+    shown = card.render(offers["triplet-attention-resnet"], {}, Path("/nowhere"))
+    section = shown.partition("## Raw input")[2].partition("##")[0]
+    assert "7/8 of the shorter side, brought to 224 x 224, by ImageNet's statistics" in section
+    assert "`network_type`" in section
+    assert "Raw input" not in card.render(offers["triplet-attention"], {}, Path("/nowhere"))
+    dila = next(offer for offer in zoo.entries(plugin="seq2seq") if offer.entry.id == "dila")
+    assert "Raises:" not in card.render(dila, {}, Path("/nowhere")).partition("## Raw input")[2].partition("\n## ")[0]

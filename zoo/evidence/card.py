@@ -110,6 +110,7 @@ def render(
         bullets("What is ours", (*paper.ours, *entry.ours)),
         _config(entry),
         _presets(offer),
+        _raw_input(entry),
         _weights(entry),
         _claims(entry, measured),
         programs.section(tried or {}),
@@ -227,6 +228,13 @@ def _presets(offer: catalogue.Offer) -> str:
         changes = ", ".join(f"{key}={value}" for key, value in offer.entry.presets.get(preset, {}).items())
         rows.append(f"| `{preset}` | {shown} | {changes} |")
     return "## Presets\n\n| preset | parameters | changes |\n|---|---|---|\n" + "\n".join(rows)
+
+
+def _raw_input(entry: Entry) -> str:
+    """What is done to raw input before the network sees it, as the docstring of ``preprocess`` says."""
+    text = about.docstring_of(entry.preprocess) if entry.preprocess else ""
+    text = re.split(r"\n\n(?:Args|Returns|Raises):", text)[0]
+    return f"## Raw input\n\n{text.replace('``', '`')}" if text else ""
 
 
 def _counts(offer: catalogue.Offer) -> dict[str, int | None]:

@@ -136,7 +136,11 @@ def paper_input(config: DynamicVisConfig) -> dict[str, Tensor]:
 
 
 def preprocess(config: DynamicVisConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a path, a PIL image or an array to ``forward``'s arguments: stretched to the config's size."""
+    """A path, PIL image or array, stretched to ``image_size`` squared, by ImageNet's statistics.
+
+    Of the classifier's data set ``digits``: reduced to 8 x 8 and enlarged to 32 x 32, from -1 to 1; a light digit
+    on a dark ground.
+    """
     if isinstance(config, DynamicVisClassifierConfig) and config.dataset == "digits":
         return lambda source: {"images": images.digits_tensor(source)}
     side, mean, std = config.image_size, images.IMAGENET_MEAN, images.IMAGENET_STD

@@ -123,7 +123,8 @@ def paper_input(config: FIRMConfig) -> dict[str, Tensor]:
 def preprocess(config: FIRMConfig) -> Callable[[Any], dict[str, Tensor]]:
     """A photograph (path, PIL image or array) without guidance, or a pair (photograph, marks).
 
-    Marks are those of ``zoo_vision.firm.guidance.mask_of``: ("reflection", (x, y)), ("transmission", (x1, y1, x2, y2)).
+    The photograph keeps its size, with values in [0, 1]. Marks are those of ``zoo_vision.firm.guidance.mask_of``:
+    ("reflection", (x, y)), ("transmission", (x1, y1, x2, y2)).
     """
 
     def prepare(source: Any) -> dict[str, Tensor]:

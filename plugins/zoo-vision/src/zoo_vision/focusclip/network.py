@@ -141,7 +141,10 @@ def paper_input(config: FocusCLIPConfig) -> dict[str, Tensor]:
 
 
 def preprocess(config: FocusCLIPConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """A path, PIL image or array to the image's argument; ``words.tokenize`` makes those of texts."""
+    """A path, PIL image or array, stretched to ``image_size`` squared, by ImageNet's statistics.
+
+    ``words.tokenize`` makes the arguments of texts.
+    """
     side, mean, std = config.image_size, images.IMAGENET_MEAN, images.IMAGENET_STD
     return lambda source: {"images": images.stretched_tensor(source, side, side, mean, std)}
 

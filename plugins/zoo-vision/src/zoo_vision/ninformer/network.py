@@ -47,7 +47,11 @@ def example(config: NiNformerConfig, batch_size: int = 2, seed: int = 0) -> dict
 
 
 def preprocess(config: NiNformerConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a path, a PIL image or an array to ``forward``'s arguments: stretched to the size, values in [-1, 1]."""
+    """A path, PIL image or array, stretched to ``image_size`` squared, from -1 to 1 (mean and deviation 0.5).
+
+    Of the data set ``digits``: reduced to 8 x 8 and enlarged to 32 x 32, from -1 to 1; a light digit on a dark
+    ground.
+    """
     if config.dataset == "digits":
         return lambda source: {"images": images.digits_tensor(source)}
 

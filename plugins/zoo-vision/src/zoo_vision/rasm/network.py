@@ -217,7 +217,8 @@ def mask_beside(source: Any) -> Path:
 def preprocess(config: RASMConfig) -> Callable[[Any], dict[str, Tensor]]:
     """A photograph (path), or a pair (photograph, mask) of paths, PIL images or arrays.
 
-    A path alone reads the mask from the file beside it, ``photo-mask.png`` for ``photo.jpg``: light where shadow is.
+    The photograph keeps its size, with values in [0, 1]; the mask is brought to that size, 1 where it is light. A
+    path alone reads the mask from the file beside it, ``photo-mask.png`` for ``photo.jpg``: light where shadow is.
     """
 
     def prepare(source: Any) -> dict[str, Tensor]:

@@ -172,7 +172,11 @@ def paper_input(config: ShiftViTConfig) -> dict[str, Tensor]:
 
 
 def preprocess(config: ShiftViTConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a path, a PIL image or an array to ``forward``'s arguments."""
+    """A path, PIL image or array, as the config's ``dataset`` says.
+
+    ImageNet: the middle square over 7/8 of the shorter side, brought to ``image_size``, by ImageNet's statistics.
+    Digits: the whole image, reduced to 8 x 8 and enlarged to 32 x 32, from -1 to 1; a light digit on a dark ground.
+    """
     return images.preprocessor(config.dataset, config.image_size)
 
 

@@ -138,7 +138,7 @@ def drawing_input(config: Photo2SketchConfig) -> dict[str, Tensor]:
 
 
 def preprocess(config: Photo2SketchConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """A path, PIL image or array, stretched to the config's size and normalised."""
+    """A path, PIL image or array, stretched to ``image_size`` squared, by ImageNet's statistics."""
     side = config.image_size
     return lambda source: {"images": pictures.stretched_tensor(source, side, side, IMAGENET_MEAN, IMAGENET_STD)}
 

@@ -170,7 +170,12 @@ def paper_input(config: TripletResNetConfig | TripletMobileNetConfig) -> dict[st
 
 
 def preprocess(config: TripletResNetConfig | TripletMobileNetConfig) -> Callable[[Any], dict[str, Tensor]]:
-    """From a path, a PIL image or an array to ``forward``'s arguments."""
+    """A path, PIL image or array, as the config's ``network_type`` says, which is ImageNet where there is none.
+
+    ImageNet: the middle square over 7/8 of the shorter side, brought to 224 x 224, by ImageNet's statistics.
+    CIFAR10 and CIFAR100: the whole image, brought to 32 x 32, by CIFAR-10's statistics. Digits: the whole image,
+    reduced to 8 x 8 and enlarged to 32 x 32, from -1 to 1; a light digit on a dark ground.
+    """
     return images.preprocessor(config.network_type if isinstance(config, TripletResNetConfig) else "ImageNet")
 
 
