@@ -141,3 +141,22 @@ def test_a_laid_shadow_darkens_inside_and_leaves_what_is_far_alone():
     assert torch.equal(dark[~near], images[~near])
     inside = (torch.nn.functional.max_pool2d(1 - mask, 5, 1, 2) == 0).expand_as(images)
     assert (dark[inside] <= 0.8 * images[inside]).all()
+
+
+def test_colours_in_lab_are_those_of_scikit_image():
+    color = pytest.importorskip("skimage.color")
+    images = torch.rand(2, 3, 9, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) ** 3
+    images[0, :, 0] = torch.tensor([[0.0, 1.0, 0.5]] * 3, dtype=torch.float64).repeat(1, 4)[:, :11]
+    theirs = torch.from_numpy(color.rgb2lab(images.permute(0, 2, 3, 1).numpy())).permute(0, 3, 1, 2)
+    torch.testing.assert_close(restoration.lab(images), theirs, atol=2e-3, rtol=0)
+
+
+def test_the_error_in_lab_counts_the_pixels_of_the_mask():
+    black, grey = torch.zeros(1, 3, 2, 2), torch.full((1, 3, 2, 2), 0.5)
+    half = torch.cat((black[..., :1], grey[..., 1:]), -1)
+    mask = torch.zeros(1, 1, 2, 2)
+    mask[..., 1:] = 1
+    lightness = restoration.lab(grey)[0, 0, 0, 0].item()
+    assert restoration.lab_error(half, black).item() == pytest.approx(lightness / 2, abs=0.05)
+    assert restoration.lab_error(half, black, mask).item() == pytest.approx(lightness, abs=0.05)
+    assert restoration.lab_error(half, black, 1 - mask).item() == 0

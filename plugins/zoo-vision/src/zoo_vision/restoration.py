@@ -5,6 +5,8 @@
   SSIM = ((2 m1 m2 + C1)(2 c12 + C2)) / ((m1^2 + m2^2 + C1)(v1 + v2 + C2)), averaged where the window fits;
   C1 = (0.01 range)^2, C2 = (0.03 range)^2.
 
+* The error in CIE L*a*b* (D65) of shadow removal, which its papers call RMSE: |dL| + |da| + |db|, averaged over pixels.
+
 Super-resolution measures the luma channel of the image without ``scale`` border pixels.
 """
 
@@ -21,6 +23,9 @@ from zoo_vision.photographs import Split
 
 # Of ITU-R BT.601, for values in [0, 1].
 _LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+# Linear sRGB to CIE XYZ, and the white of D65 (2 degrees).
+_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+_D65 = (0.95047, 1.0, 1.08883)
 
 
 def luma(images: Tensor) -> Tensor:
@@ -73,6 +78,29 @@ def similarity_map(
     c1, c2 = (0.01 * value_range) ** 2, (0.03 * value_range) ** 2
     similarity = (2 * first * second + c1) * (2 * covariance + c2)
     return similarity / ((first.square() + second.square() + c1) * (variance_1 + variance_2 + c2))
+
+
+def lab(images: Tensor) -> Tensor:
+    """sRGB (batch, 3, H, W) in [0, 1] to CIE L*a*b* under D65, L* from 0 to 100."""
+    linear = torch.where(images > 0.04045, ((images.clamp(min=0) + 0.055) / 1.055) ** 2.4, images / 12.92)
+    matrix = torch.tensor(_XYZ, dtype=images.dtype, device=images.device)
+    white = torch.tensor(_D65, dtype=images.dtype, device=images.device).view(3, 1, 1)
+    share = torch.einsum("ij,bjhw->bihw", matrix, linear) / white
+    bent = torch.where(share > 0.008856, share.clamp(min=0.008856) ** (1 / 3), 7.787 * share + 16 / 116)
+    x, y, z = bent.unbind(1)
+    return torch.stack((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
+
+
+def lab_error(images: Tensor, truth: Tensor, mask: Tensor | None = None) -> Tensor:
+    """|dL*| + |da*| + |db*|, the mean over an image's pixels: (batch,).
+
+    Args:
+        images, truth: (batch, 3, H, W) in [0, 1].
+        mask: (batch, 1, H, W) in {0, 1}, the pixels that count; all by default. An image without one gives NaN.
+    """
+    apart = (lab(images) - lab(truth)).abs().sum(1, keepdim=True)
+    counted = torch.ones_like(apart) if mask is None else mask.to(apart.dtype)
+    return (apart * counted).flatten(1).sum(1) / counted.flatten(1).sum(1)
 
 
 def resized(images: Tensor, height: int, width: int) -> Tensor:
