@@ -62,42 +62,11 @@ _LAZY = {
     "as_transformers": "zoo.bridges.transformers.hosting",
 }
 
-__all__ = [
-    "load",
-    "config",
-    "entries",
-    "papers",
-    "info",
-    "save",
-    "push",
-    "register_transformers",
-    "swap",
-    "as_transformers",
-    "refresh",
-    "field",
-    "fill",
-    "hookimpl",
-    "papers_beside",
-    "Claim",
-    "Entry",
-    "Measurement",
-    "Paper",
-    "Traits",
-    "Weights",
-    "ZooError",
-    "AmbiguousName",
-    "CheckpointMismatch",
-    "ConfigError",
-    "DigestMismatch",
-    "DownloadError",
-    "InputError",
-    "MaskError",
-    "MissingDependency",
-    "PickleRefused",
-    "PluginError",
-    "UnknownName",
-    "WeightsError",
-]
+__all__ = ["load", "config", "entries", "papers", "info", "save", "push", "register_transformers", "swap"]
+__all__ += ["as_transformers", "refresh", "field", "fill", "hookimpl", "papers_beside"]
+__all__ += ["Claim", "Entry", "Measurement", "Paper", "Traits", "Weights", "ZooError"]
+__all__ += ["AmbiguousName", "CheckpointMismatch", "ConfigError", "DigestMismatch", "DownloadError", "InputError"]
+__all__ += ["MaskError", "MissingDependency", "PickleRefused", "PluginError", "UnknownName", "WeightsError"]
 
 
 def __getattr__(name: str) -> Any:

@@ -40,9 +40,10 @@ def build(entry: Entry, instance: Any) -> Any:
     try:
         _refuse_endless(entry, make, instance)
         return make(instance)
-    except ZooError:
+    except (ZooError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
+        # Also one that would end the process as if all had gone well.
         changed = configuration.changes(instance)
         if not changed:
             raise PluginError(f"{entry.id} cannot be built from its own defaults: {one_line(error)}") from error

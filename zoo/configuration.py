@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import names
-from zoo.errors import ConfigError, ZooError, one_line
+from zoo.errors import ConfigError, PluginError, ZooError, message_of, one_line
 from zoo.targets import resolve
 
 if TYPE_CHECKING:
@@ -125,11 +125,16 @@ def merge(
 
     Raises:
         ConfigError: naming the field, the value, what was expected and the layer it came from.
+        PluginError: the entry's schema is none.
     """
     from omegaconf import OmegaConf
 
     schema = schema_of(entry)
-    merged = OmegaConf.structured(schema)
+    try:
+        merged = OmegaConf.structured(schema)
+    except Exception as error:
+        # Of a default that is not of its field's type, or of a type that is none of OmegaConf's.
+        raise PluginError(f"{entry.id}: {entry.config!r} cannot be used as a schema: {one_line(error)}") from error
     OmegaConf.set_struct(merged, True)
     sources: dict[str, str] = {}
     layers: list[tuple[str, Any]] = []
@@ -397,7 +402,9 @@ def _instantiate(entry: Entry, config: DictConfig, sources: Mapping[str, str]) -
         _check_range(entry, schema, key, value, sources)
     try:
         return OmegaConf.to_object(config)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         # A __post_init__ may raise anything; OmegaConf wraps some of it.
         cause = error.__cause__ if isinstance(error, OmegaConfBaseException) and error.__cause__ else error
         if isinstance(cause, ZooError) and not isinstance(cause, ConfigError):
@@ -414,7 +421,7 @@ def _located(entry: Entry, config: DictConfig, sources: Mapping[str, str], error
     field_name = found[0] if len(found) == 1 else named
     at_fault = [field_name] if field_name in values else [key for key in sources if key in values]
     where = ", ".join(f"{key}={shown(values[key])}, from {sources.get(key, 'schema default')}" for key in at_fault)
-    message = str(error) if isinstance(error, ZooError | ValueError) else f"{type(error).__name__}: {error}"
+    message = message_of(error) if isinstance(error, ZooError | ValueError) else one_line(error)
     return ConfigError(f"{entry.id}: {message} ({where or 'all fields at their defaults'})", field=field_name)
 
 

@@ -95,13 +95,19 @@ def _shows(character: str) -> bool:
 
 
 LONGEST_LINE = 5_000
+# Past a metaclass that answers for itself.
+_name_of = vars(type)["__name__"].__get__
+
+
+def message_of(error: BaseException) -> str:
+    """The message of an error, whatever its ``__str__`` does."""
+    try:
+        return f"{error}"
+    except BaseException as problem:
+        return f"(its message cannot be shown: {_name_of(type(problem))})"
 
 
 def one_line(error: BaseException) -> str:
-    """Class and message of an error in one line, whatever its ``__str__`` does."""
-    try:
-        text = str(error)
-    except BaseException as problem:
-        text = f"(its message cannot be shown: {type(problem).__name__})"
-    line = " ".join(f"{type(error).__name__}: {text}".split())
+    """Class and message of an error in one line, whatever its ``__str__`` and its class's ``__name__`` do."""
+    line = " ".join(f"{_name_of(type(error))}: {message_of(error)}".split())
     return printable(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + " ...")

@@ -29,6 +29,7 @@ CAUSALITIES: tuple[str, ...] = get_args(Causality)
 DECODINGS: tuple[str, ...] = get_args(Decoding)
 
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9.]+)*")
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _TERM = r"(n|n log n|n\^[0-9.]+)( /)?( [a-z_]+)*"
 _GROWTH = re.compile(rf"{_TERM}( \+ {_TERM})*")
@@ -306,8 +307,9 @@ class Entry:
         for name in (self.id, *self.aliases):
             _check_id("entry", name)
         _require(self.kind in KINDS, f"{what}: kind {self.kind!r} is not one of {', '.join(KINDS)}")
-        _check_texts(what, summary=self.summary)
+        _check_texts(what, summary=self.summary, build=self.build, config=self.config)
         _require(isinstance(self.traits, Traits | None), f"{what}: traits={self.traits!r} must be zoo.Traits")
+        _require(all(map(_MODULE.fullmatch, self.requires)), f"{what}: requires={self.requires!r} must name modules")
         _require(bool(self.summary) and "\n" not in self.summary, f"{what} needs a summary, in one line")
         _check_targets(what, **{name: getattr(self, name) for name in _ENTRY_TARGETS})
         keys = [claim.key for claim in self.claims if claim.key]

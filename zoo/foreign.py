@@ -41,7 +41,15 @@ def attempt(work: Callable[[], T]) -> T | Failure:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) and pressed():
                 raise
-            return Failure(one_line(error), traceback.format_exc())
+            return Failure(one_line(error), _traceback_of(error))
+
+
+def _traceback_of(error: BaseException) -> str:
+    """What Python would print, or the lines that lead to an error that Python cannot print."""
+    try:
+        return "".join(traceback.format_exception(error))
+    except BaseException:
+        return "".join([*traceback.format_tb(error.__traceback__), one_line(error), "\n"])
 
 
 @contextmanager

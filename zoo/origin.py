@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue
-from zoo.errors import InputError, WeightsError
+from zoo.errors import InputError, PluginError, WeightsError
 from zoo.weights.files import CONFIG_FILE, read_json, settled
 from zoo.weights.sources import local_path
 
@@ -79,8 +79,17 @@ def of(target: catalogue.Target, config: DictConfig, license: str | None = None)
 
 
 def mark(built: object, origin: Origin) -> None:
-    """Remember the origin on the object (frozen dataclasses included)."""
-    object.__setattr__(built, ATTRIBUTE, origin)
+    """Remember the origin on the object (frozen dataclasses included).
+
+    Raises:
+        PluginError: it can remember nothing, as None, numbers and texts cannot.
+    """
+    try:
+        object.__setattr__(built, ATTRIBUTE, origin)
+    except (AttributeError, TypeError) as error:
+        raise PluginError(
+            f"{origin.plugin}:{origin.entry} builds a {type(built).__name__}; expected an object that keeps attributes"
+        ) from error
 
 
 def find(built: object) -> Origin:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from zoo.errors import MissingDependency, PluginError
+from zoo.errors import MissingDependency, PluginError, ZooError, one_line
 
 # Import names that differ from the name pip wants.
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "cv2": "opencv-python-headless"}
@@ -16,7 +16,7 @@ def resolve(target: str) -> Any:
 
     Raises:
         MissingDependency: an import inside the module needs a package that is not installed.
-        PluginError: the module or the name does not exist.
+        PluginError: the module or the name does not exist, or the module fails as it is imported.
     """
     module_name, _, attribute = target.partition(":")
     try:
@@ -26,6 +26,11 @@ def resolve(target: str) -> Any:
         if missing and not (module_name == missing or module_name.startswith(missing + ".")):
             raise missing_dependency(missing, needed_by=module_name) from error
         raise PluginError(f"{target}: there is no module {module_name!r}") from error
+    except (ZooError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        # Whatever it is, also one that would end the process as if all had gone well.
+        raise PluginError(f"{target}: module {module_name!r} cannot be imported: {one_line(error)}") from error
     for part in attribute.split("."):
         try:
             value = getattr(value, part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -204,6 +205,36 @@ def test_what_plugins_print_never_reaches_stdout(acme, install, monkeypatch):
     assert "blare" not in printed("list") + printed("--help") + printed("tags")
 
 
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "import atexit\natexit.register(print, 'blare')",
+        "import itertools, threading\n"
+        "def drone():\n    for _ in range(2000): print('blare')\n"
+        "threading.Thread(target=drone).start()",
+    ],
+)
+def test_what_plugins_print_later_never_reaches_stdout(acme, install, noise):
+    install("loud", catalogue=f"{noise}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo.cli", "list", "--json"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "layered" in {entry["id"] for entry in json.loads(done.stdout)}
+    assert "blare" in done.stderr
+
+
+def test_a_warning_cannot_steer_the_terminal(acme, install):
+    install("anxious", catalogue="import warnings\nwarnings.warn('first\\nsecond \\x1b[2J')\n")
+    command = [sys.executable, "-m", "zoo.cli", "list"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == "UserWarning: first second \\x1b[2J\n"
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 @pytest.mark.parametrize("words", ["list", "list --json", "info shiftvit-shift --json"])
 def test_a_closed_stream_is_no_error(words, closed):
@@ -212,9 +243,75 @@ def test_a_closed_stream_is_no_error(words, closed):
     assert bool(done.stdout) == (closed == "2>&-")
 
 
-def test_an_error_that_is_nobodys_is_one_line(run, install):
-    install("frail", catalogue=CATALOGUE, layers="raise RuntimeError('first\\nsecond \\x1b[2J \\ud800')")
-    code, _, err = run("info", "frail:layered")
+UNPRINTABLE = "class Mute(ValueError):\n    def __str__(self): raise ValueError\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "statement", "message"),
+    [
+        ("module", "raise SystemExit(0)", "PluginError: .*cannot be imported: SystemExit: 0"),
+        (
+            "module",
+            "raise RuntimeError('first\\nsecond \\x1b[2J \\ud800')",
+            r"PluginError: .* second \\x1b\[2J \\ud800",
+        ),
+        ("module", "from os import nothing", "PluginError: .*ImportError: cannot import name 'nothing'"),
+        ("__init__", "raise SystemExit(0)", "PluginError: .*cannot be built from its own defaults: SystemExit: 0"),
+        ("__init__", "raise GeneratorExit", "PluginError: .*cannot be built from its own defaults: GeneratorExit"),
+        ("__post_init__", "raise SystemExit(0)", "ConfigError: .*SystemExit: 0"),
+        ("__post_init__", "raise Mute", r"ConfigError: .*\(its message cannot be shown: ValueError\)"),
+        ("schema", "odd: object = None", "PluginError: .*cannot be used as a schema: .*"),
+        ("schema", "odd: Nowhere = None", "PluginError: .*cannot be used as a schema: .*'Nowhere' is not defined"),
+        ("build", "def build(config): return None", "PluginError: frail:frail builds a NoneType; expected .*"),
+        ("build", "def build(config): return 'text'", "PluginError: frail:frail builds a str; expected .*"),
+    ],
+)
+def test_whatever_a_plugins_code_does_is_one_line_and_no_success(run, install, place, statement, message):
+    lines = {
+        name: statement if name == place else fallback
+        for name, fallback in {
+            "module": "",
+            "__init__": "pass",
+            "__post_init__": "pass",
+            "schema": "dim: int = 4",
+            "build": "build = Network",
+        }.items()
+    }
+    text = f"""
+from __future__ import annotations
+from dataclasses import dataclass
+from torch import nn
+{UNPRINTABLE}
+{lines["module"]}
+@dataclass
+class Config:
+    {lines["schema"]}
+    def __post_init__(self):
+        {lines["__post_init__"]}
+class Network(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        {lines["__init__"]}
+{lines["build"]}
+"""
+    catalogue = """
+        from zoo import Entry, Paper
+        def zoo_papers():
+            yield Paper(id="frail", title="F", year=2020, entries=(
+                Entry(id="frail", kind="model", summary="s", build="PKG.code:build", config="PKG.code:Config"),))
+    """
+    install("frail", catalogue=catalogue, code=text)
+    code, out, err = run("load", "frail")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert re.match(message, err)
+
+
+def test_an_error_that_is_nobodys_is_one_line(run, acme, monkeypatch):
+    def fail(*words):
+        raise RuntimeError("first\nsecond \x1b[2J \ud800")
+
+    monkeypatch.setattr("zoo.about.info", fail)
+    code, _, err = run("info", "layered")
     assert code == 1
     first, second = err.splitlines()
     assert first == "RuntimeError: first second \\x1b[2J \\ud800"

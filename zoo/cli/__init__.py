@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections import Counter
 from importlib import import_module
 
@@ -16,7 +17,7 @@ import click
 
 import zoo
 from zoo import names
-from zoo.cli.output import installed, open_streams
+from zoo.cli.output import installed, keep_stdout_for_json, leave_stdout, open_streams
 from zoo.errors import one_line, printable
 
 COMMANDS = {
@@ -60,6 +61,9 @@ class ZooGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Discover what is installed, then run the command."""
+        if "--json" in ctx.args:
+            # From before plugins are imported: they may leave threads that print.
+            keep_stdout_for_json(ctx)
         installed()
         return super().invoke(ctx)
 
@@ -104,6 +108,8 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Entry point of the ``zoo`` command: what goes wrong becomes one line and exit code 1."""
     open_streams()
+    if args is None:
+        warnings.formatwarning = _one_line_warning
     try:
         cli.main(args=args, prog_name="zoo", standalone_mode=True)
     except Exception as error:
@@ -113,3 +119,11 @@ def main(args: list[str] | None = None) -> None:
         if not isinstance(error, zoo.ZooError | OSError):
             click.echo(f"This is no error that the zoo knows; {TRACEBACK}=1 shows where it was raised.", err=True)
         sys.exit(1)
+    finally:
+        if args is None:
+            leave_stdout()
+
+
+def _one_line_warning(message: Warning | str, category: type[Warning], *where: object, **more: object) -> str:
+    """A warning as the terminal may show it: texts of plugins and names from files can steer it."""
+    return one_line(message if isinstance(message, Warning) else category(message)) + "\n"

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -45,7 +45,16 @@ def _json_chosen(ctx: click.Context, param: click.Parameter, value: bool) -> boo
 
 def keep_stdout_for_json(ctx: click.Context) -> None:
     """Until the command ends only ``echo_json`` reaches stdout."""
-    ctx.meta[_STDOUT] = ctx.with_resource(diverted())
+    if _STDOUT not in ctx.meta:
+        ctx.meta[_STDOUT] = ctx.with_resource(diverted())
+
+
+def leave_stdout() -> None:
+    """From now on what is printed goes to stderr: plugins may print as the process ends."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        if _is_descriptor_one(sys.stdout):
+            _point_stdout_at_stderr()
 
 
 @contextmanager

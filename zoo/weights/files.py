@@ -40,10 +40,7 @@ class NoWeights(WeightsError):
 
 _FOREIGN = (
     (b"PK\x03\x04", "a zip archive, as torch.save writes", True),
-    (b"\x80\x02", "a pickle", True),
-    (b"\x80\x03", "a pickle", True),
-    (b"\x80\x04", "a pickle", True),
-    (b"\x80\x05", "a pickle", True),
+    *((bytes([0x80, protocol]), "a pickle", True) for protocol in (2, 3, 4, 5)),
     (b"version https://git-lfs", "a git-lfs pointer; fetch the real file (git lfs pull)", False),
     (b"<!DOCTYPE", "a web page", False),
     (b"<!doctype", "a web page", False),

@@ -17,15 +17,7 @@ from typing import NamedTuple
 
 from zoo.errors import DigestMismatch, DownloadError, PickleRefused, WeightsError, printable
 from zoo.weights.digests import is_digest, recall, remember, sha256_of, verify
-from zoo.weights.files import (
-    INDEX,
-    SINGLE,
-    NoWeights,
-    check_regular,
-    check_relative,
-    leads_out,
-    shard_names,
-)
+from zoo.weights.files import INDEX, SINGLE, NoWeights, check_regular, check_relative, leads_out, shard_names
 from zoo.weights.hub_failures import NoSuchFile, Unreachable, patiently
 
 COMMIT = re.compile(r"[0-9a-f]{40}")

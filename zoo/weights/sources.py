@@ -99,10 +99,10 @@ def _from_plugin(scheme: str, uri: str) -> list[Path]:
     (source,) = offers.values()
     try:
         paths = [Path(path) for path in source(uri)]
-    except ZooError:
+    except (ZooError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        raise WeightsError(f"{uri}: its plugin's source failed ({type(error).__name__}: {error})") from error
+    except BaseException as error:
+        raise WeightsError(f"{uri}: its plugin's source failed ({one_line(error)})") from error
     absent = [str(path) for path in paths if not os.path.lexists(path)]
     if absent or not paths:
         raise WeightsError(f"{uri}: its plugin's source gave no existing file ({', '.join(absent) or 'nothing'})")
