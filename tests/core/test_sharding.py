@@ -10,10 +10,16 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+from omegaconf import OmegaConf
+from torch.distributed.device_mesh import init_device_mesh
 
 import zoo
 from tests.core import sharding_worker
 from tests.core.sharding_worker import IDS, optimizer_of, train
+from zoo import catalogue
+from zoo.facts import MODULE_KINDS
+from zoo.testing.specimens import example_of, small_instance, tensors
 
 ENVIRONMENT = ("HF_ENDPOINT", "HF_TOKEN", "HF_HUB_CACHE", "HF_HUB_DISABLE_XET", "ZOO_CACHE")
 
@@ -103,3 +109,36 @@ def test_two_ranks_load_save_and_push_and_four_resume(tmp_path, models, zoo_hub,
         assert "a switch was changed on some of them only" in error["switch"]
         assert "lm_head.extra is a part that was added" in error["part"]
     assert not (tmp_path / "no").exists()
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """A mesh of this process alone, on which parameters are spread and gathered as on many."""
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    yield init_device_mesh("cpu", (1,))
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("name", [offer.qualified for offer in zoo.entries() if offer.entry.kind in MODULE_KINDS])
+def test_every_entry_runs_and_is_saved_when_it_is_spread(name, alone, tmp_path):
+    entry = catalogue.current().find(name).offer.entry
+    if entry.example is None:
+        pytest.skip("it has no example")
+    instance = small_instance(entry)
+    config, inputs = (
+        OmegaConf.to_container(OmegaConf.structured(instance), enum_to_str=True),
+        example_of(entry, instance),
+    )
+    whole = zoo.load(zoo.save(zoo.load(name, weights=None, config=config), tmp_path / "whole"))
+    spread = zoo.load(tmp_path / "whole", mesh=alone)
+    found = []
+    for module in (whole, spread):
+        torch.manual_seed(0)
+        found.append(tensors(module(**inputs)))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(theirs, ours, equal_nan=True)
+    losses = [real.float().square().mean() for real in found[1] if real.requires_grad and real.is_floating_point()]
+    if losses:
+        sum(losses).backward()
+    again = zoo.load(zoo.save(spread, tmp_path / "again"))
+    assert_same_weights(again, whole, atol=0, rtol=0, equal_nan=True)

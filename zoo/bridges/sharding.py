@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from types import FunctionType
 from typing import Any, TypeVar
 
 import torch
@@ -28,7 +29,7 @@ _ANOTHER = "another piece"
 def shard(module: nn.Module, mesh: DeviceMesh) -> None:
     """Apply FSDP2: one group per repeated block (member of a ModuleList), one for the rest.
 
-    Scalar parameters stay whole on every rank, since FSDP2 cannot cut them.
+    Scalar parameters stay whole on every rank, since FSDP2 cannot cut them; a module without parameters stays as it is.
 
     Raises:
         InputError: the mesh is not one that FSDP2 takes: one dimension, or two with names for hybrid sharding.
@@ -36,6 +37,8 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> None:
     from torch.distributed.fsdp import fully_shard
 
     _check(mesh)
+    if not any(True for _ in module.parameters()):
+        return
     scalars = {parameter for parameter in module.parameters() if parameter.ndim == 0}
     apply = partial(fully_shard, mesh=mesh)
     if scalars:
@@ -45,11 +48,20 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> None:
     for path, child in reversed(list(module.named_modules())):
         if isinstance(child, nn.ModuleList) and not any(name.startswith(f"{path}.") for name in shared):
             for block in child:
-                # Containers are never called themselves, so nothing would gather their parameters.
-                called = not isinstance(block, nn.ModuleList | nn.ModuleDict)
-                if called and any(True for _ in block.parameters()):
+                if _is_only_called(block) and any(True for _ in block.parameters()):
                     apply(block)
     apply(module)
+
+
+def _is_only_called(block: nn.Module) -> bool:
+    """Whether a block is used by calling it and in no other way: the call is what gathers its parameters.
+
+    Containers are never called, and a block with further methods may be used through them.
+    """
+    own = [kind for kind in type(block).__mro__ if kind.__module__.partition(".")[0] != "torch"]
+    methods = {name for kind in own for name, member in vars(kind).items() if isinstance(member, FunctionType)}
+    others = {name for name in methods if not name.startswith("_")} - {"forward", "reset_parameters", "extra_repr"}
+    return type(block).forward is not nn.Module.forward and not others
 
 
 def _check(mesh: DeviceMesh) -> None:

@@ -67,7 +67,9 @@ def cell_over_steps(cell: nn.LSTMCell, x: Tensor, state: Pair) -> Tensor:
     Args:
         state: hidden and cell before the first step, (batch, hidden).
     """
-    if torch.compiler.is_compiling() or not x.numel() or torch.is_autocast_enabled(x.device.type):
+    # Weights that are spread over devices are gathered where the cell is called.
+    stepwise = torch.is_autocast_enabled(x.device.type) or hasattr(cell.weight_ih, "device_mesh")
+    if torch.compiler.is_compiling() or not x.numel() or stepwise:
         steps = []
         for each in x.unbind(1):
             state = cell(each, state)
