@@ -142,3 +142,17 @@ def test_every_entry_runs_and_is_saved_when_it_is_spread(name, alone, tmp_path):
         sum(losses).backward()
     again = zoo.load(zoo.save(spread, tmp_path / "again"))
     assert_same_weights(again, whole, atol=0, rtol=0, equal_nan=True)
+
+
+def test_a_spread_model_trains_in_transformers_and_says_how_it_is_saved(alone, models, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    source, known = models
+    hosted = zoo.as_transformers(zoo.load(source / "tied", mesh=alone))
+    output = hosted(IDS, labels=IDS)
+    torch.testing.assert_close(output.logits, known["tied"](IDS))
+    output.loss.backward()
+    with pytest.raises(zoo.InputError, match=r"zoo\.save\(model\.zoo_module, folder\), called on every rank"):
+        hosted.save_pretrained(tmp_path / "no")
+    saved = zoo.save(hosted.zoo_module, tmp_path / "yes")
+    again = transformers.AutoModelForCausalLM.from_pretrained(saved)
+    torch.testing.assert_close(again(IDS).logits, output.logits)

@@ -28,7 +28,7 @@ from transformers.core_model_loading import PrefixChange
 from transformers.modeling_outputs import CausalLMOutputWithPast, ImageClassifierOutput
 
 from zoo import building, catalogue, configuration, filling, origin
-from zoo.bridges import switches
+from zoo.bridges import changes, switches
 from zoo.bridges.sight import Sight, packed_as_told, sight
 from zoo.bridges.transformers.hosted_cache import memories_of, new_cache
 from zoo.bridges.transformers.hosted_config import ZooConfig
@@ -115,8 +115,14 @@ class ZooPreTrainedModel(PreTrainedModel):
         """As transformers', in the layout of ``zoo.save``.
 
         Raises:
-            InputError: no config builds the network as it is now; the message says what differs and what to do.
+            InputError: no config builds the network as it is now, or it is spread over a mesh; the message says what
+                differs and what to do.
         """
+        if kwargs.get("state_dict") is None and changes.is_sharded(self.zoo_module):
+            raise InputError(
+                "this network is spread over a mesh: zoo.save(model.zoo_module, folder), called on every rank, "
+                "gathers it and writes what from_pretrained reads"
+            )
         if not self._is_changed_by_others():
             with self._blocks_running_once():
                 facts, _ = switches.as_it_is(self.zoo_module, _facts(self.config))
