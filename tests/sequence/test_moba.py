@@ -110,6 +110,24 @@ def test_second_and_third_derivatives_are_right() -> None:
     assert torch.autograd.gradgradcheck(slope, inputs[:1], fast_mode=True)
 
 
+def test_forward_derivatives_are_those_of_the_backward_pass() -> None:
+    inputs, directions = _tensors(2, 2, 1, 7, dim=3), _tensors(2, 2, 1, 7, dim=3, seed=5)
+    visible = torch.ones(2, 7, dtype=torch.bool)
+    visible[0, :2] = visible[1, 5:] = False
+
+    def attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return block_sparse_attention(query, key, value, Routing(2, 2), 0.5, visible)
+
+    output, slope = torch.func.jvp(attention, inputs, directions)
+    leaves = [tensor.clone().requires_grad_() for tensor in inputs]
+    grads = torch.autograd.grad(attention(*leaves).square().sum(), leaves)
+    assert slope.abs().max() > 0.1
+    torch.testing.assert_close(output, attention(*inputs))
+    torch.testing.assert_close(
+        (2 * output * slope).sum(), sum((one * other).sum() for one, other in zip(grads, directions, strict=True))
+    )
+
+
 def test_compilers_are_told_the_truth_about_the_kernels() -> None:
     # As layers hand them over: heads before tokens, tokens before heads in memory.
     inputs = [tensor.mT.contiguous().mT.requires_grad_() for tensor in _tensors(2, 4, 2, 9, 11)]

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.func import vjp
 from torch.utils.flop_counter import register_flop_formula
 
@@ -40,12 +41,21 @@ def block_sparse_attention(
 
     Returns:
         (batch, heads, queries, value_dim) in the dtype of ``query``. Logits and sums are in at least float32, under
-        autocast too.
+        autocast too. Where derivatives are taken forward, it is the definition that is computed, at the cost of dense
+        attention.
     """
     dtype = reduce(torch.promote_types, (query.dtype, key.dtype, value.dtype))
     inputs = (tensor.to(dtype) for tensor in (query, key, value))
+    if not torch.compiler.is_compiling() and any(map(_has_tangent, (query, key, value))):
+        # An operator passes tangents over without a word.
+        return moba_masked(*inputs, routing=routing, scale=scale, visible=visible).to(query.dtype)
     output, _ = _moba(*inputs, visible, routing.block_size, routing.topk, routing.gate, scale)
     return output.to(query.dtype)
+
+
+def _has_tangent(tensor: Tensor) -> bool:
+    """Whether derivatives are taken forward (``torch.func.jvp``)."""
+    return forward_ad.unpack_dual(tensor).tangent is not None
 
 
 @torch.library.custom_op("zoo_sequence::moba", mutates_args=())
