@@ -45,10 +45,10 @@ def block_sparse_attention(
         attention.
     """
     dtype = reduce(torch.promote_types, (query.dtype, key.dtype, value.dtype))
-    inputs = (tensor.to(dtype) for tensor in (query, key, value))
+    inputs = query.to(dtype), key.to(dtype), value.to(dtype)
     if not torch.compiler.is_compiling() and any(map(_has_tangent, (query, key, value))):
         # An operator passes tangents over without a word.
-        return moba_masked(*inputs, routing=routing, scale=scale, visible=visible).to(query.dtype)
+        return moba_masked(*inputs, routing, scale=scale, visible=visible).to(query.dtype)
     output, _ = _moba(*inputs, visible, routing.block_size, routing.topk, routing.gate, scale)
     return output.to(query.dtype)
 
