@@ -21,7 +21,7 @@ CHANNELS_LAST = {"rasm-neighborhood-attention", "select-and-pack-attention"}
 # Whose mathematics fix the number of tokens or of regions, and what the error says of it.
 FIXED = {
     "ninformer": "expected",
-    "concept-centric-transformer": "does not divide into patches",
+    "concept-centric-transformer": "resize",
     "context-cluster": "equal regions",
     "context-cluster-operator": "equal regions",
     "ddst-relations": "expected",
@@ -115,3 +115,22 @@ def test_backbones_give_pyramids_of_four_strides(name):
     with torch.no_grad():
         maps = model(arguments["images"], features=True)
     assert [tuple(each.shape[2:]) for each in maps] == [(96 // stride, 64 // stride) for stride in strides]
+
+
+PICTURES = sorted(name for name in ENTRIES if name not in WITHOUT_SIDES and ENTRIES[name].predict)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_what_is_no_batch_of_images_is_refused_by_name(name):
+    """The bytes of a picture above all: torch would speak of biases, or take them for what they are not."""
+    entry = ENTRIES[name]
+    preset = next((each for each in SMALL if each in entry.presets), None)
+    model = zoo.load(f"{name}/{preset}" if preset else name, weights=None)
+    arguments = resolve(entry.example)(zoo_config(name, preset), 2)
+    key = next(iter(arguments))
+    images = arguments[key]
+    with pytest.raises(ZooError, match="expected floats, as `preprocess` makes them"):
+        model(**{**arguments, key: (images * 10).to(torch.uint8)})
+    for wrong in (images[..., :0], images[..., 0, :, :], images[:, :2] if images.ndim == 4 else images[:, :, :2]):
+        with pytest.raises(ZooError, match="expected"):
+            model(**{**arguments, key: wrong})

@@ -144,6 +144,22 @@ def letterbox(picture: Image.Image, height: int, width: int, grey: float) -> tup
     return canvas, (left, top, left + inner[0], top + inner[1])
 
 
+def require_images(images: Tensor, channels: int = 3, side: int | None = None) -> None:
+    """Raise InputError unless images are floats (batch, channels, height, width), no side 0, of one ``side`` if given.
+
+    Integers are refused: bytes of a picture are not what a network was trained on.
+    """
+    if not isinstance(images, Tensor):
+        raise InputError(f"{type(images).__name__} is no tensor; `preprocess` makes one of a path, PIL image or array")
+    expected = f"(batch, {channels}, {side or 'height'}, {side or 'width'})"
+    fits = images.ndim == 4 and images.shape[1] == channels and 0 not in images.shape[2:]
+    if not fits or (side is not None and tuple(images.shape[2:]) != (side, side)):
+        hint = "" if side is None else ": resize them, as `preprocess` does"
+        raise InputError(f"images {list(images.shape)}; expected {expected}{hint}")
+    if not images.is_floating_point():
+        raise InputError(f"images of {images.dtype}; expected floats, as `preprocess` makes them of a picture's bytes")
+
+
 def to_picture(image: Tensor) -> Image.Image:
     """A picture of (3, H, W) or (H, W) values in [0, 1]; what lies outside is cut off."""
     values = image.detach().float().cpu().clamp(0, 1).mul(255).round().to(torch.uint8)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import InputError
 from zoo_vision import images
 from zoo_vision.a2n.block import AttentionInAttention, PixelAttention, leaky
 from zoo_vision.a2n.config import A2NConfig
+from zoo_vision.images import require_images
 
 
 class A2N(nn.Module):
@@ -48,8 +48,7 @@ class A2N(nn.Module):
 
     def explained(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The enlarged images, and (batch, blocks, 2) weights of the branches."""
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         shallow = self.conv_first(images)
         x, weights = shallow, []
         for block in self.AAB_trunk:

@@ -115,6 +115,12 @@ class ConceptHead(nn.Module):
         """
         if slot_noise is not None and (self.config.memory != "sa" or not self.config.num_concepts):
             raise InputError("slot_noise starts the slots of memory 'sa'; this head has none")
+        dim = self.config.dim
+        if tuple(cls.shape[1:]) != (1, dim) or patches.ndim != 3 or patches.shape[::2] != (cls.shape[0], dim):
+            raise InputError(
+                f"cls {list(cls.shape)} and patches {list(patches.shape)}; expected (batch, 1, {dim}) and "
+                f"(batch, tokens, {dim})"
+            )
         concepts, spatial = self.concepts_of(cls, patches, slot_noise)
         logits = torch.zeros(cls.shape[0], self.config.num_classes, dtype=cls.dtype, device=cls.device)
         attention = spatial_attention = None

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
 from zoo.nn.attention import MultiHeadAttention
 from zoo.nn.encoder_block import EncoderBlock
 from zoo.nn.patch_embed import PatchEmbed
@@ -16,6 +15,7 @@ from zoo.targets import require
 from zoo_vision import images
 from zoo_vision.concept_centric_transformer.config import ConceptTransformerConfig
 from zoo_vision.concept_centric_transformer.head import ConceptHead, Explained
+from zoo_vision.images import require_images
 
 
 class ViT(nn.Module):
@@ -47,13 +47,9 @@ class ViT(nn.Module):
         Raises:
             InputError: the images have another size than the positions are for.
         """
-        patches = self.patch_embed(images)
         # As many patches in another shape would get the positions of other places.
-        if tuple(images.shape[2:]) != (self.side, self.side):
-            raise InputError(
-                f"images {list(images.shape)}; expected (batch, 3, {self.side}, {self.side}), for which positions are "
-                "learned: resize them, as `preprocess` does"
-            )
+        require_images(images, side=self.side)
+        patches = self.patch_embed(images)
         tokens = torch.cat((self.cls_token.expand(patches.shape[0], -1, -1), patches), 1) + self.pos_embed
         return self.norm(self.blocks(tokens))
 

@@ -14,6 +14,7 @@ from zoo.nn.drop_path import DropPath, linear_rates
 from zoo_vision import images
 from zoo_vision.context_cluster.cluster import Cluster
 from zoo_vision.context_cluster.config import ClusterConfig, ContextClusterConfig
+from zoo_vision.images import require_images
 
 # Of the first reducer.
 _PATCH = 4
@@ -106,8 +107,7 @@ class ContextCluster(nn.Module):
 
     def stage_maps(self, images: Tensor) -> list[Tensor]:
         """The maps after each stage: strides 4, 8, 16, 32 where reducers follow all stages."""
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         if min(images.shape[2:]) < _PATCH:
             raise InputError(
                 f"images of {images.shape[2]} x {images.shape[3]}; expected at least {_PATCH} pixels a side"

@@ -15,6 +15,7 @@ from zoo.nn.mlp import MLP
 from zoo_vision import images
 from zoo_vision.ddst.config import COLOUR_NAMES, COLOURS, RELATIONS, RelationsConfig
 from zoo_vision.ddst.tower import Tower
+from zoo_vision.images import require_images
 
 
 def centroids(groups: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -110,8 +111,7 @@ class RelationNetwork(nn.Module):
             question: (batch, 3) integers: a colour, a relation, a colour.
         """
         side = self.config.image_size
-        if images.ndim != 4 or tuple(images.shape[1:]) != (3, side, side):
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, {side}, {side})")
+        require_images(images, side=side)
         if question.shape != (images.shape[0], 3) or question.is_floating_point():
             raise InputError(f"question {list(question.shape)}; expected integers ({images.shape[0]}, 3)")
         asked = torch.stack([word(question[:, index]) for index, word in enumerate(self.words)]).sum(0)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import InputError
 from zoo_vision import images
 from zoo_vision.dynamicvis.config import DynamicVisClassifierConfig, DynamicVisConfig
 from zoo_vision.dynamicvis.mixer import DynamicRegionMixer
+from zoo_vision.images import require_images
 
 _KERNELS, _STRIDES = (7, 3, 3, 3), (4, 2, 2, 2)
 _EPS = 1e-6
@@ -65,8 +65,7 @@ class DynamicVis(nn.Module):
 
     def maps(self, images: Tensor) -> list[Tensor]:
         """The four stages' normed maps."""
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         x, found = images, []
         for index, stage in enumerate(self.layers):
             embedding, mixers, norm = stage.children()

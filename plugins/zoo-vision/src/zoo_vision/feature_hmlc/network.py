@@ -54,8 +54,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Encode."""
-        if inputs.ndim != 4 or inputs.shape[1] != self.channels or 0 in inputs.shape[2:]:
-            raise InputError(f"images {list(inputs.shape)}; expected (batch, {self.channels}, height, width)")
+        images.require_images(inputs, self.channels)
         return self.network(inputs).mean((-2, -1))
 
 

@@ -132,6 +132,13 @@ class GuidanceBlock(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Map and mask as in ``attended``, to (batch, dim, h, w)."""
+        dim = self.query_proj.in_features
+        fits = features.ndim == 4 and features.shape[1] == dim and 0 not in features.shape[2:]
+        if not fits or mask.shape != (features.shape[0], 1, *features.shape[2:]):
+            raise InputError(
+                f"features {list(features.shape)} and mask {list(mask.shape)}; expected (batch, {dim}, height, width) "
+                "and (batch, 1, height, width)"
+            )
         tokens = features.flatten(2).transpose(1, 2)
         attend = self._attended_by_few if self._has_few(features, mask) else self.attended
         tokens = self.norm1(attend(features, mask) + tokens)

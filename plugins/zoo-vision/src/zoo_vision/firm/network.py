@@ -15,6 +15,7 @@ from zoo_vision import images
 from zoo_vision.firm.config import FIRMConfig, GuidanceConfig
 from zoo_vision.firm.guidance import GuidanceBlock, Mark, mask_of
 from zoo_vision.firm.naf import NAFBlock, window_at
+from zoo_vision.images import require_images
 
 
 @dataclass
@@ -67,7 +68,8 @@ class FIRM(nn.Module):
             images: (batch, 3, H, W) in [0, 1], any sides.
             guidance: (batch, 1, H, W): 0 unknown, 1 reflection, anything between transmission.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or guidance.shape != (len(images), 1, *images.shape[2:]):
+        require_images(images)
+        if guidance.shape != (len(images), 1, *images.shape[2:]):
             raise InputError(
                 f"images {list(images.shape)} and guidance {list(guidance.shape)}; expected (batch, 3, height, width) "
                 "and (batch, 1, height, width)"

@@ -17,6 +17,7 @@ from zoo_vision.focusclip.config import FocusCLIPConfig
 from zoo_vision.focusclip.losses import nt_xent
 from zoo_vision.focusclip.towers import TOWERS
 from zoo_vision.focusclip.words import PADDING, tokenize
+from zoo_vision.images import require_images
 
 
 class Features(NamedTuple):
@@ -110,9 +111,7 @@ class FocusCLIP(nn.Module):
         return GuidedLoss(mask_image + mask_text + pair, pair, mask_image, mask_text)
 
     def _check_images(self, images: Tensor) -> None:
-        side = self.config.image_size
-        if images.ndim != 4 or tuple(images.shape[1:]) != (3, side, side):
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, {side}, {side})")
+        require_images(images, side=self.config.image_size)
 
 
 def zero_shot(image: Tensor, text: Tensor) -> Tensor:

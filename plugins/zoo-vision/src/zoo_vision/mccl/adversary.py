@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo_vision.images import require_images
 from zoo_vision.mccl.config import DiscriminatorConfig
 
 _WIDTHS = (16, 32, 64, 128)
@@ -32,8 +33,7 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """(n, 3, S, S) to (n, 1)."""
         side, channels = self.config.image_size, self.config.in_channels
-        if images.ndim != 4 or images.shape[1:] != (channels, side, side):
-            raise InputError(f"images {list(images.shape)}; expected (n, {channels}, {side}, {side}): resize them")
+        require_images(images, channels, side)
         return self.adv_layer(self.model(images).flatten(1))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo_vision.images import require_images
 from zoo_vision.mccl.backbones import backbone_of
 from zoo_vision.mccl.config import ConsensusConfig, MCCLConfig
 from zoo_vision.mccl.consensus import GroupConsensus
@@ -81,6 +82,7 @@ class MCCL(nn.Module):
             )
         count, (height, width) = images.shape[1], images.shape[3:]
         flat = images.flatten(0, 1)
+        require_images(flat)
         least = self.bb.least
         flat = functional.pad(flat, (0, max(0, least - width), 0, max(0, least - height)), mode="replicate")
         x1, x2, x3, x4 = self.bb(flat)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import InputError
 from zoo_vision import images
+from zoo_vision.images import require_images
 from zoo_vision.msi_net.config import MSINetConfig
 
 # Subtracted from the channels of RGB as they come: the published weights know these BGR means in this order.
@@ -104,8 +104,7 @@ class MSINet(nn.Module):
 
         Sides that are no multiple of 8 are padded by their last row and column, and the padding is cut off again.
         """
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         height, width = images.shape[2:]
         padded = functional.pad(images, (0, -width % 8, 0, -height % 8), mode="replicate")
         return self.unpadded(padded)[..., :height, :width]

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import InputError
 from zoo_vision import images
+from zoo_vision.images import require_images
 from zoo_vision.ninformer.block import MixerBlock, NiNformerBlock
 from zoo_vision.ninformer.config import NiNformerConfig
 
@@ -34,8 +34,7 @@ class NiNformer(nn.Module):
             InputError: the images have another size or other channels than the weights are for.
         """
         side, channels = self.config.image_size, self.config.in_channels
-        if images.ndim != 4 or tuple(images.shape[1:]) != (channels, side, side):
-            raise InputError(f"images {list(images.shape)}; expected (batch, {channels}, {side}, {side})")
+        require_images(images, channels, side)
         tokens = self.patcher(images).flatten(2).transpose(1, 2)
         return self.classifier(self.model(tokens).mean(1))
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 from zoo.errors import InputError
 from zoo.nn.drop_path import DropPath
 from zoo_vision import images
+from zoo_vision.images import require_images
 from zoo_vision.rasm.attention import RegionalAttention
 from zoo_vision.rasm.config import RASMConfig, RegionalAttentionConfig
 
@@ -169,7 +170,8 @@ class RASM(nn.Module):
         Returns:
             (batch, 3, H, W), not cut to [0, 1].
         """
-        if images.ndim != 4 or images.shape[1] != 3 or mask.shape != (images.shape[0], 1, *images.shape[2:]):
+        require_images(images)
+        if mask.shape != (images.shape[0], 1, *images.shape[2:]):
             raise InputError(
                 f"images {list(images.shape)} and mask {list(mask.shape)}; expected (batch, 3, height, width) and "
                 "(batch, 1, height, width)"

@@ -13,6 +13,7 @@ from torch.nn import functional
 from zoo.errors import InputError
 from zoo.nn.drop_path import linear_rates
 from zoo_vision import images
+from zoo_vision.images import require_images
 from zoo_vision.select_and_pack.attention import SelectPackBlock
 from zoo_vision.select_and_pack.config import STAGES, SPTConfig
 from zoo_vision.swin import PatchEmbedding, PatchMerging, SwinBlock, initialise
@@ -89,8 +90,7 @@ class SPT(nn.Module):
         Sides that are no multiple of 32 are padded by their last row and column inside; padding is never kept, and
         maps are cut to the image.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         height, width = images.shape[2:]
         x = self.patch_embed(functional.pad(images, (0, -width % _STRIDE, 0, -height % _STRIDE), mode="replicate"))
         above: Tensor | None = None

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import InputError
 from zoo.nn.drop_path import DropPath, linear_rates
 from zoo_vision import images
+from zoo_vision.images import require_images
 from zoo_vision.shiftvit.config import ShiftViTConfig
 from zoo_vision.shiftvit.shift import shift
 
@@ -119,8 +119,7 @@ class ShiftViT(nn.Module):
         Raises:
             InputError: not (batch, 3, height, width), or a side of 0.
         """
-        if images.ndim != 4 or images.shape[1] != 3 or not images.shape[2] or not images.shape[3]:
-            raise InputError(f"images of shape {tuple(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         height, width = images.shape[2:]
         maps = self.unpadded_maps(functional.pad(images, (0, -width % 32, 0, -height % 32)))
         strides = (4 * 2**stage for stage in range(len(maps)))

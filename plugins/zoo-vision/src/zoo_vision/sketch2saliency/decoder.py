@@ -149,6 +149,12 @@ class _Run:
         self.maps = [features] if isinstance(features, Tensor) else features
         if len(self.maps) != decoder.config.scales:
             raise InputError(f"{len(self.maps)} maps for scales={decoder.config.scales}")
+        channels = decoder.config.feature_channels
+        for each in self.maps:
+            if each.ndim != 4 or each.shape[:2] != (latent.shape[0], channels) or 0 in each.shape[2:]:
+                raise InputError(
+                    f"features {list(each.shape)}; expected ({latent.shape[0]}, {channels}, height, width)"
+                )
         self.places = [decoder.attention_cell.conv_f(each).flatten(2).mT for each in self.maps]
         self.hidden, self.cell = decoder.fc_hc(latent).tanh().chunk(2, -1)
 

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import InputError
 from zoo_vision import images as pictures
-from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
+from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD, require_images
 from zoo_vision.sketch2saliency import drawings
 from zoo_vision.sketch2saliency.config import Photo2SketchConfig
 from zoo_vision.sketch2saliency.decoder import Drawing, SketchDecoder
@@ -92,8 +91,7 @@ class Photo2Sketch(nn.Module):
         return functional.interpolate(found, size=size, mode="bilinear", align_corners=False)[..., :height, :width]
 
     def _encoded(self, images: Tensor) -> tuple[Tensor | list[Tensor], Tensor]:
-        if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         height, width = images.shape[2:]
         stride = self.config.stride
         padded = functional.pad(images, (0, -width % stride, 0, -height % stride), mode="replicate")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoo.nn.resnet import ResidualBlock, ResNet
 from zoo_vision import images
+from zoo_vision.images import require_images
 from zoo_vision.triplet_attention.config import (
     RESNETS,
     TripletConfig,
@@ -68,6 +69,11 @@ class TripletResNet(ResNet):
             num_classes=config.num_classes,
             block=partial(TripletBlock, triplet=config) if config.triplet else ResidualBlock,
         )
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The map that each stage puts out: strides 4, 8, 16, 32, of small images 1, 2, 4, 8."""
+        require_images(images)
+        return super().maps(images)
 
     def reset_parameters(self) -> None:
         """Kaiming normal for convolutions and the head; the H-W gates start at sigmoid(0) = 1/2."""
@@ -136,6 +142,7 @@ class TripletMobileNet(nn.Module):
             images: (batch, 3, H, W).
             features: return the last map of strides 4, 8, 16 and 32 instead; the last has all channels of the head.
         """
+        require_images(images)
         x, maps = images, list[Tensor]()
         for layer in self.features:
             x = layer(x)

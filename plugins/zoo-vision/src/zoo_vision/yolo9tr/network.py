@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.errors import InputError
 from zoo_vision import boxes, images
 from zoo_vision.boxes import Detections
+from zoo_vision.images import require_images
 from zoo_vision.yolo9tr.attention import PartialSelfAttention
 from zoo_vision.yolo9tr.blocks import ELAN1, SPPELAN, AConv, Conv, RepNCSPELAN4
 from zoo_vision.yolo9tr.config import BLOCKS, DOWN, POOLS, YOLO9trConfig
@@ -74,8 +74,7 @@ class YOLO9tr(nn.Module):
 
         Sides that are no multiple of 32 are padded in grey on the right and below.
         """
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise InputError(f"images {list(images.shape)}; expected (batch, 3, height, width)")
+        require_images(images)
         height, width = images.shape[2:]
         layer = self.model
         x = functional.pad(images, (0, -width % 32, 0, -height % 32), value=GREY)
