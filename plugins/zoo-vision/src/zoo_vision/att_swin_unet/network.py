@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.errors import InputError
 from zoo.nn.drop_path import linear_rates
 from zoo_vision.att_swin_unet.config import STAGES, AttSwinUNetConfig, CrossContextualConfig
 from zoo_vision.att_swin_unet.cross_contextual import CrossContextualAttention
@@ -188,7 +189,9 @@ class AttSwinUNet(nn.Module):
             Logits (batch, classes, H, W): for one class of a sigmoid, else of a softmax over classes.
         """
         channels, block = self.config.in_channels, 8 * self.config.patch_size
-        require_images(images, 1 if images.ndim == 4 and images.shape[1] == 1 else channels)
+        if images.ndim == 4 and images.shape[1] not in (1, channels):
+            raise InputError(f"images {list(images.shape)}; expected (batch, {channels} or 1, height, width)")
+        require_images(images, images.shape[1] if images.ndim == 4 else channels)
         height, width = images.shape[2:]
         padded = functional.pad(images, (0, -width % block, 0, -height % block), mode="replicate")
         logits = self.decoder(*self.encoder(padded.expand(-1, channels, -1, -1)))
