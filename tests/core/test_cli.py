@@ -111,6 +111,18 @@ def test_load_save_and_convert(run, acme, tmp_path):
     assert (tmp_path / "old.safetensors").exists()
 
 
+def test_empty_words_are_no_places_and_no_texts(run, acme, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert run("load", "layered", "--save", "")[2] == "InputError: folder='' is not the name of a folder\n"
+    assert run("train", "layered", "--out", "")[0] == 1
+    for text in ("", " \n"):
+        code, out, err = run("predict", "layered", text)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith("InputError: SOURCE is empty")
+    assert sorted(tmp_path.iterdir()) == before
+
+
 def test_push_and_pull(run, acme, zoo_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("HF_TOKEN", zoo_hub.token)
     code, out, _ = run("push", "layered/wide", "someone/wide")
@@ -143,17 +155,19 @@ def test_push_and_pull(run, acme, zoo_hub, monkeypatch, tmp_path):
         assert (code, out.count("shiftvit-digits.safetensors")) == (0, 1)
 
 
-@pytest.mark.parametrize("place", ["folder", "file/below.safetensors", "/proc/none/out.safetensors", "x" * 300])
+@pytest.mark.parametrize("place", ["folder", "pipe", "file/below.safetensors", "/proc/none/out.safetensors", "x" * 300])
 def test_train_refuses_a_place_that_cannot_be_written_before_it_trains(run, install, tmp_path, monkeypatch, place):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
     text = CATALOGUE.replace('example="PKG', 'train="PKG.layers:train", example="PKG')
     train = "\n    def train(config, *, preset, seed, log):\n        raise RuntimeError('it trains')\n"
     install("acme", catalogue=text, layers=LAYERS + train)
     code, out, err = run("train", "layered", "--out", place)
     assert (code, out) == (1, "")
     assert err.startswith("InputError: ")
+    assert (tmp_path / "pipe").is_fifo()
     assert "it trains" in run("train", "layered", "--out", "new/out.safetensors")[2]
 
 

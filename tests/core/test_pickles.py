@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -50,6 +52,27 @@ def test_a_pickle_that_needs_more_than_tensors_is_refused(tmp_path, capsys):
     path.write_bytes(b"nonsense")
     with pytest.raises(zoo.WeightsError):
         convert_pickle(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"root:x:0:0\n", b"", b".", b"0", b"c\n", b"\x80\x04]", b"PK\x03\x04", b"\xff" * 99]
+)
+def test_whatever_is_no_pickle_is_an_error_of_ours(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(zoo.WeightsError):
+        convert_pickle(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    torch.save({"a": ONE}, tmp_path / "old.pth")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(zoo.WeightsError, match="is a folder or a device; expected"):
+            convert_pickle(tmp_path / "old.pth", tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.fixture

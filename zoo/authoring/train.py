@@ -64,8 +64,9 @@ def _fresh(path: Path) -> Path:
 
 def _require_writable(path: Path) -> None:
     try:
-        if path.is_dir():
-            raise InputError(f"{str(path)!r} is a folder; expected the name of the file to write")
+        if path.exists() and not path.is_file():
+            # It would be replaced: for root a device as well.
+            raise InputError(f"{str(path)!r} is a folder or a device; expected the name of the file to write")
         path.parent.mkdir(parents=True, exist_ok=True)
         _fresh(path).touch()
         _fresh(path).unlink()

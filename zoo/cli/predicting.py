@@ -31,6 +31,8 @@ def predict_command(ctx: click.Context, name: str, source: str, override: tuple[
     from zoo.targets import resolve
 
     keep_stdout_for_json(ctx)
+    if not source.strip():
+        raise InputError("SOURCE is empty; expected the name of a file, or a text")
     loaded = zoo.load(name, **overrides(override))
     facts = origin.find(loaded)
     entry = catalogue.current().find(f"{facts.plugin}:{facts.entry}").offer.entry

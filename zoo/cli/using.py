@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from zoo.cli.options import EntryName, overrides
@@ -15,9 +13,9 @@ from zoo.cli.options import EntryName, overrides
 @click.option("--weights", default="auto", show_default=True, help='"auto", "none", a tag, a URI or a path.')
 @click.option("--device", help="For instance cuda.")
 @click.option("--dtype", help="For instance bfloat16.")
-@click.option("--save", "folder", type=click.Path(path_type=Path), help="Save what was loaded into this folder.")
+@click.option("--save", "folder", type=click.Path(), help="Save what was loaded into this folder.")
 def load_command(
-    name: str, override: tuple[str, ...], weights: str, device: str | None, dtype: str | None, folder: Path | None
+    name: str, override: tuple[str, ...], weights: str, device: str | None, dtype: str | None, folder: str | None
 ) -> None:
     """Build and fill NAME (an entry, hf://owner/repo or a folder) and print what came out."""
     import zoo

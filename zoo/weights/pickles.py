@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import warnings
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import PickleRefused, WeightsError
+from zoo.errors import PickleRefused, WeightsError, one_line, printable
 
 # Where trainers put the state dict inside what they save.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "params")
@@ -41,6 +42,9 @@ def convert_pickle(source: Path, target: Path | None = None, *, key: str | None 
     target = Path(target) if target is not None else source.with_suffix(".safetensors")
     if target.resolve() == source.resolve():
         raise WeightsError(f"{source} would be written over; name another target")
+    if os.path.exists(target) and not os.path.isfile(target):
+        # It would be replaced: for root a device as well.
+        raise WeightsError(f"{target} is a folder or a device; expected the name of the file to write")
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -49,8 +53,9 @@ def convert_pickle(source: Path, target: Path | None = None, *, key: str | None 
             f"{source} holds more than tensors and plain values, so it is not opened"
             f"{f' ({reason[0]})' if reason else ''}. Save its state dict alone: torch.save(model.state_dict(), ...)"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise WeightsError(f"{source} is not a file that torch.save wrote ({type(error).__name__}: {error})") from error
+    except Exception as error:
+        # What is no pickle is read as one: any instruction may be the one that fails.
+        raise WeightsError(f"{source} is not a file that torch.save wrote ({one_line(error)})") from error
     try:
         chosen, name = _at(content, key) if key is not None else _unwrapped(content)
         tensors = _named(chosen)
@@ -107,8 +112,10 @@ def _unwrapped(content: Any) -> tuple[Any, str]:
             break
         if beside:
             warnings.warn(
-                f"taking {wrapper!r} and leaving out {', '.join(beside)}, which hold tensors too; "
-                "give key= (on the command line --key) to take another",
+                printable(
+                    f"taking {wrapper!r} and leaving out {', '.join(beside)}, which hold tensors too; "
+                    "give key= (on the command line --key) to take another"
+                ),
                 stacklevel=3,
             )
         content = content[wrapper]
