@@ -98,6 +98,8 @@ class Catalogue:
         return Target(found[0], find_preset(found[0].entry, parts.preset))
 
     def _unknown_entry(self, name: str, parts: names.Name) -> str:
+        if name.startswith((".", "/", "~", "hf:")):
+            return f"{name!r} is a place, which zoo.load takes; here goes the name of an entry, [plugin:]entry[/preset]"
         known = [offer.qualified for offer in self.offers] if parts.plugin else list(self._by_id)
         wanted = f"{parts.plugin}:{parts.entry}" if parts.plugin else parts.entry
         message = f"No installed plugin offers {wanted!r}.{names.suggestion(wanted, known)}"

@@ -29,6 +29,12 @@ def test_presets_are_found_whatever_their_case_and_dashes(acme):
     assert catalogue.current().find("acme:layered/default").preset is None
 
 
+@pytest.mark.parametrize("place", ["./saved", "/tmp/saved", "~/saved", "hf://you/saved"])
+def test_a_place_is_no_name(acme, place):
+    with pytest.raises(zoo.UnknownName, match=r"is a place, which zoo\.load takes"):
+        zoo.info(place)
+
+
 def test_unknown_names_come_with_the_nearest(acme):
     with pytest.raises(zoo.UnknownName, match="Did you mean 'layered'"):
         catalogue.current().find("layerd")
