@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from zoo.errors import InputError
+
 
 class Name(NamedTuple):
     """The parts of ``[plugin:]entry[/preset]``; a preset may itself contain slashes."""
@@ -16,7 +18,13 @@ class Name(NamedTuple):
 
 
 def parse(name: str) -> Name:
-    """Split a name at its first colon and first slash."""
+    """Split a name at its first colon and first slash.
+
+    Raises:
+        InputError: it is no text.
+    """
+    if not isinstance(name, str):
+        raise InputError(f"name={name!r} is not a name; expected one like entry, entry/preset or plugin:entry")
     plugin, colon, rest = name.rpartition(":") if ":" in name.partition("/")[0] else ("", "", name)
     entry, slash, preset = rest.partition("/")
     return Name(fold(plugin) if colon else None, fold(entry), preset if slash else None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue, names
-from zoo.errors import UnknownName
+from zoo.errors import InputError, UnknownName
 from zoo.facts import KINDS, Paper
 
 if TYPE_CHECKING:
@@ -112,8 +112,12 @@ def entries(
 
     Raises:
         UnknownName: there is no such kind, plugin or tag; the message has the nearest.
+        InputError: what is asked for is no text.
     """
     _require_kind(kind)
+    for what, given in (("plugin", plugin), ("tag", tag), ("search", search)):
+        if not isinstance(given, str | None):
+            raise InputError(f"{what}={given!r} is no text")
     if plugin is not None:
         plugin = catalogue.current().plugin(plugin).name
     if tag is not None and names.fold(tag) not in map(names.fold, tags()):

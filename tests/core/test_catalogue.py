@@ -44,6 +44,21 @@ def test_unknown_names_come_with_the_nearest(acme):
         catalogue.current().find("acme:nonsense")
 
 
+@pytest.mark.parametrize("name", [None, 3, True, b"layered", ["layered"], float("nan")])
+def test_what_is_no_text_is_no_name(acme, name):
+    for action in (
+        lambda: zoo.load(name),
+        lambda: zoo.config(name),
+        lambda: zoo.info(name),
+        lambda: zoo.entries(plugin=name or 0),
+        lambda: zoo.entries(tag=name or 0),
+        lambda: zoo.entries(search=name or 0),
+        lambda: zoo.swap(name, "softmax-limits-attention"),
+    ):
+        with pytest.raises(zoo.InputError, match=r"is not a name|is no text|is no torch module"):
+            action()
+
+
 def test_one_id_from_two_plugins_is_reachable_by_its_qualified_names_only(acme, install):
     install("zenith", catalogue=CATALOGUE, layers=LAYERS)
     with pytest.raises(zoo.AmbiguousName, match="acme:layered, zenith:layered"):

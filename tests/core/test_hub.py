@@ -389,6 +389,14 @@ def test_names_that_are_none_are_refused_before_anybody_is_asked(zoo_hub, acme, 
     assert zoo_hub.requests == []
 
 
+@pytest.mark.parametrize("name", ["", "a", "a b/c", "../..", "\ud800/b", "a/b" * 100, None, 3, ["a/b"]])
+def test_a_push_to_no_repository_is_refused_before_anything_is_written(zoo_hub, acme, monkeypatch, name):
+    monkeypatch.setattr("zoo.saving.write", None)
+    with pytest.raises(zoo.WeightsError, match="is not a repository name"):
+        zoo.push(zoo.load("layered"), name)
+    assert zoo_hub.requests == []
+
+
 class NoHub(BaseHTTPRequestHandler):
     """A web server that is no Hub, and says so politely."""
 

@@ -97,6 +97,8 @@ def swap(model: nn.Module, name: str, *, layers: Iterable[int] | None = None, **
         ConfigError: options that it does not have.
         InputError: the model has no attention that can be swapped, or hides some of it, or has no such layer.
     """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model={type(model).__name__} is no torch module; expected a model that is built")
     target = find_functional(name)
     choice = Choice.of(target.offer, options, preset=target.preset).prepared()
     places = dict(_places(model))

@@ -131,7 +131,9 @@ def push(
         WeightsError: the Hub refused, or cannot be reached.
     """
     from zoo.weights import push_folder
+    from zoo.weights.hub import check_repository
 
+    check_repository(repo_id)
     upload = partial(push_folder, repo_id=repo_id, private=private, revision=revision, token=token)
     if isinstance(obj, str | os.PathLike):
         if license is not None or max_shard_size != MAX_SHARD_SIZE:

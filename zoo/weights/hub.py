@@ -70,7 +70,7 @@ def check_repository(repo: str) -> None:
         validate_repo_id(repo)
     except HFValidationError as error:
         raise WeightsError(f"{repo!r} is not a repository name (owner/repo): {error}") from error
-    if "/" not in repo:
+    if not isinstance(repo, str) or "/" not in repo:
         raise WeightsError(f"{repo!r} is not a repository name: expected owner/repo")
 
 
