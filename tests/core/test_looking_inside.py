@@ -17,8 +17,8 @@ from zoo.bridges.transformers.attending import attending, only_where
 from zoo.bridges.transformers.circuits import head_weights
 from zoo.bridges.transformers.decomposition import decompose
 from zoo.bridges.transformers.heads import at_heads, head_outputs, head_writes, mean_head_outputs, patching
-from zoo.bridges.transformers.inputs import as_inputs, batches
-from zoo.bridges.transformers.maps import attention_maps, documents, queries_keys_values
+from zoo.bridges.transformers.inputs import as_inputs, batches, token_ids
+from zoo.bridges.transformers.maps import as_distributions, attention_maps, documents, queries_keys_values
 from zoo.bridges.transformers.paths import Receiver, activation_effects, logit_difference, path_effects
 from zoo.bridges.transformers.sites import find_blocks, find_sites
 from zoo.bridges.transformers.streams import at_streams, residual_streams
@@ -373,6 +373,14 @@ class TestOwnNetworks:
         whole = parts.logits(range(5)).sum(0) + parts.norm.bias @ parts.head.weight.T + parts.head.bias
         torch.testing.assert_close(whole, model(images), atol=1e-5, rtol=1e-4)
 
+    def test_weights_below_zero_have_no_entropy(self):
+        maps = attention_maps(own_language_model(attention="pavlovian-attention"), ids())
+        assert float(maps[0].min()) < 0
+        with pytest.raises(zoo.InputError, match="are no probabilities"):
+            as_distributions(maps[0])
+        softmax = attention_maps(own_language_model(), ids())[0]
+        assert torch.equal(as_distributions(softmax), softmax)
+
     def test_mechanisms_without_maps_are_named(self):
         model = own_language_model(attention="adaptive-filter-attention")
         with pytest.raises(zoo.InputError, match="AdaptiveFilterAttention: a mechanism whose weights cannot be read"):
@@ -397,6 +405,11 @@ class TestInputs:
             as_inputs(model, "w5")
         with pytest.raises(zoo.InputError, match="int is no input"):
             as_inputs(model, 7)
+
+    def test_token_ids_are_asked_for_by_name(self):
+        assert torch.equal(token_ids(own_language_model(), ids()), ids())
+        with pytest.raises(zoo.InputError, match="probes of tokens need token ids"):
+            token_ids(own_vision_transformer(), torch.randn(1, 3, 16, 16))
 
     def test_a_tokenizer_without_padding_is_left_as_it_is(self):
         words = tiny_tokenizer()

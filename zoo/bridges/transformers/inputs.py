@@ -110,13 +110,29 @@ def batches(
     """
     log, count = patient(log), 0
     for arguments in _cut(model, inputs, tokenizer, batch_size):
-        if ids and "input_ids" not in arguments:
-            raise InputError('probes of tokens need token ids: give texts, a tensor of integers, or "input_ids"')
+        if ids:
+            _ids(arguments)
         yield arguments
         count += next((len(value) for value in arguments.values() if isinstance(value, Tensor) and value.ndim), 1)
         log(f"{count} {'text' if count == 1 else 'texts'}")
     if not count:
         raise InputError("no texts: at least one is needed")
+
+
+def token_ids(model: nn.Module, inputs: Inputs, tokenizer: Any = None) -> Tensor:
+    """The token ids (batch, length) among the inputs; see ``as_inputs``.
+
+    Raises:
+        InputError: there are none.
+    """
+    return _ids(as_inputs(model, inputs, tokenizer))
+
+
+def _ids(arguments: Mapping[str, Any]) -> Tensor:
+    found: Tensor | None = arguments.get("input_ids")
+    if found is None:
+        raise InputError('probes of tokens need token ids: give texts, a tensor of integers, or "input_ids"')
+    return found
 
 
 def _cut(

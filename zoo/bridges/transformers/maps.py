@@ -66,6 +66,21 @@ def attention_maps(
     return in_order(sites, found)
 
 
+def as_distributions(weights: Tensor) -> Tensor:
+    """The same attention weights, for measures that are of probabilities: entropies, divergences.
+
+    Raises:
+        InputError: some are below zero, as those of a plastic memory and of super attention are.
+    """
+    lowest = float(weights.min()) if weights.numel() else 0.0
+    if lowest < -1e-6:
+        raise InputError(
+            f"attention weights down to {lowest:.2g} are no probabilities, and have no entropy or divergence; take a "
+            "model whose attention does not subtract values"
+        )
+    return weights.clamp(min=0)
+
+
 def _returned_maps(model: nn.Module, arguments: Mapping[str, Any], sites: list[Site]) -> list[Tensor]:
     """Maps that an architecture without dispatch returns when asked to."""
     if not hasattr(getattr(model, "config", None), "model_type"):

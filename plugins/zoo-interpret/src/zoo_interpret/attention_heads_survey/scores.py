@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from zoo.bridges.transformers.attending import attending
 from zoo.bridges.transformers.circuits import head_weights
 from zoo.bridges.transformers.decomposition import linear_head
-from zoo.bridges.transformers.inputs import Inputs, as_inputs
+from zoo.bridges.transformers.inputs import Inputs, as_inputs, token_ids
+from zoo.bridges.transformers.maps import as_distributions
 from zoo.bridges.transformers.progress import Log, patient
 from zoo.bridges.transformers.sites import Group, Site, find_blocks, find_sites, in_order, require_equal_heads
 from zoo.bridges.transformers.tiny import tiny_model
@@ -124,7 +125,7 @@ class HeadScorer:
             InputError: inputs that do not repeat, too few tokens to choose from, or targets without a linear head.
         """
         config, targets = self.config, targets or {}
-        ids = self.sequences(model, begin) if inputs is None else as_inputs(model, inputs)["input_ids"]
+        ids = self.sequences(model, begin) if inputs is None else token_ids(model, inputs)
         found = pattern_scores(model, ids, needles=needles, queries=queries, group=group)
         thresholds = {
             **dict.fromkeys(("previous_token", "duplicate_token", "induction"), config.matching),
@@ -207,7 +208,7 @@ def scores_of(weights: Tensor, length: int, needles: Tensor, queries: Tensor) ->
         "induction": weights[:, :, second, second - length + 1].mean(-1),
         "first_token": weights[:, :, 1:, 0].mean(-1),
         "self_attention": weights.diagonal(0, 2, 3)[..., 1:].mean(-1),
-        "entropy": -torch.xlogy(weights, weights).sum(-1).mean(-1),
+        "entropy": torch.special.entr(as_distributions(weights)).sum(-1).mean(-1),
         "retrieval": (largest == needles.to(largest.device)).float().mean(-1),
     }
     return {name: table.mean(0).float() for name, table in found.items()}

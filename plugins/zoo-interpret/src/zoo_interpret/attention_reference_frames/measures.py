@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zoo.bridges.transformers.maps import as_distributions
+
 
 def received(maps: Tensor) -> Tensor:
     """Mean attention that every key gets, (..., T)."""
@@ -76,7 +78,7 @@ def kl_to_uniform(maps: Tensor, *, causal: bool) -> Tensor:
         maps: (..., T, T).
         causal: query i sees i + 1 keys; else all.
     """
-    length = maps.shape[-1]
+    maps, length = as_distributions(maps), maps.shape[-1]
     seen = torch.arange(1, length + 1, dtype=maps.dtype, device=maps.device)
     visible = seen if causal else torch.full_like(seen, length)
     return (torch.xlogy(maps, maps).sum(-1) + visible.log()).mean(-1)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.attending import attending
 from zoo.bridges.transformers.inputs import Inputs, batches
-from zoo.bridges.transformers.maps import Document, documents
+from zoo.bridges.transformers.maps import Document, as_distributions, documents
 from zoo.bridges.transformers.progress import Log
 from zoo.bridges.transformers.sites import Group, Site
 from zoo.bridges.transformers.tiny import tiny_model
@@ -60,7 +60,7 @@ def average_attention(maps: Tensor, tokens: Tensor, config: BertLookConfig) -> d
 
 def entropies(maps: Tensor) -> Tensor:
     """Entropy of every row (layers, heads, N) of smoothed maps, nats."""
-    smooth = 0.9999 * maps + 0.0001 / maps.shape[-1]
+    smooth = 0.9999 * as_distributions(maps) + 0.0001 / maps.shape[-1]
     return -(smooth * smooth.log()).sum(-1)
 
 

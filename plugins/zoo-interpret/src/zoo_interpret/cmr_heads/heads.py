@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from zoo.bridges.transformers.attending import attending
 from zoo.bridges.transformers.circuits import head_weights
 from zoo.bridges.transformers.decomposition import linear_head
-from zoo.bridges.transformers.inputs import Inputs, as_inputs
+from zoo.bridges.transformers.inputs import Inputs, as_inputs, token_ids
 from zoo.bridges.transformers.sites import Group, Site, find_sites, in_order, require_equal_heads
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
@@ -122,7 +122,7 @@ class CmrHeads:
             InputError: inputs that do not repeat, or fewer tokens than the sequence needs.
         """
         config = self.config
-        ids = repeated(model, config, begin) if inputs is None else as_inputs(model, inputs)["input_ids"]
+        ids = repeated(model, config, begin) if inputs is None else token_ids(model, inputs)
         curves = lag_curves(model, ids, config.max_lag, group=group)
         chosen = curves.lag_scores if config.curve == "scores" else curves.lag_weights
         layers, heads, lags = chosen.shape

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.bridges.transformers.maps import as_distributions
 from zoo.evidence.attention_plots import head_tables
 from zoo_interpret.named_arrays import NamedArrays, array
 
@@ -47,7 +48,7 @@ def head_statistics(maps: Sequence[Tensor], attention_mask: Tensor) -> HeadStati
     real = attention_mask.bool()
     entropies, divergences, distances, disagreements = [], [], [], []
     for weights in maps:
-        rows = weights.transpose(1, 2)[real]  # (tokens, heads, N)
+        rows = as_distributions(weights).transpose(1, 2)[real]  # (tokens, heads, N)
         entropies.append(-torch.xlogy(rows, rows).sum(-1).mean(0))
         safe = torch.where(rows > 0, rows.log(), -40.0)
         cross = torch.einsum("tin,tjn->ij", rows, safe) / len(rows)

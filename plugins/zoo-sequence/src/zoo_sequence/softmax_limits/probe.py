@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs, as_inputs
-from zoo.bridges.transformers.maps import attention_maps, queries_keys_values
+from zoo.bridges.transformers.maps import as_distributions, attention_maps, queries_keys_values
 from zoo.bridges.transformers.streams import residual_streams
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
@@ -146,7 +146,7 @@ class SoftmaxLimits:
             counts,
             **found,
             critical=critical_n(alpha, x).double().mean((0, 2)),
-            entropy=torch.special.entr(alpha).sum(-1).mean((0, 2)),
+            entropy=torch.special.entr(as_distributions(alpha)).sum(-1).mean((0, 2)),
             jacobian_spectral=jacobian_norms(alpha, self.config.temperature)[0].mean((0, 2)),
         )
 
