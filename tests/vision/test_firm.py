@@ -166,3 +166,25 @@ def test_large_maps_are_guided_in_linear_time(monkeypatch):
         monkeypatch.setattr(block, "_has_few", lambda *_: False)
         assert torch.allclose(found, block(features, mask), atol=1e-5)
         assert sizes[1] == 70 * 65
+
+
+class Scenes(torch.nn.Module):
+    """The transmission alone: programs answer with tensors."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor, guidance: torch.Tensor) -> torch.Tensor:
+        return self.model(images, guidance).transmission
+
+
+def test_a_program_takes_any_number_of_images():
+    """The check of shapes must not tie the program to the batch that it was traced with."""
+    model = Scenes(zoo.load("firm/tiny")).eval()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    inputs = {"images": torch.rand(2, 3, 32, 32), "guidance": torch.zeros(2, 1, 32, 32)}
+    program = torch.export.export(model, (), inputs, dynamic_shapes={name: {0: batch} for name in inputs})
+    more = {name: tensor.repeat(2, 1, 1, 1)[:3] for name, tensor in inputs.items()}
+    with torch.no_grad():
+        torch.testing.assert_close(program.module()(**more), model(**more))

@@ -69,7 +69,7 @@ class FIRM(nn.Module):
             guidance: (batch, 1, H, W): 0 unknown, 1 reflection, anything between transmission.
         """
         require_images(images)
-        if guidance.shape != (len(images), 1, *images.shape[2:]):
+        if guidance.shape != (images.shape[0], 1, *images.shape[2:]):
             raise InputError(
                 f"images {list(images.shape)} and guidance {list(guidance.shape)}; expected (batch, 3, height, width) "
                 "and (batch, 1, height, width)"
