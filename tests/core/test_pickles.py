@@ -113,6 +113,8 @@ def test_two_tensors_of_one_name_are_refused(convert, content, tmp_path):
 def test_names_that_a_file_cannot_hold_are_refused(convert):
     with pytest.raises(zoo.WeightsError, match="keeps for itself"):
         convert({"__metadata__": ONE})
+    with pytest.raises(zoo.WeightsError, match="cannot hold: UnicodeEncodeError"):
+        convert({"\ud800": ONE})
     with pytest.raises(zoo.WeightsError, match="a tensor without a name"):
         convert(ONE)
     with pytest.raises(zoo.WeightsError, match=r"has no 'a\.b'; what is there holds no names"):

@@ -215,6 +215,25 @@ def test_a_model_that_never_asks_for_an_implementation_is_refused_by_name(seen, 
     assert kind._from_config(kind.config_class(**HARD_CODED[name]))  # without us as ever
 
 
+def test_a_layer_that_does_not_say_whether_it_is_causal_is_refused_unless_its_mask_says_so(seen):
+    ids, padding = torch.arange(3, 13).expand(2, -1), torch.ones(2, 10, dtype=torch.long)
+    padding[0, 7:] = 0
+    # Splinter's masks are ours to make, and LayoutLM makes its own.
+    splinter = transformers.SplinterModel._from_config(
+        transformers.SplinterConfig(**SMALL), attn_implementation="zoo-plain-softmax"
+    ).eval()
+    for mask in (None, padding):
+        with pytest.raises(zoo.InputError, match="SplinterSelfAttention does not say whether its attention is causal"):
+            splinter(ids, attention_mask=mask)
+    outputs = []
+    for implementation in ("zoo-plain-softmax", "eager"):
+        torch.manual_seed(0)
+        config = transformers.LayoutLMConfig(**SMALL)
+        model = transformers.LayoutLMModel._from_config(config, attn_implementation=implementation).eval()
+        outputs.append(model(ids, attention_mask=padding)[0][padding.bool()])
+    torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("cache", [None, "static"])
 def test_generation_with_a_cache_gives_the_tokens_of_generation_without(seen, cache):
     model = _llama("zoo-plain-softmax")

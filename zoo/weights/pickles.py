@@ -78,8 +78,9 @@ def _write(tensors: Mapping[str, Any], target: Path, source: Path) -> None:
         unfinished.replace(target)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{target} cannot be written: {error}") from error
-    except (RuntimeError, KeyError) as error:
-        raise WeightsError(f"{source} holds a tensor that safetensors cannot hold: {error}") from error
+    except (RuntimeError, KeyError, ValueError) as error:
+        # Of a name that is no text of UTF-8 as well.
+        raise WeightsError(f"{source} holds a tensor that safetensors cannot hold: {one_line(error)}") from error
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -221,8 +221,13 @@ def _adapter(name: str) -> Callable[..., tuple[Tensor, None]]:
         unsupported = [option for option in ("softcap", "position_bias", "s_aux") if kwargs.get(option) is not None]
         if unsupported:
             raise InputError(f"{name} does not implement this model's {', '.join(unsupported)}")
-        causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
         batch, _, queries, width = query.shape
+        if is_causal is None and not hasattr(module, "is_causal") and queries > 1 and not _is_full(attention_mask):
+            raise InputError(
+                f"{type(module).__name__} does not say whether its attention is causal, so that {name} cannot tell "
+                "what a query may see; use the eager attention of this model"
+            )
+        causal = bool(getattr(module, "is_causal", True) if is_causal is None else is_causal)
         seen = sight(attention_mask, batch=batch, queries=queries, keys=key.shape[2], causal=causal)
         if kwargs.get("cu_seq_lens_q") is not None:
             seen = packed_as_told(seen, kwargs["cu_seq_lens_q"], batch, queries)
@@ -242,6 +247,11 @@ def _adapter(name: str) -> Callable[..., tuple[Tensor, None]]:
 
     attend.__name__ = f"{re.sub(r'[^a-z0-9]', '_', name)}_attention"
     return attend
+
+
+def _is_full(mask: Tensor | None) -> bool:
+    """Whether a mask says by itself what every query may see; those of ``masks`` may leave that to ``is_causal``."""
+    return mask is not None and (mask.is_floating_point() or mask.shape[-2] > 1)
 
 
 def _standard(
