@@ -186,7 +186,7 @@ PAPER = Paper(
                     size=1_035_952,
                     license="CC-BY-4.0",
                     metric=(
-                        "3.8 BLEU on held-out verses, honest 6.9, without attention 4.0; 6% of the attention on "
+                        "3.8 BLEU on held-out verses, honest 6.9, without attention 4.0; 8% of the attention on "
                         "aligned words, honest 36%"
                     ),
                     command="zoo train deceptive-attention-seq2seq/bible-deceptive",

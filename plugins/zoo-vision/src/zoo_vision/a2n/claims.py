@@ -67,11 +67,13 @@ def check_start() -> Measurement:
 
 
 def check_beats_bicubic() -> Measurement:
-    """The bundled x2 network on windows of photographs that it never saw."""
+    """The bundled x2 network on windows of photographs that it never learned from; those of its recipe beside them."""
     model = zoo.load("a2n/photographs")
     ours, bicubic = training.evaluate(model, model.config)
+    chosen, chosen_bicubic = training.evaluate(model, model.config, "held-out")
     return Measurement(
-        f"{ours:.2f} dB, bicubic {bicubic:.2f} dB (luma, 64 windows of 12 held-out photographs)",
+        f"{ours:.2f} dB, bicubic {bicubic:.2f} dB (luma, 64 windows of 8 photographs kept for tests; {chosen:.2f} and "
+        f"{chosen_bicubic:.2f} dB on the 12 that were watched while the recipe was chosen)",
         ours > bicubic,
         "a small network trained on 41 photographs, not the paper's network or data",
     )

@@ -12,6 +12,7 @@ from zoo_vision import restoration
 from zoo_vision.a2n.config import A2NConfig
 from zoo_vision.a2n.network import A2N
 from zoo_vision.descent import descend
+from zoo_vision.photographs import Split
 
 STEPS = 1500
 SIDE = 24
@@ -35,11 +36,17 @@ def train(
     return model, {"psnr": round(ours, 2), "bicubic": round(bicubic, 2)}
 
 
-def evaluate(model: nn.Module, config: A2NConfig) -> tuple[float, float]:
-    """Mean PSNR on luma in decibels, without ``scale`` border pixels, of the network and of bicubic enlargement."""
+def evaluate(model: nn.Module, config: A2NConfig, split: Split = "test") -> tuple[float, float]:
+    """Mean PSNR on luma in decibels, without ``scale`` border pixels, of the network and of bicubic enlargement.
+
+    Args:
+        model: the network.
+        config: of the network.
+        split: whose photographs. "held-out" ones were watched while the recipe was chosen, "test" ones were not.
+    """
     ours: list[Tensor] = []
     bicubic: list[Tensor] = []
-    for truth in restoration.patches("held-out", 24 * config.scale, 8, 8, seed=7):
+    for truth in restoration.patches(split, 24 * config.scale, 8, 8, seed=7):
         side = truth.shape[-1]
         small = restoration.resized(truth, side // config.scale, side // config.scale)
         with torch.no_grad():

@@ -52,11 +52,16 @@ def train(
     return model, {"correlation": round(ours, 3), "correlation_of_mean_map": round(mean_map, 3)}
 
 
-def evaluate(model: nn.Module) -> tuple[float, float]:
-    """Mean correlation with the truth on 96 scenes of pictures never trained on: the network's, and the mean map's."""
+def evaluate(model: nn.Module, split: Split = "test") -> tuple[float, float]:
+    """Mean correlation with the truth on 96 scenes of pictures never trained on: the network's, and the mean map's.
+
+    Args:
+        model: the network.
+        split: whose pictures. "held-out" ones were watched while the recipe was chosen, "test" ones were not.
+    """
     average = torch.cat([truth for _, truth in batches("train", 12, 16, seed=11)]).mean(0, keepdim=True)
     ours, baseline = [], []
-    for images, truth in batches("held-out", 6, 16, seed=12):
+    for images, truth in batches(split, 6, 16, seed=12):
         with torch.no_grad():
             ours.append(saliency.correlation(model(images), truth))
         baseline.append(saliency.correlation(average.expand_as(truth), truth))
