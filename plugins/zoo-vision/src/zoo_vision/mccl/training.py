@@ -21,7 +21,7 @@ from zoo_vision.mccl.memory import MemoryContrast
 from zoo_vision.mccl.network import MCCL
 from zoo_vision.photographs import Cutout, Split
 
-STEPS = 600
+STEPS = 3000
 SIDE = 64
 GROUP = 4
 GROUPS = 4
@@ -106,7 +106,7 @@ def groups(split: Split, count: int, size: int, seed: int) -> Iterator[Groups]:
 def train(
     config: MCCLConfig, *, preset: str | None, seed: int, log: Callable[[str], None]
 ) -> tuple[nn.Module, dict[str, float]]:
-    """The paper's loss with the memory's contrast, without the adversary; a minute on one core for ``stamps``."""
+    """The paper's loss with the memory's contrast, without the adversary; six minutes on one core for ``stamps``."""
     model = MCCL(config).train()
     memory = MemoryContrast(MemoryConfig(config.widths[-1], len(CATEGORIES)))
     optimiser = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=1e-2)
