@@ -163,7 +163,7 @@ class _OnMeta(_Building):
 
 # A buffer of so many numbers is not worth its gigabytes to whoever counts; loading finds out that it has no values.
 _HUGE = 1 << 28
-_FACTORIES = {torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange, torch.linspace, torch.eye}
+_FACTORIES = {torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.arange, torch.linspace}
 
 
 def _is_huge(factory: Any, args: Any, kwargs: Any) -> bool:
