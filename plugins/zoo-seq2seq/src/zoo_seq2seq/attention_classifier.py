@@ -73,12 +73,12 @@ class AttentionClassifier(nn.Module):
         self.config = config
         width = 2 * config.hidden_dim
         self.word_embed = nn.Embedding(config.vocab_size, config.embedding_dim)
-        self.encoder = nn.LSTM(config.embedding_dim, config.hidden_dim, batch_first=True, bidirectional=True)
+        self.encoder = recurrent.LSTM(config.embedding_dim, config.hidden_dim, bidirectional=True)
         self.attention_layer = TanhAttention(width)
-        self.query_encoder: nn.LSTM | None = None
+        self.query_encoder: recurrent.LSTM | None = None
         if config.pair:
             inner = max(width // 2, 1)
-            self.query_encoder = nn.LSTM(config.embedding_dim, config.hidden_dim, batch_first=True, bidirectional=True)
+            self.query_encoder = recurrent.LSTM(config.embedding_dim, config.hidden_dim, bidirectional=True)
             self.query = nn.Linear(width, inner)
             self.of_context, self.of_query = nn.Linear(width, inner), nn.Linear(width, inner)
             self.output = nn.Linear(inner, config.num_classes)
@@ -156,7 +156,7 @@ class AttentionClassifier(nn.Module):
             return states, None
         return states, self._read(self.query_encoder, query_ids, query_mask)[1]
 
-    def _read(self, rnn: nn.LSTM, ids: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _read(self, rnn: recurrent.LSTM, ids: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         require_ids(ids, self.config.vocab_size, "input_ids")
         moved, real, order = real_first(ids, mask)
         states, (hidden, _) = recurrent.run(rnn, self.word_embed(moved), real)

@@ -2,24 +2,138 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from zoo.errors import InputError
 
 Pair = tuple[Tensor, Tensor]
 
-_REFUSAL = "torch.compile and torch.export cannot take {} apart; run the model itself"
+
+class _Layers(nn.RNNBase):
+    """Recurrent layers with ``batch_first``, whose parameters, states and numbers are those of torch's class.
+
+    ``torch.compile`` refuses torch's own classes whatever is done with them, so these are others.
+    """
+
+    KIND: ClassVar[str]
+
+    def __init__(
+        self, input_dim: int, dim: int, num_layers: int = 1, *, dropout: float = 0.0, bidirectional: bool = False
+    ) -> None:
+        super().__init__(
+            self.KIND, input_dim, dim, num_layers, batch_first=True, dropout=dropout, bidirectional=bidirectional
+        )
+
+    def forward(self, x: Tensor | PackedSequence, state: Any = None) -> tuple[Any, Any]:
+        """All steps, by torch's kernel.
+
+        Args:
+            x: (batch, length, input_dim), or packed.
+            state: (layers * directions, batch, dim) to start from, of an LSTM also the cells; zeros without.
+
+        Returns:
+            Outputs (batch, length, directions * dim), or packed, and the last state.
+        """
+        kernel: Callable[..., tuple[Tensor, ...]] = torch.lstm if self.KIND == "LSTM" else torch.gru
+        self._update_flat_weights()
+        fixed = (self._flat_weights, self.bias, self.num_layers, self.dropout, self.training, self.bidirectional)
+        if not isinstance(x, PackedSequence):
+            start = self._zeros(x, x.shape[0]) if state is None else state
+            outputs, *last = kernel(x, start, *fixed, True)
+            return outputs, self._state(last)
+        start = self._zeros(x.data, int(x.batch_sizes[0])) if state is None else self._in_order(state, x.sorted_indices)
+        outputs, *last = kernel(x.data, x.batch_sizes, start, *fixed)
+        packed = PackedSequence(outputs, x.batch_sizes, x.sorted_indices, x.unsorted_indices)
+        return packed, self._in_order(self._state(last), x.unsorted_indices)
+
+    def stepwise(self, x: Tensor, mask: Tensor | None, state: Any) -> tuple[Tensor, Any]:
+        """The same in operations, step after step: a program that is as long as the sequence.
+
+        Args:
+            x: (batch, length, input_dim).
+            mask: boolean (batch, length), real tokens first, or None where all are real.
+            state: as of ``forward``.
+        """
+        start = self._zeros(x, x.shape[0]) if state is None else state
+        pairs = start if isinstance(start, tuple) else (start,)
+        ends: list[tuple[Tensor, ...]] = []
+        for layer in range(self.num_layers):
+            found = []
+            for direction in range(1 + self.bidirectional):
+                carried = tuple(each[len(ends)] for each in pairs)
+                outputs, end = self._one_way(x, mask, carried, f"_l{layer}" + "_reverse" * direction, bool(direction))
+                found.append(outputs)
+                ends.append(end)
+            x = torch.cat(found, -1)
+            if layer + 1 < self.num_layers:
+                x = functional.dropout(x, self.dropout, self.training)
+        return x, self._state([torch.stack(each) for each in zip(*ends, strict=True)])
+
+    def _one_way(
+        self, x: Tensor, mask: Tensor | None, state: tuple[Tensor, ...], suffix: str, backwards: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        recurrent, bias = getattr(self, f"weight_hh{suffix}"), getattr(self, f"bias_hh{suffix}")
+        inputs = functional.linear(x, getattr(self, f"weight_ih{suffix}"), getattr(self, f"bias_ih{suffix}")).unbind(1)
+        outputs = []
+        for place in reversed(range(len(inputs))) if backwards else range(len(inputs)):
+            new = self._step(inputs[place], functional.linear(state[0], recurrent, bias), state)
+            if mask is not None:
+                real = mask[:, place, None]
+                new = tuple(torch.where(real, mine, before) for mine, before in zip(new, state, strict=True))
+            state = new
+            outputs.append(state[0] if mask is None else state[0].masked_fill(~mask[:, place, None], 0.0))
+        return torch.stack(outputs[::-1] if backwards else outputs, 1), state
+
+    def _step(self, inputs: Tensor, carried: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        raise NotImplementedError
+
+    def _zeros(self, x: Tensor, batch_size: int) -> Any:
+        zeros = x.new_zeros(self.num_layers * (1 + self.bidirectional), batch_size, self.hidden_size)
+        return (zeros, zeros) if self.KIND == "LSTM" else zeros
+
+    def _state(self, parts: Sequence[Tensor]) -> Any:
+        return tuple(parts) if self.KIND == "LSTM" else parts[0]
+
+    def _in_order(self, state: Any, order: Tensor | None) -> Any:
+        if isinstance(state, tuple):
+            return tuple(self._in_order(each, order) for each in state)
+        return state if order is None else state.index_select(1, order)
 
 
-def run(rnn: nn.RNNBase, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Any]:
+class LSTM(_Layers):
+    """Long short-term memory: i, f, g, o = W x + b + U h + c; cell = f cell + i g; h = o tanh(cell)."""
+
+    KIND = "LSTM"
+
+    def _step(self, inputs: Tensor, carried: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        i, f, g, o = (inputs + carried).chunk(4, -1)
+        cell = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
+        return o.sigmoid() * cell.tanh(), cell
+
+
+class GRU(_Layers):
+    """Gated recurrent units: r, z and n = tanh(W x + b + r (U h + c)); h = (1 - z) n + z h."""
+
+    KIND = "GRU"
+
+    def _step(self, inputs: Tensor, carried: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        (r_in, z_in, n_in), (r_by, z_by, n_by) = inputs.chunk(3, -1), carried.chunk(3, -1)
+        z = (z_in + z_by).sigmoid()
+        new = (n_in + (r_in + r_by).sigmoid() * n_by).tanh()
+        return ((1 - z) * new + z * state[0],)
+
+
+def run(rnn: _Layers, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Any]:
     """A recurrent layer over a batch; each sequence is read as if it were alone.
 
     Args:
-        rnn: LSTM or GRU with ``batch_first``.
+        rnn: which layers.
         x: (batch, length, features), real tokens first.
         mask: boolean (batch, length), or None where all are real.
 
@@ -28,10 +142,10 @@ def run(rnn: nn.RNNBase, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor,
         (layers * directions, batch, hidden), of an LSTM also the cells.
 
     Raises:
-        InputError: within ``torch.compile`` or ``torch.export``, which have no recurrent layers.
+        InputError: within ``torch.export``, whose programs take any length.
     """
     if torch.compiler.is_compiling():
-        raise InputError(_REFUSAL.format(type(rnn).__name__))
+        return _in_a_program(rnn, x, mask, None)
     if not x.shape[0]:
         # Torch's kernels refuse a batch of none: one empty example goes through, and is cut off again.
         outputs, last = _exactly(rnn, x.new_zeros(1, max(x.shape[1], 1), x.shape[2]))
@@ -47,14 +161,14 @@ def run(rnn: nn.RNNBase, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor,
     return padded.masked_fill(~mask[..., None], 0.0), _without_empty(last, lengths)
 
 
-def proceed(rnn: nn.RNNBase, x: Tensor, state: Any) -> tuple[Tensor, Any]:
+def proceed(rnn: _Layers, x: Tensor, state: Any) -> tuple[Tensor, Any]:
     """A recurrent layer from a state on, (layers, batch, hidden) as torch has it, over tokens that are all real.
 
     Raises:
         InputError: see ``run``.
     """
     if torch.compiler.is_compiling():
-        raise InputError(_REFUSAL.format(type(rnn).__name__))
+        return _in_a_program(rnn, x, None, state)
     if not x.shape[0]:
         outputs, _ = run(rnn, x)
         return outputs, state
@@ -81,7 +195,13 @@ def cell_over_steps(cell: nn.LSTMCell, x: Tensor, state: Pair) -> Tensor:
     return outputs
 
 
-def _exactly(rnn: nn.RNNBase, x: Any, state: Any = None) -> tuple[Any, Any]:
+def _in_a_program(rnn: _Layers, x: Tensor, mask: Tensor | None, state: Any) -> tuple[Tensor, Any]:
+    if not torch.compiler.is_dynamo_compiling():
+        raise InputError(f"torch.export cannot take {rnn.KIND} apart for any length; run or compile the model itself")
+    return rnn.stepwise(x, mask, state)
+
+
+def _exactly(rnn: _Layers, x: Any, state: Any = None) -> tuple[Any, Any]:
     """One call. On CPUs there are no recurrent kernels for float16, so mixed precision passes them by."""
     tensor = x if isinstance(x, Tensor) else x.data
     if tensor.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):

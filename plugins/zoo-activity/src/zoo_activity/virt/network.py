@@ -132,7 +132,7 @@ class VIRT(nn.Module):
         memory, position, hidden = self.remember(
             image, shares, crops, past_action, gripper, joints, past_action_is_pad, observation_is_pad, goal
         )
-        query = self.query_embed.weight.expand(len(image), -1, -1)
+        query = self.query_embed.weight.expand(image.shape[0], -1, -1)
         layers = self.transformer(query, memory, position, hidden)
         stages = self.status_head(layers[:, :, 0]) if config.predict_stage else None
         layers = layers[:, :, int(config.predict_stage) :]
@@ -160,7 +160,7 @@ class VIRT(nn.Module):
         goal: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens and positions (B, M, D), and (B, M), True for padding; arguments as ``look`` and ``forward`` say."""
-        config, batch = self.config, len(image)
+        config, batch = self.config, image.shape[0]
         seen = image
         if self.training and config.grid_mask:
             seen = grid_mask(image)

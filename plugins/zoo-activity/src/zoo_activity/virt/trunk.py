@@ -101,7 +101,7 @@ class DINOv2(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """See the class."""
         patches = self.patch_embed(image)
-        x = torch.cat((self.cls_token.expand(len(image), -1, -1), patches.flatten(2).mT), 1)
+        x = torch.cat((self.cls_token.expand(image.shape[0], -1, -1), patches.flatten(2).mT), 1)
         x = x + self.positions(*patches.shape[-2:])
         for block in self.blocks:
             x = block(x)

@@ -41,9 +41,7 @@ class DeceptiveClassifier(nn.Module):
         recurrent_ = config.encoder != "embedding"
         width = 2 * config.hidden_dim if recurrent_ else config.embedding_dim
         self.encoder = (
-            nn.LSTM(config.embedding_dim, config.hidden_dim, batch_first=True, bidirectional=True)
-            if recurrent_
-            else None
+            recurrent.LSTM(config.embedding_dim, config.hidden_dim, bidirectional=True) if recurrent_ else None
         )
         self.score = None if config.encoder == "bilstm-no-attention" else nn.Linear(width, 1)
         self.output = nn.Linear(width, config.num_classes)

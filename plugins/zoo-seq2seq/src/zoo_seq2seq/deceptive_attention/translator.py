@@ -31,7 +31,7 @@ class DeceptiveTranslator(nn.Module):
         width, memory, dim = config.embedding_dim, 2 * config.encoder_dim, config.decoder_dim
         self.source_embedding = nn.Embedding(config.source_vocab_size, width)
         self.target_embedding = nn.Embedding(config.target_vocab_size, width)
-        self.encoder = nn.GRU(width, config.encoder_dim, batch_first=True, bidirectional=True)
+        self.encoder = recurrent.GRU(width, config.encoder_dim, bidirectional=True)
         self.first = nn.Linear(memory, dim)
         self.attention = AdditiveAttention(dim, memory, dim, bias=True)
         self.decoder = nn.GRUCell(width + memory, dim)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zoo_seq2seq import recurrent
 from zoo_seq2seq.padding import flipped
@@ -11,13 +11,13 @@ from zoo_seq2seq.padding import flipped
 Pair = tuple[Tensor, Tensor]
 
 
-def lstm(input_dim: int, dim: int) -> nn.LSTM:
+def lstm(input_dim: int, dim: int) -> recurrent.LSTM:
     """One layer in one direction."""
-    return nn.LSTM(input_dim, dim, batch_first=True)
+    return recurrent.LSTM(input_dim, dim)
 
 
 def run_layer(
-    layer: nn.LSTM, x: Tensor, mask: Tensor | None = None, state: Pair | None = None, clip: float | None = None
+    layer: recurrent.LSTM, x: Tensor, mask: Tensor | None = None, state: Pair | None = None, clip: float | None = None
 ) -> tuple[Tensor, Pair]:
     """A layer over a batch.
 
@@ -40,13 +40,15 @@ def run_layer(
     return outputs, (hidden[0], cell[0])
 
 
-def run_backwards(layer: nn.LSTM, x: Tensor, mask: Tensor | None, clip: float | None) -> tuple[Tensor, Pair]:
+def run_backwards(layer: recurrent.LSTM, x: Tensor, mask: Tensor | None, clip: float | None) -> tuple[Tensor, Pair]:
     """A layer that reads every sequence from its last real token."""
     outputs, last = run_layer(layer, flipped(x, mask), mask, None, clip)
     return flipped(outputs, mask), last
 
 
-def _bounded(layer: nn.LSTM, x: Tensor, mask: Tensor | None, state: Pair | None, clip: float) -> tuple[Tensor, Pair]:
+def _bounded(
+    layer: recurrent.LSTM, x: Tensor, mask: Tensor | None, state: Pair | None, clip: float
+) -> tuple[Tensor, Pair]:
     zeros = x.new_zeros(x.shape[0], layer.hidden_size)
     hidden, cell = (zeros, zeros) if state is None else state
     outputs: list[Tensor] = []

@@ -75,7 +75,7 @@ class CBHG(nn.Module):
         )
         self.widen = nn.Linear(dim, config.highway_dim, bias=False) if dim != config.highway_dim else None
         self.highways = nn.ModuleList(Highway(config.highway_dim) for _ in range(config.num_highways))
-        self.rnn = nn.GRU(config.highway_dim, config.encoder_rnn_dim, batch_first=True, bidirectional=True)
+        self.rnn = recurrent.GRU(config.highway_dim, config.encoder_rnn_dim, bidirectional=True)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Encode; each sequence, its real places first, as if it were alone (but for batch norm in training)."""

@@ -41,7 +41,7 @@ class LuongNMT(nn.Module):
         self.source_embedding = nn.Embedding(config.source_vocab_size, width)
         self.target_embedding = nn.Embedding(config.target_vocab_size, width)
         between = config.dropout if config.num_layers > 1 else 0.0
-        self.encoder = nn.LSTM(width, dim, config.num_layers, batch_first=True, dropout=between)
+        self.encoder = recurrent.LSTM(width, dim, config.num_layers, dropout=between)
         self.decoder = StackedCells(
             width + dim if config.input_feeding else width, dim, config.num_layers, config.dropout
         )

@@ -69,11 +69,10 @@ class ScratchpadNetwork(nn.Module):
         self.source_embedding = nn.Embedding(config.source_vocab_size, width)
         self.target_embedding = nn.Embedding(config.target_vocab_size, width)
         self.feature_embedding = nn.Embedding(config.num_features, config.feature_dim) if config.num_features else None
-        self.encoder = nn.LSTM(
+        self.encoder = recurrent.LSTM(
             width + (config.feature_dim if config.num_features else 0),
             config.encoder_dim,
             config.encoder_layers,
-            batch_first=True,
             bidirectional=True,
             dropout=config.dropout if config.encoder_layers > 1 else 0.0,
         )

@@ -67,7 +67,7 @@ class TopicAware(nn.Module):
         width, dim, topic = config.embedding_dim, config.dim, config.topic_dim
         self.source_embedding = nn.Embedding(config.source_vocab_size, width)
         self.target_embedding = nn.Embedding(config.target_vocab_size, width)
-        self.encoder = nn.GRU(width, dim, batch_first=True, bidirectional=True)
+        self.encoder = recurrent.GRU(width, dim, bidirectional=True)
         self.first = nn.Linear(dim, dim)
         self.attention = AdditiveAttention(dim, 2 * dim, dim)
         self.topic_attention = AdditiveAttention(dim, topic, dim) if config.topic_attention else None

@@ -122,7 +122,9 @@ class SketchDecoder(nn.Module):
         with torch.autocast(latent.device.type, enabled=False):
             dtype = self.fc_hc.weight.dtype
             run = _Run(self, [each.to(dtype) for each in maps], latent.to(dtype))
-            point, points, seen = self._start(latent.to(dtype)), list[Tensor](), list[Tensor]()
+            point = self._start(latent.to(dtype))
+            points: list[Tensor] = []
+            seen: list[Tensor] = []
             for _ in range(steps):
                 seen.append(run.step(point))
                 point = self.mixture(run.hidden).mode().to(dtype)

@@ -143,7 +143,8 @@ class TripletMobileNet(nn.Module):
             features: return the last map of strides 4, 8, 16 and 32 instead; the last has all channels of the head.
         """
         require_images(images)
-        x, maps = images, list[Tensor]()
+        x: Tensor = images
+        maps: list[Tensor] = []
         for layer in self.features:
             x = layer(x)
             if not maps or (isinstance(layer, InvertedResidual) and layer.stride > 1):
