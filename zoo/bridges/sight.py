@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from zoo.errors import MaskError
-from zoo.nn.exporting import readable
 from zoo.nn.masks import KeyPadding, PackedSequences, boolean_mask, read_mask
+from zoo.nn.tracing import readable
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import MaskError
-from zoo.nn.exporting import readable
+from zoo.nn.tracing import readable
 
 
 def causal_mask(queries: int, keys: int, device: torch.device | str | None = None) -> Tensor:

@@ -34,9 +34,9 @@ from zoo.bridges.transformers.hosted_cache import memories_of, new_cache
 from zoo.bridges.transformers.hosted_config import ZooConfig
 from zoo.bridges.transformers.precision import InFloat32
 from zoo.errors import CheckpointMismatch, InputError, WeightsError
-from zoo.nn.exporting import readable
 from zoo.nn.language_model import CausalLanguageModel
 from zoo.nn.masks import PackedSequences
+from zoo.nn.tracing import readable
 
 # The child of a wrapper that is the network; files have the names of its parameters without it.
 _CHILD = "zoo_module"

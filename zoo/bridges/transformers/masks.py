@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zoo.bridges.choice import ATTRIBUTE
-from zoo.nn.exporting import readable
+from zoo.nn.tracing import readable
 
 
 def mask_function(

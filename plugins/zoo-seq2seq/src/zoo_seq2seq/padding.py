@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
-from zoo.nn.exporting import readable
 from zoo.nn.masks import padding_mask
+from zoo.nn.tracing import readable
 
 
 def padded(sequences: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
-from zoo.nn.exporting import readable
+from zoo.nn.tracing import readable
 from zoo_seq2seq.camel_asr.branchformer import SHORTEST, EBranchformerLayer, Subsampling, subsampled
 from zoo_seq2seq.camel_asr.config import FIRST, CamelConfig
 from zoo_seq2seq.camel_asr.decoders import Decoder, LanguageBias

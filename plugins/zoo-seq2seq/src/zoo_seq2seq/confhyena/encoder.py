@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
-from zoo.nn.exporting import readable
+from zoo.nn.tracing import readable
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig
 from zoo_seq2seq.confhyena.conformer import ConformerLayer
 
