@@ -44,8 +44,8 @@ _NOTE = (
     "is Paola Dal Zot (asterisk-prompt-it-menardi-wav)."
 )
 _COMPILED = (
-    "Do not train it through `torch.compile`'s default backend: outputs are right, gradients of the filters are up to 3% "
-    "off, why was not found. `backend='aot_eager'` has the right ones."
+    "Do not train it through `torch.compile`'s default backend: outputs are right, gradients of the filters are up to "
+    "3% off, why was not found. `backend='aot_eager'` has the right ones."
 )
 
 PAPER = Paper(
