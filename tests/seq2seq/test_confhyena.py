@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import zoo
 from zoo.evidence.measuring import count_parameters
 from zoo_seq2seq import log_mel as features_of
-from zoo_seq2seq.confhyena import training
+from zoo_seq2seq.confhyena import spectra, training
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig, HyenaConfig
 from zoo_seq2seq.confhyena.encoder import compressed
 from zoo_seq2seq.confhyena.hyena import HyenaOperator, long_convolution
@@ -303,3 +303,31 @@ def test_bundled_weights_recognise_the_reader_that_was_taught(tmp_path):
         path.write_bytes(wav_bytes(words[word], 8000))
         right += training.predict(model, model.config, str(path))["text"] == word
     assert right >= 4
+
+
+@pytest.mark.parametrize("own", [1, 2])
+def test_convolutions_as_operators_have_all_their_derivatives(own):
+    generator = torch.Generator().manual_seed(0)
+    x, taps = (
+        torch.randn(*shape, dtype=torch.float64, generator=generator, requires_grad=True)
+        for shape in ((2, 3, 2, 5), (own, 1, 2, 5))
+    )
+    torch.library.opcheck(spectra._convolve, (x, taps))
+    torch.testing.assert_close(spectra._convolve(x, taps), spectra.convolved(x, taps))
+    assert torch.autograd.gradcheck(spectra._convolve, (x, taps))
+    assert torch.autograd.gradgradcheck(spectra._convolve, (x, taps))
+
+
+def test_a_program_convolves_through_the_operator():
+    x, taps = torch.randn(2, 3, 2, 5), torch.randn(1, 1, 2, 5)
+    seen = []
+
+    def backend(graph, inputs):
+        seen.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
+        return graph.forward
+
+    found = torch.compile(spectra.convolved, backend=backend, fullgraph=True)(x, taps)
+    torch.testing.assert_close(found, spectra.convolved(x, taps))
+    assert any("convolve" in name for name in seen)
+    assert not any("fft" in name for name in seen)
+    torch.compiler.reset()

@@ -15,7 +15,8 @@ convolved at its own length, so that padding changes nothing. Layers are x + FF/
 A CTC layer after layer 8 reads labels; frames of equal labels in a row become one, the mean. The hybrid has
 relative attention after that.
 
-``hyena`` is the operator, ``relative`` Transformer-XL's attention, ``conformer`` the layers, ``encoder`` subsampling,
-CTC and compression, ``network`` the whole with the plugin's decoder; read them in this order. ``training`` learns
-Italian words, ``pictures`` draws; ``config``, ``conversion``, ``claims`` and ``facts`` are what their names say.
+``hyena`` is the operator, ``spectra`` its convolutions, ``relative`` Transformer-XL's attention, ``conformer`` the
+layers, ``encoder`` subsampling, CTC and compression, ``network`` the whole with the plugin's decoder; read them in this
+order. ``training`` learns Italian words, ``pictures`` draws; ``config``, ``conversion``, ``claims`` and ``facts`` are
+what their names say.
 """

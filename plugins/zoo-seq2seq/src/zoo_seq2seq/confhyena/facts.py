@@ -43,11 +43,6 @@ _NOTE = (
     "asterisk-core-sounds-it-wav, CC-BY-SA-3.0), half by eight voices of the synthesiser espeak-ng. The other reader "
     "is Paola Dal Zot (asterisk-prompt-it-menardi-wav)."
 )
-_COMPILED = (
-    "Do not train it through `torch.compile`'s default backend: outputs are right, gradients of the filters are up to "
-    "3% off, why was not found. `backend='aot_eager'` has the right ones."
-)
-
 PAPER = Paper(
     id="confhyena",
     title="How do Hyenas deal with Human Speech? Speech Recognition and Translation with ConfHyena",
@@ -79,7 +74,6 @@ PAPER = Paper(
                 "too, and the network puts zeros there first.",
             ),
             ours=(
-                _COMPILED,
                 "The preset `conformer` is the same network with relative attention in all layers, to compare with.",
                 "Of strategies of CTC compression the average alone is here.",
                 "Features are computed by `zoo_seq2seq.log_mel`: Hann's window, HTK's mel scale, no dither or "
@@ -136,7 +130,7 @@ PAPER = Paper(
             paper_input="network:paper_input",
             preprocess="network:preprocess",
             convert="conversion:convert",
-            ours=(_COMPILED, "Not trained; see confhyena."),
+            ours=("Not trained; see confhyena.",),
             presets={"confhyena-hybrid": {}, "causal": {"causal": True}, "tiny": _TINY},
             claims=(
                 Claim(

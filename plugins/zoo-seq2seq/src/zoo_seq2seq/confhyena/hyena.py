@@ -13,6 +13,7 @@ from zoo.errors import InputError
 from zoo.nn.exporting import on_the_way_to_onnx
 from zoo.nn.masks import padding_mask
 from zoo_seq2seq.confhyena.config import HyenaConfig
+from zoo_seq2seq.confhyena.spectra import convolved
 
 # Features of a position that filters are made of: t, and one cosine and sine.
 POSITION = 3
@@ -81,15 +82,14 @@ def long_convolution(x: Tensor, taps: Tensor, lengths: Tensor | None, *, causal:
         )
     length = x.shape[-1]
     work = x.to(torch.promote_types(x.dtype, torch.float32))
-    size = 2 * length
     if causal or lengths is None:
-        full = torch.fft.irfft(torch.fft.rfft(work, size) * torch.fft.rfft(taps, size), size)
+        full = convolved(work, taps[None, None])
         start = 0 if causal else length // 2
         return full[..., start : start + length].to(x.dtype)
     places = torch.arange(length, device=x.device)
     # Taps beyond an utterance's own length would bring its start to its end.
     own = taps * (places < lengths[:, None])[:, None]
-    full = torch.fft.irfft(torch.fft.rfft(work, size) * torch.fft.rfft(own, size)[:, None], size)
+    full = convolved(work, own[:, None])
     index = (places + (lengths // 2)[:, None])[:, None, None].expand_as(work)
     return full.gather(-1, index).to(x.dtype)
 
