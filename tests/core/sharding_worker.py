@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import traceback
@@ -177,4 +178,5 @@ def play(scene: str, rank: int, ranks: int, folder: Path, source: Path, environm
         report.with_suffix(".error").write_text(traceback.format_exc())
         raise
     dist.barrier()  # a rank that leaves while another still works takes it down
+    gc.collect()  # what holds the group beyond its end can abort the process
     dist.destroy_process_group()
