@@ -47,10 +47,10 @@ class _Layers(nn.RNNBase):
             start = self._zeros(x, x.shape[0]) if state is None else state
             outputs, *last = kernel(x, start, *fixed, True)
             return outputs, self._state(last)
-        start = self._zeros(x.data, int(x.batch_sizes[0])) if state is None else self._in_order(state, x.sorted_indices)
+        start = self._zeros(x.data, int(x.batch_sizes[0])) if state is None else _in_order(state, x.sorted_indices)
         outputs, *last = kernel(x.data, x.batch_sizes, start, *fixed)
         packed = PackedSequence(outputs, x.batch_sizes, x.sorted_indices, x.unsorted_indices)
-        return packed, self._in_order(self._state(last), x.unsorted_indices)
+        return packed, _in_order(self._state(last), x.unsorted_indices)
 
     def stepwise(self, x: Tensor, mask: Tensor | None, state: Any) -> tuple[Tensor, Any]:
         """The same in operations, step after step: a program that is as long as the sequence.
@@ -100,11 +100,6 @@ class _Layers(nn.RNNBase):
     def _state(self, parts: Sequence[Tensor]) -> Any:
         return tuple(parts) if self.KIND == "LSTM" else parts[0]
 
-    def _in_order(self, state: Any, order: Tensor | None) -> Any:
-        if isinstance(state, tuple):
-            return tuple(self._in_order(each, order) for each in state)
-        return state if order is None else state.index_select(1, order)
-
 
 class LSTM(_Layers):
     """Long short-term memory: i, f, g, o = W x + b + U h + c; cell = f cell + i g; h = o tanh(cell)."""
@@ -149,8 +144,7 @@ def run(rnn: _Layers, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, An
     if not x.shape[0]:
         # Torch's kernels refuse a batch of none: one empty example goes through, and is cut off again.
         outputs, last = _exactly(rnn, x.new_zeros(1, max(x.shape[1], 1), x.shape[2]))
-        cut = tuple(state[:, :0] for state in last) if isinstance(last, tuple) else last[:, :0]
-        return outputs[:0, : x.shape[1]], cut
+        return outputs[:0, : x.shape[1]], _each(last, lambda part: part[:, :0])
     if mask is None:
         return _exactly(rnn, x)
     lengths = mask.sum(1)
@@ -158,7 +152,8 @@ def run(rnn: _Layers, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, An
     packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
     outputs, last = _exactly(rnn, packed)
     padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=x.shape[1])
-    return padded.masked_fill(~mask[..., None], 0.0), _without_empty(last, lengths)
+    empty = (lengths == 0)[:, None]
+    return padded.masked_fill(~mask[..., None], 0.0), _each(last, lambda part: part.masked_fill(empty, 0.0))
 
 
 def proceed(rnn: _Layers, x: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -207,18 +202,17 @@ def _exactly(rnn: _Layers, x: Any, state: Any = None) -> tuple[Any, Any]:
     if tensor.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
         return rnn(x, state)
     with torch.autocast("cpu", enabled=False):
-        dtype = rnn.weight_ih_l0.dtype
-        if isinstance(state, tuple):
-            state = tuple(each.to(dtype) for each in state)
-        elif state is not None:
-            state = state.to(dtype)
-        return rnn(x.to(dtype), state)
+        dtype = next(rnn.parameters()).dtype
+        return rnn(x.to(dtype), None if state is None else _each(state, lambda part: part.to(dtype)))
 
 
-def _without_empty(last: Any, lengths: Tensor) -> Any:
-    if isinstance(last, tuple):
-        return tuple(_without_empty(state, lengths) for state in last)
-    return last.masked_fill((lengths == 0)[:, None], 0.0)
+def _in_order(state: Any, order: Tensor | None) -> Any:
+    return state if order is None else _each(state, lambda part: part.index_select(1, order))
+
+
+def _each(state: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A state with its parts changed: an LSTM's is a pair, a GRU's one tensor."""
+    return tuple(map(change, state)) if isinstance(state, tuple) else change(state)
 
 
 def both_directions(last: Tensor) -> Tensor:

@@ -11,18 +11,13 @@ from zoo_seq2seq.padding import flipped
 Pair = tuple[Tensor, Tensor]
 
 
-def lstm(input_dim: int, dim: int) -> recurrent.LSTM:
-    """One layer in one direction."""
-    return recurrent.LSTM(input_dim, dim)
-
-
 def run_layer(
     layer: recurrent.LSTM, x: Tensor, mask: Tensor | None = None, state: Pair | None = None, clip: float | None = None
 ) -> tuple[Tensor, Pair]:
     """A layer over a batch.
 
     Args:
-        layer: from ``lstm``.
+        layer: of one layer, in one direction.
         x: (batch, length, input_dim).
         mask: boolean (batch, length), only where the last state of shorter sequences is wanted.
         state: hidden and cell (batch, dim) to start from; zeros without.

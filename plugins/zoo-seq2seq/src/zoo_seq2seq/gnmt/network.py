@@ -12,8 +12,9 @@ from zoo.nn.masks import masked_softmax
 from zoo_seq2seq.additive_attention import AdditiveAttention
 from zoo_seq2seq.decoding import Memory, Step, TranslationOutput, random_pairs
 from zoo_seq2seq.gnmt.config import GNMTConfig
-from zoo_seq2seq.gnmt.layers import Pair, lstm, run_backwards, run_layer
+from zoo_seq2seq.gnmt.layers import Pair, run_backwards, run_layer
 from zoo_seq2seq.padding import put_back, real_first, require_ids
+from zoo_seq2seq.recurrent import LSTM
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,8 @@ class GNMTEncoder(nn.Module):
         self.config = config
         dim = config.dim
         self.embedding = nn.Embedding(config.vocab_size, dim)
-        self.forwards, self.backwards = lstm(dim, dim), lstm(dim, dim)
-        self.layers = nn.ModuleList(lstm(dim if layer else 2 * dim, dim) for layer in range(config.num_layers - 1))
+        self.forwards, self.backwards = LSTM(dim, dim), LSTM(dim, dim)
+        self.layers = nn.ModuleList(LSTM(dim if layer else 2 * dim, dim) for layer in range(config.num_layers - 1))
         self.drop = nn.Dropout(config.dropout)
 
     def forward(self, ids: Tensor, mask: Tensor | None) -> tuple[Tensor, list[Pair]]:
@@ -71,8 +72,8 @@ class GNMTDecoder(nn.Module):
         dim = config.dim
         self.embedding = embedding
         self.attention = AdditiveAttention(dim, dim, dim, normalized=config.normalized)
-        self.bottom = lstm(2 * dim if config.variant == "v1" else dim, dim)
-        self.layers = nn.ModuleList(lstm(2 * dim, dim) for _ in range(config.num_layers - 1))
+        self.bottom = LSTM(2 * dim if config.variant == "v1" else dim, dim)
+        self.layers = nn.ModuleList(LSTM(2 * dim, dim) for _ in range(config.num_layers - 1))
         self.classifier = nn.Linear(dim, config.vocab_size)
         self.drop = nn.Dropout(config.dropout)
 
