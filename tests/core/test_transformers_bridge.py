@@ -215,6 +215,62 @@ def test_a_model_that_never_asks_for_an_implementation_is_refused_by_name(seen, 
     assert kind._from_config(kind.config_class(**HARD_CODED[name]))  # without us as ever
 
 
+T5 = {"vocab_size": 64, "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4}
+GROUPED = SMALL | {"num_key_value_heads": 2, "head_dim": 8}
+MIXED = GROUPED | {"num_local_experts": 2, "num_experts_per_tok": 1}
+SPEECH = SMALL | {"conv_dim": [8], "conv_kernel": [3], "conv_stride": [2], "num_feat_extract_layers": 1}
+DEMANDING = {
+    "T5Model": (T5, "T5Attention also hands over position_bias=position_bias"),
+    "UMT5Model": (T5, "UMT5Attention also hands over position_bias=position_bias"),
+    "GptOssForCausalLM": (MIXED, "GptOssAttention also hands over s_aux=self.sinks"),
+    "Gemma2ForCausalLM": (GROUPED, "Gemma2Attention also hands over softcap=self.attn_logit_softcapping"),
+    "Wav2Vec2ConformerModel": (
+        SPEECH | {"position_embeddings_type": "relative"},
+        "Wav2Vec2ConformerSelfAttention also hands over position_bias=position_bias",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEMANDING)
+def test_a_model_whose_attention_takes_more_is_refused_before_it_runs(seen, name, tmp_path):
+    kind, (shape, reason) = getattr(transformers, name), DEMANDING[name]
+    with pytest.raises(zoo.InputError, match=rf"cannot take attn_implementation=.*{reason}, which no mechanism"):
+        kind._from_config(kind.config_class(**shape), attn_implementation="zoo-plain-softmax")
+    model = kind(kind.config_class(**shape))
+    for swap in (model.set_attn_implementation, lambda _: zoo.swap(model, "plain-softmax")):
+        with pytest.raises(zoo.InputError, match=rf"^\w+ cannot take .*{reason}"):
+            swap("zoo-plain-softmax")
+        for part in model.modules():
+            config = getattr(part, "config", model.config)
+            assert not config._attn_implementation.startswith("zoo-")
+            assert not hasattr(config, "zoo_attention")
+        model.save_pretrained(tmp_path)
+        assert "zoo_attention" not in (tmp_path / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("Gemma2ForCausalLM", GROUPED | {"attn_logit_softcapping": None}),
+        ("Wav2Vec2ConformerModel", SPEECH | {"position_embeddings_type": "rotary"}),
+    ],
+)
+def test_what_a_config_switches_off_is_no_reason_to_refuse(seen, name, shape):
+    kind = getattr(transformers, name)
+    assert zoo.swap(kind(kind.config_class(**shape)), "plain-softmax").swapped
+
+
+def test_what_no_source_tells_beforehand_is_refused_in_the_first_call(seen):
+    # Its layers are given a bias by what calls them.
+    config = transformers.LayoutLMv3Config(
+        **SMALL, visual_embed=False, max_2d_position_embeddings=16, coordinate_size=4
+    )
+    config.shape_size = 8
+    model = transformers.LayoutLMv3Model._from_config(config, attn_implementation="zoo-plain-softmax").eval()
+    with pytest.raises(zoo.InputError, match="does not implement position_bias of LayoutLMv3SelfAttention"):
+        model(torch.arange(3, 13)[None])
+
+
 def test_a_layer_that_does_not_say_whether_it_is_causal_is_refused_unless_its_mask_says_so(seen):
     ids, padding = torch.arange(3, 13).expand(2, -1), torch.ones(2, 10, dtype=torch.long)
     padding[0, 7:] = 0

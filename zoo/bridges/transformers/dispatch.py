@@ -20,7 +20,7 @@ from torch import nn
 
 from zoo.errors import InputError
 
-_INTERFACE = "ALL_ATTENTION_FUNCTIONS"
+INTERFACE = "ALL_ATTENTION_FUNCTIONS"
 # Where the base class of all models speaks of the interface, but asks it for nothing.
 _BASE = "transformers.modeling_utils"
 _ATTENTION = re.compile(r"Att(?!rib)|MHA")
@@ -29,8 +29,14 @@ _ATTENTION = re.compile(r"Att(?!rib)|MHA")
 @cache
 def dispatches(kind: type[nn.Module]) -> bool:
     """Whether a module class looks its attention up in transformers' interface."""
+    return any(True for _ in asking_functions(kind))
+
+
+def asking_functions(kind: type[Any]) -> Iterator[FunctionType]:
+    """The methods of a module class, its bases' too, that look its attention up in transformers' interface."""
     bases = (base for base in kind.__mro__ if base.__module__ != _BASE)
-    return any(_INTERFACE in _names(member) for base in bases for member in vars(base).values())
+    members = (member for base in bases for member in vars(base).values())
+    return (inspect.unwrap(member) for member in members if INTERFACE in _names(member))
 
 
 def _names(function: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ function (see ``zoo.bridges.transformers.masks``). The mechanism and its options
 into its config as ``zoo_attention``, are saved by ``save_pretrained``, and are in use again after ``from_pretrained``,
 where transformers by itself stores no implementation. A model whose attention is hard-coded is refused by name.
 
-transformers has no hook for either, so two methods of its ``PreTrainedModel`` are wrapped; they act as before on
+transformers has no hook for either, so three methods of its ``PreTrainedModel`` are wrapped; they act as before on
 every model that has nothing to do with the zoo.
 """
 
@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from zoo.bridges.choice import ATTRIBUTE, Choice, find_functional, functional_offers, see
 from zoo.bridges.sight import packed_as_told, sight
-from zoo.bridges.transformers import dispatch
+from zoo.bridges.transformers import demands, dispatch
 from zoo.bridges.transformers.masks import mask_function
 from zoo.catalogue import Offer
-from zoo.errors import InputError
+from zoo.errors import InputError, ZooError
 from zoo.nn.masks import expand_mask
 from zoo.targets import require
 
@@ -36,8 +36,8 @@ PREFIX = "zoo-"
 # ``zoo.transformers_bridge``: this module, under the name it had before.
 transformers_bridge = sys.modules[__name__]
 
-# Number of an attention module among those of one config.
-_NUMBER = "_zoo_layer"
+# Number of an attention module among those of one config, and the arguments that it hands over besides.
+_NUMBER, _OPTIONS = "_zoo_layer", "_zoo_options"
 
 # What models get that are built from now on and say nothing themselves, by implementation.
 _defaults: dict[str, Choice] = {}
@@ -99,7 +99,7 @@ def _register(name: str, default: Choice) -> None:
 def install() -> None:
     """Let transformers models keep a zoo attention in their configs, and refuse those that cannot take one."""
     base = require("transformers.modeling_utils", needed_by="zoo.register_transformers").PreTrainedModel
-    choose, finish = base.get_correct_attn_implementation, base.post_init
+    choose, finish, change = base.get_correct_attn_implementation, base.post_init, base.set_attn_implementation
     if getattr(choose, "keeps_zoo_attention", False):
         return
 
@@ -118,9 +118,30 @@ def install() -> None:
         if is_ours(self.config._attn_implementation):
             admit(self, self.config._attn_implementation)
 
+    @wraps(change)
+    def set_attn_implementation(self: Any, *args: Any, **kwargs: Any) -> None:
+        configs = {id(part.config): part.config for part in self.modules() if isinstance(part, base)}.values()
+        before = [(config, config._attn_implementation, getattr(config, ATTRIBUTE, None)) for config in configs]
+        try:
+            change(self, *args, **kwargs)
+        except ZooError:
+            # A part may refuse after others were told: all of them are what they were, also where they are saved.
+            for config, implementation, kept in before:
+                config._attn_implementation_internal = implementation
+                _put(config, kept)
+            raise
+
     get_correct_attn_implementation.keeps_zoo_attention = True  # type: ignore[attr-defined]
     base.get_correct_attn_implementation = get_correct_attn_implementation
     base.post_init = post_init
+    base.set_attn_implementation = set_attn_implementation
+
+
+def _put(config: Any, choice: Any) -> None:
+    if choice is not None:
+        setattr(config, ATTRIBUTE, choice)
+    elif hasattr(config, ATTRIBUTE):
+        delattr(config, ATTRIBUTE)
 
 
 def is_ours(implementation: str | None) -> bool:
@@ -132,8 +153,7 @@ def _settle(config: Any, requested: str | None) -> str | None:
     """Write the requested mechanism into a config; where nothing is requested, what the config holds is meant."""
     kept = getattr(config, ATTRIBUTE, None)
     if requested is not None and not is_ours(requested):
-        if kept is not None:
-            delattr(config, ATTRIBUTE)
+        _put(config, None)
         return requested
     if requested is None and kept is None:
         return None
@@ -169,14 +189,23 @@ def default_choice(name: str) -> Choice:
 
 def admit(model: nn.Module, implementation: str) -> None:
     """Check that a model can take an implementation, and number its layers for a choice that names some of them."""
+    modules = dispatch.attention_modules(model)
+    using = [module for module in modules.values() if getattr(getattr(module, "config", None), ATTRIBUTE, None)]
+    for module in using:
+        if demanded := demands.demanded(module):
+            told = ", ".join(f"{name}={written}" for name, written in demanded.items())
+            raise InputError(
+                f'{type(model).__name__} cannot take attn_implementation="{implementation}": its '
+                f"{type(module).__name__} also hands over {told}, which no mechanism of the zoo computes. Expected "
+                "attention that is a function of queries, keys, values and a mask"
+            )
     if dispatch.check(model, implementation):
         model.config.__dict__[ATTRIBUTE]["masks"] = "additive"
-    modules = dispatch.attention_modules(model).values()
-    number(modules)
-    for module in modules:
+    number(modules.values())
+    for module in using:
         # Read now: a program that is compiled could not.
-        if getattr(getattr(module, "config", None), ATTRIBUTE, None) is not None:
-            _choice_of(module, implementation)
+        _choice_of(module, implementation)
+        module.__dict__[_OPTIONS] = demands.options(type(module))  # type: ignore[arg-type]
 
 
 def number(modules: Iterable[nn.Module]) -> None:
@@ -218,9 +247,10 @@ def _adapter(name: str) -> Callable[..., tuple[Tensor, None]]:
         **kwargs: Any,
     ) -> tuple[Tensor, None]:
         choice = _choice_of(module, name)
-        unsupported = [option for option in ("softcap", "position_bias", "s_aux") if kwargs.get(option) is not None]
+        handed_over = dict.fromkeys((*("softcap", "position_bias", "s_aux"), *module.__dict__.get(_OPTIONS, ())))
+        unsupported = [option for option in handed_over if kwargs.get(option) is not None]
         if unsupported:
-            raise InputError(f"{name} does not implement this model's {', '.join(unsupported)}")
+            raise InputError(f"{name} does not implement {', '.join(unsupported)} of {type(module).__name__}")
         batch, _, queries, width = query.shape
         if is_causal is None and not hasattr(module, "is_causal") and queries > 1 and not _is_full(attention_mask):
             raise InputError(
