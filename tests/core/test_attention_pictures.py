@@ -140,7 +140,7 @@ class TestPage:
                 write_view([weights(2, 5, 5), torch.full((2, 5, 5), odd)], WORDS, path)
         with pytest.raises(zoo.InputError, match="choose layers"):
             write_view([torch.zeros(1, 1, 1).expand(17, 1000, 1000)], ["a"] * 1000, path)
-        with pytest.raises(zoo.InputError, match="1 numbers for 2 layers"):
+        with pytest.raises(zoo.InputError, match="1 names for 2 layers"):
             write_view([weights(2, 5, 5)] * 2, WORDS, path, layers=[3])
         assert not path.exists()
 
@@ -150,7 +150,7 @@ class TestPage:
         maps = [torch.full((2, 5, 5), 0.2) for _ in range(3)]
         maps[2][1, 4] = torch.tensor([0.0, 0.75, 0.25, 0.0, 0.0])
         keys = ["</script>", "<i>", "c", "d", "e"] if cross else None
-        path = write_view(maps, WORDS, tmp_path / "view.html", keys=keys, layers=[3, 5, 7])
+        path = write_view(maps, WORDS, tmp_path / "view.html", keys=keys, layers=[3, 5, "7, own heads"])
         options = [
             "--headless",
             "--no-sandbox",
@@ -158,11 +158,11 @@ class TestPage:
             f"--user-data-dir={tmp_path / 'profile'}",
             "--dump-dom",
         ]
-        url = f"{path.as_uri()}#7.1"
+        url = f"{path.as_uri()}#7%2C%20own%20heads.1"
         shown = subprocess.run(
             [CHROMIUM, *options, url], capture_output=True, text=True, timeout=120, check=True
         ).stdout
-        assert "Layer 7, head 1" in shown
+        assert "Layer 7, own heads, head 1" in shown
         assert shown.count("<canvas") == 6 + 2
         second = "&lt;i&gt;" if cross else "Mary"
         assert f"“$5” attends most to “{second}” 0.750" in shown

@@ -20,7 +20,7 @@ from zoo.bridges.transformers.heads import at_heads, head_outputs, head_writes, 
 from zoo.bridges.transformers.inputs import as_inputs, batches, token_ids
 from zoo.bridges.transformers.maps import as_distributions, attention_maps, documents, queries_keys_values
 from zoo.bridges.transformers.paths import Receiver, activation_effects, logit_difference, path_effects
-from zoo.bridges.transformers.sites import find_blocks, find_sites
+from zoo.bridges.transformers.sites import find_blocks, find_sites, layer_names
 from zoo.bridges.transformers.streams import at_streams, residual_streams
 from zoo.bridges.transformers.tiny import FAMILIES, tiny_model, tiny_tokenizer
 from zoo.nn.heads import repeat_heads
@@ -85,6 +85,19 @@ class TestSites:
             find_sites(tiny_model("gpt2"), group="A")
         with pytest.raises(zoo.InputError, match="no attention layer"):
             find_sites(nn.Linear(2, 2))
+
+    def test_layers_have_names_for_pictures(self):
+        assert layer_names(tiny_model("gpt2")) == ["0", "1"]
+        assert layer_names(tiny_model("bart")) == [
+            *("encoder 0", "encoder 1"),
+            *("decoder 0, self-attention", "decoder 0, cross-attention"),
+            *("decoder 1, self-attention", "decoder 1, cross-attention"),
+        ]
+        assert layer_names(tiny_model("bart"), group="A") == [
+            "decoder 0, cross-attention",
+            "decoder 1, cross-attention",
+        ]
+        assert layer_names(own_language_model(), layers=[-1]) == ["1"]
 
 
 class TestMaps:

@@ -13,6 +13,10 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import zoo
+from zoo.bridges.transformers.attending import attending
+from zoo.bridges.transformers.heads import at_heads
+from zoo.bridges.transformers.maps import attention_maps, queries_keys_values
+from zoo.bridges.transformers.sites import find_sites, layer_names
 from zoo.building import build_on_meta
 from zoo.testing.conformance import tensors
 from zoo_sequence.dual_attention import attention
@@ -380,6 +384,71 @@ class TestLanguageModel:
             optimizer.step()
             losses.append(loss.item())
         assert losses[-1] < 0.5 * losses[0]
+
+
+class TestLookingInside:
+    def model(self, **options):
+        torch.manual_seed(0)
+        shape = {"vocab_size": 17, "dim": 48, "num_layers": 2, "num_heads": 6, "num_symbols": 6, "max_length": 12}
+        model = zoo.load("dual-attention-lm", weights=None, **{**shape, **options})
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(3.0)
+        return model
+
+    def ids(self, seed=0):
+        return torch.randint(17, (2, 9), generator=torch.Generator().manual_seed(seed))
+
+    @pytest.mark.parametrize("options", [{}, {"num_relational_heads": 4}, {"symbol_retrieval": "position_relative"}])
+    def test_both_kinds_of_heads_are_seen_and_told_apart(self, options, monkeypatch):
+        model, ids = self.model(**options), self.ids()
+        before = model(ids)
+        maps = attention_maps(model, ids)
+        assert [site.name.rpartition(".")[2] for site in find_sites(model)] == [
+            "self_attention",
+            "relational_attention",
+        ] * 2
+        assert layer_names(model) == [
+            f"{layer}, {kind} heads" for layer in (0, 1) for kind in ("sensory", "relational")
+        ]
+        assert layer_names(model, layers=[-1]) == ["1, relational heads"]
+        relational = model.stack.blocks[0].dual_attn.relational_attention
+        assert [weights.shape[1] for weights in maps] == [6 - relational.num_heads, relational.num_heads] * 2
+        states = []
+        with relational.register_forward_pre_hook(lambda module, given: states.append(given[0])):
+            model(ids)
+        torch.testing.assert_close(maps[1], relational.attention(states[0]))
+        monkeypatch.setattr(attention, "_SMALLEST_BLOCK", 2)
+        monkeypatch.setattr(attention, "_HELD", {"cpu": 1})
+        torch.testing.assert_close(attention_maps(model, ids)[1], maps[1])
+        assert "attend" not in vars(relational)
+        torch.testing.assert_close(model(ids), before)
+
+    def test_changed_weights_change_relations_and_symbols_alike(self):
+        model, ids = self.model(), self.ids()
+        site = find_sites(model, layers=[1])[0]
+        states, outputs = [], []
+        with (
+            site.module.register_forward_pre_hook(lambda module, given: states.append(given)),
+            at_heads(model, lambda site, heads: outputs.append(heads), sites=[site]),
+            attending(model, sites=[site], weights=lambda site, weights: torch.eye(9).expand_as(weights)),
+        ):
+            model(ids)
+        x, symbols = states[0][:2]
+        # Every object attends to itself: it gets its relation to itself and its own symbol.
+        own = site.module.relations(x).diagonal(dim1=-2, dim2=-1)
+        related = torch.einsum("bri,hdr->bihd", own, site.module.wr)
+        expected = related + site.module.wv(symbols).unflatten(-1, (3, -1))
+        torch.testing.assert_close(outputs[0], expected)
+
+    def test_what_relational_heads_have_not_is_refused(self):
+        model, ids = self.model(), self.ids()
+        with pytest.raises(zoo.InputError, match="makes its values of something else than its queries and keys"):
+            queries_keys_values(model, ids)
+        assert [value.shape for _, _, value in queries_keys_values(model, ids, positions=True)] == [(2, 3, 9, 8)] * 4
+        mixing = attending(model, mixing=lambda *given: None)
+        with pytest.raises(zoo.InputError, match="say more than a mean of values"), mixing:
+            model(ids)
 
 
 class TestVision:

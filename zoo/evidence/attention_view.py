@@ -3,8 +3,8 @@
 ::
 
     inputs = as_inputs(model, "When Mary and John went to the store, John gave a drink to", tokenizer)
-    tokens = token_texts(tokenizer, inputs["input_ids"][0])
-    write_view([maps[0] for maps in attention_maps(model, inputs)], tokens, "heads.html", title="SmolLM2")
+    tokens, maps = token_texts(tokenizer, inputs["input_ids"][0]), attention_maps(model, inputs)
+    write_view([layer[0] for layer in maps], tokens, "heads.html", title="SmolLM2", layers=layer_names(model))
 
 The page shows every head as a small map, layer by layer; one of them large, with its tokens, and the weight under the
 pointer; and the text itself, coloured by what a chosen token attends to. Weights travel in the file with 16 bits each.
@@ -38,7 +38,7 @@ def write_view(
     *,
     keys: Sequence[str] | None = None,
     title: str = "Attention",
-    layers: Sequence[int] | None = None,
+    layers: Sequence[int | str] | None = None,
 ) -> Path:
     """Write the page.
 
@@ -48,7 +48,7 @@ def write_view(
         path: the file.
         keys: texts of the keys, where they are another sequence.
         title: of the page.
-        layers: the numbers of the layers, where they are not 0, 1, ...
+        layers: the numbers or names of the layers, where they are not 0, 1, ...; ``sites.layer_names`` has them.
 
     Returns:
         The path.
@@ -58,13 +58,13 @@ def write_view(
             can hold.
     """
     keys = tokens if keys is None else keys
-    numbers = range(len(maps)) if layers is None else layers
+    names = range(len(maps)) if layers is None else layers
     wanted = (len(tokens), len(keys))
     if not maps or any(weights.ndim != 3 or tuple(weights.shape[1:]) != wanted for weights in maps):
         shapes = sorted({tuple(weights.shape) for weights in maps})
         raise InputError(f"maps of shapes {shapes}; expected (heads, {wanted[0]}, {wanted[1]}), as the texts say")
-    if len(numbers) != len(maps):
-        raise InputError(f"{len(numbers)} numbers for {len(maps)} layers")
+    if len(names) != len(maps):
+        raise InputError(f"{len(names)} names for {len(maps)} layers")
     count = sum(weights.numel() for weights in maps)
     if count > MOST_WEIGHTS:
         raise InputError(
@@ -83,7 +83,7 @@ def write_view(
         "title": title,
         "queries": [readable(text) for text in tokens],
         "keys": [readable(text) for text in keys],
-        "layers": [{"number": number, "heads": len(weights)} for number, weights in zip(numbers, maps, strict=True)],
+        "layers": [{"name": str(name), "heads": len(weights)} for name, weights in zip(names, maps, strict=True)],
         "scale": scale,
         "weights": base64.b64encode(packed).decode(),
     }

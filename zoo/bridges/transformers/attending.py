@@ -18,7 +18,9 @@ positions, the cache and the mask; within the context that name is ours. A layer
 by the eager function of its own architecture, the others by what the model uses otherwise. Where the model's attention
 is a mechanism of the zoo (``zoo-moba``), and in the zoo's own networks, weights are what the mechanism answers to
 values that are the identity matrix: exact for every mechanism that mixes values linearly, and checked in place, by
-mixing the real values with them. Afterwards the model is as before, also when the body raised.
+mixing the real values with them. A layer whose heads say more than a mean of values has ``weigh(query, key, mask)``
+beside ``attend``, which takes other ``weights`` in their place. Afterwards the model is as before, also when the body
+raised.
 """
 
 from __future__ import annotations
@@ -86,7 +88,8 @@ def attending(
             where somebody looks at the layer's weights.
 
     Raises:
-        InputError: an attention layer that cannot be stepped into; the message names the architecture.
+        InputError: an attention layer that cannot be stepped into, or whose mixing cannot be replaced; the message
+            names the architecture.
     """
     chosen = find_sites(model) if sites is None else list(sites)
     with ExitStack() as stack:
@@ -116,6 +119,11 @@ def _watching(
         raise InputError(
             f"{site.name} ({type(module).__name__}) computes its attention inside itself, where nothing can step in; "
             "take a model whose architecture dispatches its attention, or a zoo layer that has attend()"
+        )
+    if mixing is not None and hasattr(module, "weigh"):
+        raise InputError(
+            f"{site.name} ({type(module).__name__}): its heads say more than a mean of values, so that nothing else "
+            "can mix in their place; choose other layers"
         )
     watches = _WATCHES.setdefault(module, [])
     watch = _Watch(site, projections, weights, mixing)
@@ -154,7 +162,14 @@ def _attend_in_zoo(
 
     if not any(watch.weights for watch in watches):
         return mechanism(value)
-    return _with_weights(watches, mechanism, key, value)
+    weigh: Callable[..., Tensor] | None = getattr(module, "weigh", None)
+    if weigh is None:
+        return _with_weights(watches, mechanism, key, value)
+    weights = weigh(query, key, attn_mask)
+    changed = _changed(watches, weights)
+    if changed is not weights:
+        decisions["weights"] = changed
+    return mechanism(value)
 
 
 def _projections(watches: list[_Watch], query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:

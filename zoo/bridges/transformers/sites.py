@@ -35,6 +35,8 @@ _SPLIT = (
     ("wq", "wk", "wv"),
     ("queries", "keys", "values"),
 )
+# Projections of layers whose values come from somewhere else than queries and keys.
+_APART = ("wq_attn", "wk_attn", "wv")
 _FUSED = ("c_attn", "query_key_value", "qkv_proj", "Wqkv")
 # Elsewhere this name also stands for projections that nothing can step behind.
 _FUSED_IN_ZOO = "qkv"
@@ -116,7 +118,7 @@ def find_sites(model: nn.Module, *, group: Group | None = None, layers: Collecti
 def _site(name: str, module: Any, modules: dict[str, Any]) -> Site | None:
     children = {child for child, _ in module.named_children()}
     fused = {*_FUSED, _FUSED_IN_ZOO} if callable(getattr(module, "attend", None)) else {*_FUSED}
-    if not any(set(names) <= children for names in _SPLIT) and not children & fused:
+    if not any(set(names) <= children for names in (*_SPLIT, _APART)) and not children & fused:
         return None
     output = next((getattr(module, child) for child in _OUTPUT if child in children), None)
     if output is None:
@@ -168,6 +170,47 @@ def _group(name: str, module: Any) -> Group:
         return "A"
     causal = any(getattr(module, flag, False) for flag in ("is_decoder", "is_causal", "causal"))
     return "D" if "decoder" in lowered or causal or getattr(getattr(module, "config", None), "causal", False) else "E"
+
+
+def layer_names(model: nn.Module, *, group: Group | None = None, layers: Collection[int] | None = None) -> list[str]:
+    """What to call attention layers in pictures, in the order of ``find_sites``: "3", "decoder 3, cross-attention".
+
+    Args:
+        model, group, layers: see ``find_sites``.
+
+    Returns:
+        The number of the layer among those of its encoder or decoder; which of the two, where there are both; and which
+        heads, where a layer has several kinds of them.
+    """
+    modules, everywhere = dict(model.named_modules()), find_sites(model)
+    places = {site.name: _place(site, modules) for site in everywhere}
+    of_decoder = {places[site.name] for site in everywhere if site.group != "E"}
+    both = len({place in of_decoder for place in places.values()}) > 1
+    names = []
+    for site in find_sites(model, group=group, layers=layers):
+        place = places[site.name]
+        alike = [other for other in dict.fromkeys(places.values()) if (other in of_decoder) == (place in of_decoder)]
+        part = ("decoder " if place in of_decoder else "encoder ") if both else ""
+        several = list(places.values()).count(place) > 1
+        kind = "cross-attention" if site.group == "A" else "self-attention"
+        names.append(f"{part}{alike.index(place)}" + (f", {_kind_of_heads(site) or kind}" if several else ""))
+    return names
+
+
+def _place(site: Site, modules: dict[str, Any]) -> str:
+    """What holds a layer and its neighbours: the innermost element of a list around it, or the layer itself."""
+    name = site.name
+    while name:
+        parent, _, last = name.rpartition(".")
+        if last.isdigit() and isinstance(modules.get(parent), nn.ModuleList | nn.Sequential):
+            return name
+        name = parent
+    return site.name
+
+
+def _kind_of_heads(site: Site) -> str:
+    kind: str | None = getattr(site.module, "heads_are", None)
+    return f"{kind} heads" if kind else ""
 
 
 def in_order(sites: Sequence[Site], found: Mapping[str, Sequence[T]]) -> list[T]:
@@ -229,6 +272,11 @@ def projected(
         InputError: the architecture's projection is fused in a way that is not known here.
     """
     module, width = site.module, site.head_dim
+    if all(hasattr(module, name) for name in _APART):
+        raise InputError(
+            f"{site.name} ({type(module).__name__}) makes its values of something else than its queries and keys; "
+            "choose other layers, or read its heads as they run (queries_keys_values(..., positions=True))"
+        )
     others = read_others or read
     for names in _SPLIT:
         parts = [getattr(module, name, None) for name in names]

@@ -46,6 +46,8 @@ def rotate_pairs(x: Tensor) -> Tensor:
 class SensoryAttention(nn.Module):
     """Ordinary multi-head attention without biases: (batch, tokens, dim) to (batch, tokens, heads * head_dim)."""
 
+    heads_are = "sensory"
+
     def __init__(
         self,
         dim: int,
@@ -82,8 +84,8 @@ class SensoryAttention(nn.Module):
 class RelationalAttention(nn.Module):
     """Heads whose messages are relations and symbols: (batch, tokens, dim) to (batch, tokens, heads * head_dim).
 
-    A head's message is no mean of values alone, so instruments that look for attention maps find the sensory heads;
-    ``attention(x)`` and ``relations(x)`` give what these heads compute.
+    A head's message is no mean of values alone: instruments that look for attention maps ask ``weigh`` for the weights.
+    ``attention(x)`` and ``relations(x)`` give what these heads compute of some objects.
 
     Args:
         dim: width of the objects and of the symbols.
@@ -95,6 +97,8 @@ class RelationalAttention(nn.Module):
         rope, causal: of the attention weights; relations know neither positions nor masks, but for those of softmax,
             which are normalised over the senders that the receiver sees.
     """
+
+    heads_are = "relational"
 
     # True: softmax relations are normalised over all senders, seen or not, as in the authors' code. Later and padded
     # tokens then change what a receiver gets, so no config asks for it; recordings are replayed with it.
@@ -131,8 +135,11 @@ class RelationalAttention(nn.Module):
 
     def attention(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Weights a (batch, heads, queries, keys)."""
-        query, key = self._attention_vectors(x)
-        return self._weights(query, key, self._expand(attn_mask, x), 0)
+        return self.weigh(*self._attention_vectors(x), self._expand(attn_mask, x))
+
+    def weigh(self, query: Tensor, key: Tensor, attn_mask: Tensor | None) -> Tensor:
+        """Weights (batch, heads, queries, keys) of all receivers at once, from what ``attend`` gets."""
+        return self._weights(query, self._repeat(key), attn_mask, 0)
 
     def relations(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Relations r (batch, relations, i, j) of every pair of objects, after the activation.
@@ -145,31 +152,60 @@ class RelationalAttention(nn.Module):
     def forward(self, x: Tensor, symbols: Tensor | PairSymbols, attn_mask: Tensor | None = None) -> Tensor:
         """Every object receives, from those it attends to, their relations to it and their symbols.
 
-        Receivers are taken in blocks, so that memory grows with the length and not with its square, and a causal
-        layer leaves out the senders after a block.
-
         Args:
             x: (batch, tokens, dim).
             symbols: of every object (batch, tokens, dim), or of every pair.
             attn_mask: see ``zoo.nn.masks``.
         """
         query, key = self._attention_vectors(x)
-        rel_query, rel_key = self._relation_vectors(x)
-        value = self._symbol_values(symbols)
+        value, related = self._symbol_values(symbols), self._relation_vectors(x)
         mask = self._expand(attn_mask, x)
+        return self.wo(merge_heads(self.attend(query, key, value, mask, related=related, symbols=symbols)))
+
+    def attend(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None,
+        *,
+        related: tuple[Tensor, Tensor],
+        symbols: Tensor | PairSymbols,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """Messages of all heads, (batch, heads, tokens, head_dim).
+
+        Receivers are taken in blocks, so that memory grows with the length and not with its square, and a causal
+        layer leaves out the senders after a block.
+
+        Args:
+            query, key: (batch, heads, tokens, d) and (batch, kv heads, tokens, d).
+            value: of the symbols, (batch, kv heads, tokens, d), or (kv heads, entries, d) of the table of pairs.
+            attn_mask: (batch, 1 or heads, 1 or tokens, tokens), True where a receiver sees a sender.
+            related: both sides of the relations.
+            symbols: those that ``value`` was made of.
+            weights: (batch, heads, tokens, tokens) in place of the layer's own.
+        """
+        key, value = self._repeat(key), self._repeat(value)
+        rel_query, rel_key = related
         messages = []
-        for rows in self._blocks(x):
+        for rows in self._blocks(query):
             senders = slice(rows.stop if self.causal else None)
-            seen = mask if mask is None else mask[..., slice(None) if mask.shape[2] == 1 else rows, senders]
-            weights = self._weights(query[:, :, rows], key[:, :, senders], seen, rows.start)
+            seen = attn_mask
+            if seen is not None:
+                seen = seen[..., slice(None) if seen.shape[2] == 1 else rows, senders]
+            if weights is None:
+                mixed = self._weights(query[:, :, rows], key[:, :, senders], seen, rows.start)
+            else:
+                mixed = weights[:, :, rows, senders]
             related_to = rel_key if self.normalise_hidden else rel_key[:, :, senders]
             relations = self._relate(rel_query[:, :, rows], related_to, seen)[..., senders]
             if isinstance(symbols, PairSymbols):
-                spoken = symbols.gather_weights(weights, rows).to(value.dtype) @ value
+                spoken = symbols.gather_weights(mixed, rows).to(value.dtype) @ value
             else:
-                spoken = weights.to(value.dtype) @ value[:, :, senders]
-            messages.append(self._project(weights, relations).to(value.dtype) + spoken.transpose(1, 2))
-        return self.wo(torch.cat(messages, 1).flatten(2))
+                spoken = mixed.to(value.dtype) @ value[:, :, senders]
+            messages.append(self._project(mixed, relations).to(value.dtype).transpose(1, 2) + spoken)
+        return torch.cat(messages, 2)
 
     def _project(self, weights: Tensor, relations: Tensor) -> Tensor:
         """W_r sum_j a_ij r_ij, (batch, receivers, heads, d): aggregated first, R numbers per pair instead of d."""
@@ -179,19 +215,19 @@ class RelationalAttention(nn.Module):
             related = torch.einsum(f"bhij,{pairs}->bihl", weights.to(relations.dtype), relations)
             return torch.einsum("bihl,hdl->bihd", related, self.wr.to(related.dtype))
 
-    def _blocks(self, x: Tensor) -> Iterator[slice]:
+    def _blocks(self, query: Tensor) -> Iterator[slice]:
         """Receivers that are taken together."""
-        batch, length, _ = x.shape
+        batch, _, length, _ = query.shape
         numbers = max(batch * length * (self.num_heads + self.num_relations), 1)
-        size = max(_HELD.get(x.device.type, _HELD_ELSEWHERE) // numbers, _SMALLEST_BLOCK)
+        size = max(_HELD.get(query.device.type, _HELD_ELSEWHERE) // numbers, _SMALLEST_BLOCK)
         return blocks(0, length, size)
 
     def _attention_vectors(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Scaled queries, and keys (batch, heads, tokens, d)."""
+        """Queries (batch, heads, tokens, d) and keys (batch, kv heads, tokens, d)."""
         query, key = split_heads(self.wq_attn(x), self.num_heads), split_heads(self.wk_attn(x), self.num_kv_heads)
         if self.rope:
             query, key = rotate_pairs(query), rotate_pairs(key)
-        return query * query.shape[-1] ** -0.5, self._repeat(key)
+        return query, key
 
     def _relation_vectors(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Both sides of the relations (batch, relations, tokens, p), the receiver's scaled."""
@@ -199,9 +235,9 @@ class RelationalAttention(nn.Module):
         return query * query.shape[-1] ** -0.5, key
 
     def _symbol_values(self, symbols: Tensor | PairSymbols) -> Tensor:
-        """wv s: (batch, heads, tokens, d), or (heads, entries, d) of the table of pairs."""
+        """wv s: (batch, kv heads, tokens, d), or (kv heads, entries, d) of the table of pairs."""
         table = symbols.table if isinstance(symbols, PairSymbols) else symbols
-        return self._repeat(self.wv(table).unflatten(-1, (self.num_kv_heads, -1)).transpose(-3, -2))
+        return self.wv(table).unflatten(-1, (self.num_kv_heads, -1)).transpose(-3, -2)
 
     def _repeat(self, x: Tensor) -> Tensor:
         """Key/value heads, the third axis from the end, once per head that they serve."""
@@ -213,7 +249,7 @@ class RelationalAttention(nn.Module):
 
     def _weights(self, query: Tensor, key: Tensor, mask: Tensor | None, start: int) -> Tensor:
         """Attention weights of receivers from position ``start`` on; a causal layer's senders end with the last."""
-        logits = scores(query, key)
+        logits = scores(query * query.shape[-1] ** -0.5, key)
         if self.causal:
             rows = query.shape[2]
             later = torch.ones(rows, rows, dtype=torch.bool, device=logits.device).triu(1)
