@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
+from zoo.nn.descent import descend, one_cycle
 from zoo.nn.positions import sinusoids
 from zoo_seq2seq.camel_asr import training
 from zoo_seq2seq.camel_asr.config import CamelConfig, ExpertsConfig
@@ -25,7 +26,7 @@ from zoo_seq2seq.edits import edit_distance, error_rate
 from zoo_seq2seq.recordings import prompts, wav_bytes
 from zoo_seq2seq.relative_attention import RelativeAttention
 from zoo_seq2seq.search import SearchOptions, beam_search
-from zoo_seq2seq.teaching import following, previous, teach
+from zoo_seq2seq.teaching import following, previous
 
 TINY = {
     "vocab_size": 20,
@@ -347,7 +348,8 @@ def test_training_learns_what_is_said():
         return losses(output, batch.labels, config).total
 
     before = float(loss_of(0).detach())
-    teach(model, loss_of, steps=60, rate=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-2)
+    descend(model, range(60), loss_of, optimizer, rates=one_cycle(optimizer, 60), clip=1.0)
     assert float(loss_of(0).detach()) < before / 2
     assert len(training.recognise(model, batch.features, batch.lengths)) == 4
     with pytest.raises(zoo.InputError, match="preset 'words'"):

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import zoo
 from zoo.evidence.measuring import count_parameters
+from zoo.nn.descent import descend, one_cycle
 from zoo_seq2seq import log_mel as features_of
 from zoo_seq2seq.confhyena import spectra, training
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig, HyenaConfig
@@ -20,7 +21,6 @@ from zoo_seq2seq.confhyena.network import ConfHyena, example, paper_input
 from zoo_seq2seq.confhyena.relative import shifted
 from zoo_seq2seq.recordings import prompts, wav_bytes
 from zoo_seq2seq.search import SearchOptions, beam_search
-from zoo_seq2seq.teaching import teach
 from zoo_seq2seq.transformer_decoder import sinusoids
 
 TINY = {
@@ -286,7 +286,9 @@ def test_training_learns_what_is_said():
     model = ConfHyena(config)
     batch = task.utterances(4, {"it": [voice]}, torch.Generator().manual_seed(0), most=2)
     before = float(training.loss_of(model.eval(), batch).detach())
-    teach(model, lambda step: training.loss_of(model, batch), steps=40, rate=5e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    rates = one_cycle(optimizer, 40)
+    descend(model, [batch] * 40, lambda batch: training.loss_of(model, batch), optimizer, rates=rates, clip=1.0)
     assert float(training.loss_of(model, batch).detach()) < before / 2
     found = training.recognise(model, batch.features, batch.lengths)
     assert all(len(ids) <= 8 for ids in found)

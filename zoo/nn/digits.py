@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.datasets import HELD_OUT, handwritten_digits
+from zoo.nn.descent import descend, one_cycle
 
 BATCH = 64
 SAMPLES = 1797 - HELD_OUT
@@ -47,27 +48,18 @@ def fit(
     images, labels, _, _ = handwritten_digits()
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.05 if augment else 0.01)
     batches = len(images) // BATCH if augment else -(-len(images) // BATCH)
-    rise = (
-        torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches, pct_start=0.1)
-        if augment
-        else None
-    )
-    losses: list[float] = []
-    model.train()
-    for epoch in range(epochs):
-        losses.clear()
-        for batch in torch.randperm(len(images), generator=generator).split(BATCH)[:batches]:
-            drawn = shifted(images[batch], generator) if augment else images[batch]
-            loss = functional.cross_entropy(model(view(drawn)), labels[batch], label_smoothing=0.1 if augment else 0.0)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if rise is not None:
-                rise.step()
-            losses.append(float(loss.detach()))
-        log(f"epoch {epoch + 1}/{epochs}: loss {losses[-1]:.3f}")
-    model.eval()
-    return sum(losses) / len(losses)
+
+    def drawn() -> Iterator[Tensor]:
+        for _ in range(epochs):
+            yield from torch.randperm(len(images), generator=generator).split(BATCH)[:batches]
+
+    def loss_of(batch: Tensor) -> Tensor:
+        shown = shifted(images[batch], generator) if augment else images[batch]
+        return functional.cross_entropy(model(view(shown)), labels[batch], label_smoothing=0.1 if augment else 0.0)
+
+    rates = one_cycle(optimizer, epochs * batches) if augment else None
+    losses = descend(model, drawn(), loss_of, optimizer, rates=rates, log=log, log_every=batches)
+    return sum(losses[-batches:]) / batches
 
 
 def shifted(images: Tensor, generator: torch.Generator) -> Tensor:

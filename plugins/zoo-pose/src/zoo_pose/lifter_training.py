@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from zoo import Measurement
 from zoo.evidence.plots import saved_small
+from zoo.nn.descent import descend, one_cycle
 from zoo_pose import drawing, lifting, metrics, motions, skeletons
 from zoo_pose.lifting import Output, Track
 from zoo_pose.motions import HEIGHT, WIDTH, Split
@@ -61,21 +62,18 @@ def fit(
     rate: float = 2e-3,
     loss: Loss = position_loss,
 ) -> nn.Module:
-    """Train a lifter in place by Adam with a cosine schedule; it comes back in eval mode."""
-    model.train()
-    optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
-    for step, (keypoints, joints) in enumerate(batches("train", window, steps, batch_size, seed)):
+    """Train a lifter in place by AdamW with one cycle of rates; it comes back in eval mode."""
+
+    def loss_of(batch: tuple[Tensor, Tensor]) -> Tensor:
+        keypoints, joints = batch
         truth = joints[:, window // 2 : window // 2 + 1] if output == "centre" else joints
-        value = loss(model(keypoints), truth)
-        optimiser.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        if step % 200 == 0:
-            log(f"step {step}: loss {value.item():.4f}")
-    return model.eval()
+        return loss(model(keypoints), truth)
+
+    optimizer = torch.optim.AdamW(model.parameters(), rate, weight_decay=1e-2)
+    rates = one_cycle(optimizer, steps)
+    drawn = batches("train", window, steps, batch_size, seed)
+    descend(model, drawn, loss_of, optimizer, rates=rates, clip=1.0, log=log, log_every=200)
+    return model
 
 
 def evaluate(model: nn.Module, window: int, output: Output) -> dict[str, float]:

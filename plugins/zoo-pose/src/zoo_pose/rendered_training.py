@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import zoo
+from zoo.nn.descent import descend, one_cycle
 from zoo_pose import rendered, scenes
 from zoo_pose.skeletons import Skeleton
 
@@ -38,28 +39,14 @@ def fit(
         log: takes lines of progress.
         clip: largest norm of the gradient.
     """
-    model.train()
     generator = torch.Generator().manual_seed(seed)
     slow = [value for name, value in model.named_parameters() if _SLOW in name]
     rest = [value for name, value in model.named_parameters() if _SLOW not in name]
     parts = [{"params": rest, "lr": rate}, {"params": slow, "lr": rate * _SLOWER}]
     parts = [part for part in parts if part["params"]]
-    optimiser = torch.optim.AdamW(parts, weight_decay=1e-3)
-    highest = [float(part["lr"]) for part in parts]  # type: ignore[arg-type]
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, highest, total_steps=steps, pct_start=0.1)
-    total = 0.0
-    for step in range(1, steps + 1):
-        value = loss(generator)
-        optimiser.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), clip)
-        optimiser.step()
-        schedule.step()
-        total += value.item()
-        if step % 100 == 0:
-            log(f"step {step} of {steps}: loss {total / 100:.3f}")
-            total = 0.0
-    model.eval()
+    optimizer = torch.optim.AdamW(parts, weight_decay=1e-3)
+    rates = one_cycle(optimizer, steps)
+    descend(model, range(steps), lambda step: loss(generator), optimizer, rates=rates, clip=clip, log=log)
 
 
 def begin_from(trunk: nn.Module, name: str, part: str) -> None:

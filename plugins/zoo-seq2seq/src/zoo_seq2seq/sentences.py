@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.perturbing import losses
@@ -78,25 +79,23 @@ def fit(
         log: takes a line per epoch.
     """
     torch.manual_seed(seed)
-    model = AttentionClassifier(config).train()
+    model = AttentionClassifier(config)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, amsgrad=True)
     pool = data if unlabelled is None else unlabelled
-    for epoch in range(epochs):
-        total = []
-        for index in torch.randperm(len(pool.ids), generator=generator).split(BATCH):
-            chosen = index if unlabelled is None else torch.randint(len(data.ids), (BATCH,), generator=generator)
-            part = data.part(chosen)
-            loss = objective(model.expose(part.ids, part.mask), part.labels)
-            if unlabelled is not None and unlabelled_loss is not None:
-                more = unlabelled.part(index)
-                loss = loss + unlabelled_loss(model.expose(more.ids, more.mask))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total.append(float(loss.detach()))
-        log(f"epoch {epoch + 1}/{epochs}: loss {sum(total) / len(total):.3f}")
-    return model.eval()
+    drawn = (rows for _ in range(epochs) for rows in torch.randperm(len(pool.ids), generator=generator).split(BATCH))
+
+    def loss_of(index: Tensor) -> Tensor:
+        chosen = index if unlabelled is None else torch.randint(len(data.ids), (BATCH,), generator=generator)
+        part = data.part(chosen)
+        loss = objective(model.expose(part.ids, part.mask), part.labels)
+        if unlabelled is not None and unlabelled_loss is not None:
+            more = unlabelled.part(index)
+            loss = loss + unlabelled_loss(model.expose(more.ids, more.mask))
+        return loss
+
+    descend(model, drawn, loss_of, optimizer, log=log, log_every=-(-len(pool.ids) // BATCH))
+    return model
 
 
 @torch.no_grad()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.descent import descend, one_cycle
 from zoo.targets import require
 from zoo_seq2seq.clauses import Clause
 from zoo_seq2seq.decoding import END, PAD, START
@@ -100,26 +101,18 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     pairs = encoded(vocabularies, clauses)
     steps = epochs * -(-len(pairs) // BATCH)
+    drawn = (batch for _ in range(epochs) for batch in batches(pairs, generator))
+
+    def loss_of(batch: Batch) -> Tensor:
+        found = model(batch.source_ids, batch.target_ids, batch.source_mask)
+        loss = functional.cross_entropy(
+            found.logits.flatten(0, 1), batch.next_ids.flatten(), ignore_index=PAD, label_smoothing=0.1
+        )
+        return loss if added is None else loss + added(found, batch)
+
     optimizer = torch.optim.Adam(model.parameters(), learning_rate)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=steps, pct_start=0.1)
-    model.train()
-    for epoch in range(epochs):
-        losses = []
-        for batch in batches(pairs, generator):
-            found = model(batch.source_ids, batch.target_ids, batch.source_mask)
-            loss = functional.cross_entropy(
-                found.logits.flatten(0, 1), batch.next_ids.flatten(), ignore_index=PAD, label_smoothing=0.1
-            )
-            if added is not None:
-                loss = loss + added(found, batch)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            rates.step()
-            losses.append(float(loss.detach()))
-        log(f"epoch {epoch + 1}/{epochs}: loss {sum(losses) / len(losses):.3f}")
-    model.eval()
+    rates = one_cycle(optimizer, steps)
+    descend(model, drawn, loss_of, optimizer, rates=rates, clip=1.0, log=log, log_every=steps // epochs)
 
 
 @dataclass(frozen=True, eq=False)

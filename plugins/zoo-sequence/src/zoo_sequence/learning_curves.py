@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from zoo.evidence.compare.tasks import text_task
 from zoo.evidence.plots import new_figure, saved
+from zoo.nn.descent import descend
 
 STEPS, BATCH, SMOOTHED = 150, 16, 10
 
@@ -46,12 +47,9 @@ def draw_curves(builders: Mapping[str, Callable[[int], nn.Module]], path: Path, 
 def _learn(model: nn.Module, draw: Callable[..., tuple[torch.Tensor, torch.Tensor]], level: int) -> list[float]:
     generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(STEPS):
+
+    def loss_of(step: int) -> torch.Tensor:
         ids, targets = draw(level, BATCH, generator, False)
-        loss = functional.cross_entropy(model(ids).flatten(0, 1), targets.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()) / math.log(2))
-    return losses
+        return functional.cross_entropy(model(ids).flatten(0, 1), targets.flatten())
+
+    return [loss / math.log(2) for loss in descend(model, range(STEPS), loss_of, optimizer)]

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend
 from zoo_activity.csa_action_detection.bmn import BMN
 from zoo_activity.csa_action_detection.config import BMNConfig
 from zoo_activity.csa_action_detection.loss import bmn_loss, targets
 from zoo_activity.csa_action_detection.proposals import propose
 from zoo_activity.csa_action_detection.routines import LONGEST, SHORTEST, routines
-from zoo_activity.learning import descend
 from zoo_activity.temporal_detection import average_precision, recall_area
 
 STEPS, TAUGHT, ASKED = 400, 320, 60
@@ -34,13 +34,15 @@ def fit(config: BMNConfig, *, seed: int = 0, log: Callable[[str], None] = lambda
     data = routines(TAUGHT, config.length, held_out=False, seed=seed)
     truth = [targets(actions, config) for actions in data.actions]
 
-    def loss() -> Tensor:
+    def loss_of(step: int) -> Tensor:
         rows = torch.randint(TAUGHT, (16,))
         features = data.features[rows]
         features = features + 0.1 * torch.randn_like(features)
         return bmn_loss(model(features), [truth[row] for row in rows.tolist()], config)["total"]
 
-    descend(model, loss, steps=STEPS, rate=2e-3, weight_decay=1e-2, log=log)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-2)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    descend(model, range(STEPS), loss_of, optimizer, rates=rates, log=log)
     return model
 
 

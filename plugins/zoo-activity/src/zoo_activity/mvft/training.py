@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
+from zoo_activity.baseline import linear_classifier
 from zoo_activity.classification import accuracy, macro_f1
-from zoo_activity.learning import descend, linear_classifier
 from zoo_activity.mvft.config import FactorsConfig, MVFTConfig
 from zoo_activity.mvft.exercises import Windows, windows
 from zoo_activity.mvft.factors import NUM_CLASSES, Factors, draw_windows
@@ -28,11 +29,13 @@ def fit(views: list[str], steps: int, seed: int = 0) -> MVFT:
     model = MVFT(config)
     generator = torch.Generator().manual_seed(1000 + seed)
 
-    def loss() -> Tensor:
+    def loss_of(step: int) -> Tensor:
         windows, labels = draw_windows(64, window, generator)
         return functional.cross_entropy(model(windows), labels)
 
-    descend(model, loss, steps=steps, rate=3e-3, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=1e-2)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    descend(model, range(steps), loss_of, optimizer, rates=rates)
     return model
 
 
@@ -60,13 +63,15 @@ def fit_exercises(
     model = MVFT(config)
     data = windows(config, held_out=False)
 
-    def loss() -> Tensor:
+    def loss_of(step: int) -> Tensor:
         chosen = torch.randint(len(data.signals), (64,))
         signals = data.signals[chosen]
         signals = signals * (1 + 0.2 * torch.randn(64, 1, config.in_channels)) + 0.05 * torch.randn_like(signals)
         return functional.cross_entropy(model(signals), data.exercises[chosen])
 
-    descend(model, loss, steps=steps, rate=1e-3, weight_decay=0.05, log=log)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=0.05)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    descend(model, range(steps), loss_of, optimizer, rates=rates, log=log)
     return model
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from zoo.nn.descent import descend
 from zoo_activity.persistent_transient_duality.config import DualityConfig, SwitchingConfig
 from zoo_activity.persistent_transient_duality.network import PersistentTransientDuality
 from zoo_activity.persistent_transient_duality.objective import loss
@@ -24,18 +25,17 @@ def fit(
     steps: int,
     seed: int = 0,
     labelled: bool = False,
-    log: Callable[[str], None] | None = None,
+    log: Callable[[str], object] = lambda line: None,
 ) -> PersistentTransientDuality:
     """Adam, cosine decay, gradients clipped; teacher-forced steps count less and less, and the switch's noise cools.
 
     ``labelled`` tells the switch who circles when.
     """
     torch.manual_seed(seed)
-    model = PersistentTransientDuality(config).train()
+    model = PersistentTransientDuality(config)
     known = episodes(task, EPISODES, task.observed + task.horizon, seed)
-    optimiser = torch.optim.Adam(model.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    for step in range(steps):
+
+    def loss_of(step: int) -> Tensor:
         done = step / steps
         if config.transient:
             model.switch.temperature = config.temperature * (1 - (1 - COOL) * done)
@@ -43,15 +43,12 @@ def fit(
         humans, objects = known.humans[rows], known.objects[rows]
         forecast = model(humans[:, : task.observed], objects[:, : task.observed], horizon=task.horizon)
         labels = known.circling[rows] if labelled and config.transient else None
-        value = loss(forecast, humans, objects, labels, forced=1 - done)
-        optimiser.zero_grad()
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimiser.step()
-        schedule.step()
-        if log is not None and step % 50 == 49:
-            log(f"step {step + 1}: loss {float(value.detach()):.4f}")
-    return model.eval()
+        return loss(forecast, humans, objects, labels, forced=1 - done)
+
+    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    descend(model, range(steps), loss_of, optimizer, rates=rates, clip=CLIP, log=log, log_every=50)
+    return model
 
 
 def train(

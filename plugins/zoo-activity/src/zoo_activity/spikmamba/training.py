@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
+from zoo_activity.baseline import linear_classifier
 from zoo_activity.classification import accuracy
-from zoo_activity.learning import descend, linear_classifier
 from zoo_activity.spikmamba.config import SpikMambaConfig
 from zoo_activity.spikmamba.network import SpikMamba
 from zoo_activity.spikmamba.videos import SCENES, Clips, clips
@@ -23,11 +24,13 @@ def train(
     """AdamW on 1,800 clips; three minutes on one core for the preset ``video``."""
     model, data = SpikMamba(config), clips(config, TAUGHT, held_out=False, seed=seed)
 
-    def loss() -> Tensor:
+    def loss_of(step: int) -> Tensor:
         chosen = torch.randint(TAUGHT, (24,))
         return functional.cross_entropy(model(data.videos[chosen]), data.scenes[chosen])
 
-    descend(model, loss, steps=STEPS, rate=2e-3, weight_decay=0.05, log=log, log_every=50)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    descend(model, range(STEPS), loss_of, optimizer, rates=rates, log=log, log_every=50)
     return model, {"accuracy": round(held_out_accuracy(model), 4)}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_interpret.attention_pattern_injection.networks import SegmentationNetwork, SummaryNetwork
 
 Network = SummaryNetwork | SegmentationNetwork
@@ -39,17 +41,5 @@ def fit(
 ) -> list[float]:
     """Train in place with AdamW (betas 0.9 and 0.999), one step a batch; the losses. In eval mode afterwards."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, betas=(0.9, 0.999))
-    losses = []
-    network.train()
-    for step, batch in enumerate(batches, start=1):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * schedule(step)
-        loss = loss_of(network, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        if step % 100 == 0:
-            log(f"step {step}: loss {losses[-1]:.3f}")
-    network.eval()
-    return losses
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step + 1))
+    return descend(network, batches, partial(loss_of, network), optimizer, rates=rates, log=log)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.descent import descend
 from zoo_interpret.attention_posthoc.classifier import MultiHeadClassifier
 from zoo_interpret.attention_posthoc.closed_forms import CLS_ID, UNK_ID
 
@@ -78,15 +79,13 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     accuracies: list[float] = []
+
+    def loss_of(rows: Tensor) -> Tensor:
+        return functional.cross_entropy(model(ids[rows]), labels[rows])
+
     best = copy.deepcopy(model.state_dict())
     for epoch in range(epochs):
-        model.train()
-        for rows in torch.randperm(len(ids), generator=generator).split(batch_size):
-            loss = functional.cross_entropy(model(ids[rows]), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        model.eval()
+        descend(model, torch.randperm(len(ids), generator=generator).split(batch_size), loss_of, optimizer)
         accuracies.append(accuracy(model, *validation))
         if accuracies[-1] == max(accuracies) and accuracies.count(accuracies[-1]) == 1:
             best = copy.deepcopy(model.state_dict())

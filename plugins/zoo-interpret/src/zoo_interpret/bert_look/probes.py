@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_interpret.bert_look.config import AttentionProbeConfig, DistanceProbeConfig, WordsProbeConfig
 
 
@@ -109,14 +110,14 @@ def train_probe(
     learning_rate: float = 0.002,
 ) -> nn.Module:
     """One pass over ((inputs of one sentence), gold heads (n,)) with Adam, batches of one sentence."""
-    optimizer = torch.optim.Adam(probe.parameters(), lr=learning_rate)
-    for inputs, gold in data:
+
+    def loss_of(sentence: tuple[tuple[Tensor, ...], Tensor]) -> Tensor:
+        inputs, gold = sentence
         logits = probe(*(value[None] for value in inputs))[0]
-        loss = functional.cross_entropy(logits, gold, reduction="sum")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return probe.eval()
+        return functional.cross_entropy(logits, gold, reduction="sum")
+
+    descend(probe, data, loss_of, torch.optim.Adam(probe.parameters(), lr=learning_rate))
+    return probe
 
 
 def _random_maps(num_maps: int, batch: int, seed: int, words: int = 5) -> Tensor:

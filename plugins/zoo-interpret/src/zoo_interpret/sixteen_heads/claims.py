@@ -13,6 +13,7 @@ from zoo.bridges.transformers.heads import at_heads
 from zoo.bridges.transformers.inputs import as_inputs
 from zoo.bridges.transformers.packaged import packaged_model
 from zoo.bridges.transformers.sites import find_sites
+from zoo.nn.descent import descend
 from zoo_interpret.alice import SENTENCES
 from zoo_interpret.planted import INDUCTION, PREVIOUS, planted_model, repeated_tokens
 from zoo_interpret.sixteen_heads.config import SixteenHeadsConfig
@@ -98,14 +99,9 @@ def train_tiny_classifier(steps: int = 400, seed: int = 0) -> nn.Module:
     """A tiny BERT trained on ``majority_task``, in eval mode."""
     model = tiny_classifier(seed, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for _ in range(steps):
-        batch = majority_task(64, generator)
-        loss = model(**batch).loss
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return model.eval()
+    batches = (majority_task(64, generator) for _ in range(steps))
+    descend(model, batches, lambda batch: model(**batch).loss, torch.optim.AdamW(model.parameters(), lr=2e-3))
+    return model
 
 
 def check_ordering() -> Measurement:

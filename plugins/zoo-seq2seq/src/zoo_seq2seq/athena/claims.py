@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from zoo import Measurement
+from zoo.nn.descent import descend
 from zoo_seq2seq.athena.config import AthenaConfig
 from zoo_seq2seq.athena.expansion import Candidate, Expander
 from zoo_seq2seq.athena.layers import Aggregate
@@ -103,15 +104,13 @@ def _problems(count: int, seed: int) -> list[tuple[Tensor, str]]:
 def check_learns_to_prune() -> Measurement:
     """Toy problems: whether thoughts are kept rightly, and problems solved, after 200 steps of four problems."""
     torch.manual_seed(0)
-    model = Athena(AthenaConfig(16, num_heads=4, ff_size=64, max_depth=4, dropout=0.0)).train()
-    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    model = Athena(AthenaConfig(16, num_heads=4, ff_size=64, max_depth=4, dropout=0.0))
     data = _problems(800, 0)
-    for start in range(0, len(data), 4):
-        loss = torch.stack([model.supervise(x, [2, 4], [5], text).loss for x, text in data[start : start + 4]]).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    model.eval()
+
+    def loss_of(start: int) -> Tensor:
+        return torch.stack([model.supervise(x, [2, 4], [5], text).loss for x, text in data[start : start + 4]]).mean()
+
+    descend(model, range(0, len(data), 4), loss_of, torch.optim.AdamW(model.parameters(), 3e-3))
     right = judged = solved = candidates = 0
     for features, text in _problems(100, 1):
         with torch.no_grad():

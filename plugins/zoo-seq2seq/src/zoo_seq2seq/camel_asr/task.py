@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.camel_asr.config import FIRST, CamelConfig
 from zoo_seq2seq.camel_asr.losses import losses
 from zoo_seq2seq.camel_asr.network import Camel
@@ -53,19 +55,19 @@ def learn(ld_layers: int, *, steps: int = 300, seed: int = 0) -> Camel:
         ld_layers=ld_layers,
         dropout=0.0,
     )
-    model = Camel(config).train()
+    model = Camel(config)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 3e-3 * min(1.0, (step + 1) / 30) * (1 - step / steps)
+
+    def loss_of(step: int) -> Tensor:
         features, labels = utterances(32, generator)
-        loss = losses(model(features, previous(labels)), labels, config).total
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
-        optimizer.step()
-    return model.eval()
+        return losses(model(features, previous(labels)), labels, config).total
+
+    def rate(step: int) -> float:
+        return 3e-3 * min(1.0, (step + 1) / 30) * (1 - step / steps)
+
+    optimizer = torch.optim.Adam(model.parameters(), 1.0)
+    descend(model, range(steps), loss_of, optimizer, rates=LambdaLR(optimizer, rate), clip=5.0)
+    return model
 
 
 def error_rate(model: Camel, count: int = 300) -> float:

@@ -9,13 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_seq2seq.camel_asr.config import CamelConfig
 from zoo_seq2seq.camel_asr.losses import losses
 from zoo_seq2seq.camel_asr.network import Camel, languages_of
 from zoo_seq2seq.camel_asr.rescoring import transcribe
 from zoo_seq2seq.recognising import held_out, require_task, word_errors
 from zoo_seq2seq.spoken_words import SpokenWords
-from zoo_seq2seq.teaching import previous, teach
+from zoo_seq2seq.teaching import previous
 
 STEPS, SINGLE, BATCH, RATE = 1300, 500, 32, 3e-3
 WARP, SLOWEST = 0.1, 2.5
@@ -72,7 +73,9 @@ def train(
         batch = task.utterances(BATCH, taught, generator, most=most, varied=True, warp=WARP, slowest=SLOWEST)
         return losses(model(batch.features, previous(batch.labels), batch.lengths), batch.labels, config).total
 
-    teach(model, loss_of, steps=STEPS, rate=RATE, log=log)
+    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    rates = one_cycle(optimizer, STEPS)
+    descend(model, range(STEPS), loss_of, optimizer, rates=rates, clip=1.0, log=log)
     return model, word_errors(partial(recognise, model), real, synthetic, readers="other readers")
 
 

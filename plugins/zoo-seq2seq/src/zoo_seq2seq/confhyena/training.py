@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_seq2seq.confhyena.config import ConfHyenaConfig
 from zoo_seq2seq.confhyena.network import ConfHyena
 from zoo_seq2seq.decoding import PAD
 from zoo_seq2seq.recognising import held_out, require_task, word_errors
 from zoo_seq2seq.search import greedy_search
 from zoo_seq2seq.spoken_words import SpokenWords, Utterances
-from zoo_seq2seq.teaching import ctc_loss, following, previous, teach
+from zoo_seq2seq.teaching import ctc_loss, following, previous
 
 STEPS, BATCH, RATE, CTC_WEIGHT = 1500, 32, 2e-3, 0.5
 LANGUAGES = ("it",)
@@ -73,7 +74,9 @@ def train(
         most = 1 if 2 * step < STEPS else task.most
         return loss_of(model, task.utterances(BATCH, taught, generator, most=most, varied=True))
 
-    teach(model, loss_at, steps=STEPS, rate=RATE, log=log)
+    optimizer = torch.optim.Adam(model.parameters(), RATE)
+    rates = one_cycle(optimizer, STEPS)
+    descend(model, range(STEPS), loss_at, optimizer, rates=rates, clip=1.0, log=log)
     return model, word_errors(partial(recognise, model), real, synthetic, readers="another reader")
 
 

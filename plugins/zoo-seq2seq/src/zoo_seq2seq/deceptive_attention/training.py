@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend
 from zoo_seq2seq import bible
 from zoo_seq2seq.clauses import greek_english
 from zoo_seq2seq.deceptive_attention import penalty, verses
@@ -50,20 +51,20 @@ def fit(
         learning_rate: constant.
     """
     torch.manual_seed(seed)
-    model = DeceptiveClassifier(config).train()
+    model = DeceptiveClassifier(config)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+    drawn = (rows for _ in range(epochs) for rows in torch.randperm(len(ids), generator=generator).split(50))
     with DeceptiveAttention(DeceptiveAttentionConfig(coef)).attach(model) as loss:
-        for _ in range(epochs):
-            for index in torch.randperm(len(ids), generator=generator).split(50):
-                part = {"input_ids": ids[index]}
-                if mask is not None:
-                    part["attention_mask"] = mask[index]
-                found = loss(labels=labels[index], impermissible=impermissible[index], **part)
-                optimizer.zero_grad()
-                found.loss.backward()
-                optimizer.step()
-    return model.eval()
+
+        def loss_of(index: Tensor) -> Tensor:
+            part = {"input_ids": ids[index]}
+            if mask is not None:
+                part["attention_mask"] = mask[index]
+            return loss(labels=labels[index], impermissible=impermissible[index], **part).loss
+
+        descend(model, drawn, loss_of, optimizer)
+    return model
 
 
 def train(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.dila.config import DilaConfig
 from zoo_seq2seq.dila.head import SparseAutoencoder
 
@@ -16,6 +19,18 @@ def sparse_mixtures(count: int, atoms: Tensor, share: float, generator: torch.Ge
     return (there * torch.rand(count, len(atoms), generator=generator).add(0.5)) @ atoms
 
 
+def learn_dictionary(model: SparseAutoencoder, draw: Callable[[], Tensor], *, steps: int, learning_rate: float) -> None:
+    """Train an autoencoder with Adam on what is drawn, (..., dim), atoms of unit length after every step; then eval."""
+    optimizer = torch.optim.Adam(model.parameters(), learning_rate)
+    optimizer.register_step_post_hook(lambda *_: model.normalise())
+
+    def loss_of(step: int) -> Tensor:
+        x = draw()
+        return model.loss(x, *model(x))
+
+    descend(model, range(steps), loss_of, optimizer)
+
+
 def fit_autoencoder(
     config: DilaConfig, atoms: Tensor, *, share: float, steps: int, seed: int, learning_rate: float = 3e-3
 ) -> SparseAutoencoder:
@@ -23,15 +38,10 @@ def fit_autoencoder(
     torch.manual_seed(seed)
     model = SparseAutoencoder(config)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), learning_rate)
-    for _ in range(steps):
-        x = sparse_mixtures(256, atoms, share, generator)[:, None]
-        loss = model.loss(x, *model(x))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        model.normalise()
-    return model.eval()
+    learn_dictionary(
+        model, lambda: sparse_mixtures(256, atoms, share, generator)[:, None], steps=steps, learning_rate=learning_rate
+    )
+    return model
 
 
 def recovery(model: SparseAutoencoder, atoms: Tensor) -> float:

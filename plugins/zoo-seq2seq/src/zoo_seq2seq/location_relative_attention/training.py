@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.location_relative_attention.config import TacotronConfig
 from zoo_seq2seq.location_relative_attention.network import Tacotron
 from zoo_seq2seq.location_relative_attention.speaking import (
@@ -45,26 +47,21 @@ def fit(model: Tacotron, *, steps: int, seed: int, log: Callable[[str], object] 
     For the first two thirds ``guide`` is added, with a weight that falls from 1 to 0.
     """
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), RATE)
-    model.train()
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 50) * (1 - step / steps)
+
+    def loss_of(step: int) -> Tensor:
         # Short texts first: words before their order.
         most = min(LONGEST, 1 + step * 2 * LONGEST // steps)
         speech = joined(random_texts(BATCH, 1, most, generator))
         output = model(speech.ids, speech.mels, speech.mask)
         real = torch.arange(speech.mels.shape[2]) < speech.lengths[:, None]
         loss = ((output.mels - speech.mels).abs().mean(1) * real).sum() / real.sum()
-        away = guide(output.alignments, speech)
-        total = loss + max(0.0, 1 - 1.5 * step / steps) * away
-        optimizer.zero_grad()
-        total.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if step % 50 == 49:
-            log(f"step {step + 1}/{steps}: L1 {float(loss.detach()):.3f}, {float(away.detach()):.3f} away")
-    model.eval()
+        return loss + max(0.0, 1 - 1.5 * step / steps) * guide(output.alignments, speech)
+
+    def rate(step: int) -> float:
+        return RATE * min(1.0, (step + 1) / 50) * (1 - step / steps)
+
+    optimizer = torch.optim.Adam(model.parameters(), 1.0)
+    descend(model, range(steps), loss_of, optimizer, rates=LambdaLR(optimizer, rate), clip=1.0, log=log)
 
 
 def attention_error(model: Tacotron, words: int, *, count: int = 20, seed: int = 99) -> float:

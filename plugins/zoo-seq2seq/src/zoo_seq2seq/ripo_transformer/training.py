@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.ripo_transformer import chorales
 from zoo_seq2seq.ripo_transformer.config import RipoConfig
 from zoo_seq2seq.ripo_transformer.intervals import PADDING
@@ -63,26 +64,24 @@ def train(
     """
     pitches, durations = chorales.tokens("train")
     torch.manual_seed(seed)
-    model = RipoTransformer(config).train()
+    model = RipoTransformer(config)
     generator = torch.Generator().manual_seed(seed)
     lengths = (pitches != PADDING).sum(1)
+    in_epoch = -(-len(lengths) // BATCH)
+
+    def drawn() -> Iterator[Tensor]:
+        for _ in range(EPOCHS):
+            # About equal lengths together, so that little is padding.
+            order = (lengths + 8 * torch.rand(len(lengths), generator=generator)).argsort().split(BATCH)
+            for number in torch.randperm(in_epoch, generator=generator).tolist():
+                yield order[number]
+
+    def loss_of(index: Tensor) -> Tensor:
+        longest = int(lengths[index].max())
+        pitch, duration = pitches[index, :longest], durations[index, :longest]
+        return torch.stack(losses(model(pitch[:, :-1], duration[:, :-1]), pitch, duration)).sum()
+
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
-    for epoch in range(EPOCHS):
-        total = []
-        # About equal lengths together, so that little is padding.
-        order = (lengths + 8 * torch.rand(len(lengths), generator=generator)).argsort().split(BATCH)
-        for number in torch.randperm(len(order), generator=generator).tolist():
-            index = order[number]
-            longest = int(lengths[index].max())
-            pitch, duration = pitches[index, :longest], durations[index, :longest]
-            loss = torch.stack(losses(model(pitch[:, :-1], duration[:, :-1]), pitch, duration)).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 0.5)
-            optimizer.step()
-            total.append(float(loss.detach()))
-        for group in optimizer.param_groups:
-            group["lr"] *= 0.95
-        log(f"epoch {epoch + 1}/{EPOCHS}: loss {sum(total) / len(total):.3f}")
-    model.eval()
+    rates = torch.optim.lr_scheduler.StepLR(optimizer, in_epoch, gamma=0.95)
+    descend(model, drawn(), loss_of, optimizer, rates=rates, clip=0.5, log=log, log_every=in_epoch)
     return model, judged(model)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.decoding import END, START
 from zoo_seq2seq.scratchpad.config import ScratchpadConfig
 from zoo_seq2seq.scratchpad.network import ScratchpadNetwork
@@ -28,21 +30,19 @@ def learn(gate: str, *, steps: int = 500, seed: int = 0) -> ScratchpadNetwork:
     torch.manual_seed(seed)
     vocab = FIRST + ITEMS
     config = ScratchpadConfig(vocab, vocab, 24, 16, 1, 32, 1, gate=gate, dropout=0.0)
-    model = ScratchpadNetwork(config).train()
+    model = ScratchpadNetwork(config)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = 5e-3 * (1 - step / steps)
+
+    def loss_of(step: int) -> Tensor:
         source, target = sets(64, generator)
         fed = torch.cat((torch.full((64, 1), START), target), 1)
         wanted = torch.cat((target, torch.full((64, 1), END)), 1)
-        loss = functional.cross_entropy(model(source, fed).logits.flatten(0, 1), wanted.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-        optimizer.step()
-    return model.eval()
+        return functional.cross_entropy(model(source, fed).logits.flatten(0, 1), wanted.flatten())
+
+    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
+    falling = LambdaLR(optimizer, lambda step: 1 - step / steps)
+    descend(model, range(steps), loss_of, optimizer, rates=falling, clip=2.0)
+    return model
 
 
 @dataclass(frozen=True)

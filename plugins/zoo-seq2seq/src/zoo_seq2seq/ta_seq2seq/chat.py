@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_seq2seq.decoding import END, START
 from zoo_seq2seq.ta_seq2seq.config import TopicAwareConfig
 from zoo_seq2seq.ta_seq2seq.network import TopicAware
@@ -51,15 +52,13 @@ def topic_word_rate(*, aware: bool, steps: int = 400, seed: int = 0) -> float:
         if parameter.ndim > 1:
             torch.nn.init.xavier_uniform_(parameter)
     generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(model.parameters(), 5e-3)
-    for _ in range(steps):
+
+    def loss_of(step: int) -> Tensor:
         batch = draw(64, generator, trained=True)
         wanted = batch.pop("next_ids")
-        loss = functional.nll_loss(model(**batch).logits.flatten(0, 1), wanted.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        return functional.nll_loss(model(**batch).logits.flatten(0, 1), wanted.flatten())
+
+    descend(model, range(steps), loss_of, torch.optim.Adam(model.parameters(), 5e-3), clip=1.0)
     batch = draw(300, torch.Generator().manual_seed(99), trained=False)
     with torch.no_grad():
         memory, state = model.encode(batch["source_ids"], None, batch["topic_ids"], batch["topic_vectors"])

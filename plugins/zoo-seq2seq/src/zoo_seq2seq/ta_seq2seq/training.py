@@ -6,16 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_seq2seq.decoding import PAD
 from zoo_seq2seq.ta_seq2seq import conversations
 from zoo_seq2seq.ta_seq2seq.config import TopicAwareConfig
 from zoo_seq2seq.ta_seq2seq.conversations import Exchange
 from zoo_seq2seq.ta_seq2seq.network import TopicAware
 from zoo_seq2seq.ta_seq2seq.replies import replies
-from zoo_seq2seq.translating import batch_of, batches
+from zoo_seq2seq.translating import Batch, batch_of, batches
 
 EPOCHS, BATCH, LEARNING_RATE, DROPPED = 20, 16, 4e-3, 0.1
 
@@ -33,7 +34,7 @@ def train(
     """
     said = conversations.exchanges("train")
     torch.manual_seed(seed)
-    model = TopicAware(config).train()
+    model = TopicAware(config)
     for parameter in model.parameters():
         # The paper's deviation of 0.01 leaves so small a network where it is for long.
         if parameter.ndim > 1:
@@ -41,25 +42,19 @@ def train(
     pairs = _encoded(said)
     generator = torch.Generator().manual_seed(seed)
     steps = EPOCHS * -(-len(pairs) // BATCH)
+    drawn = (batch for _ in range(EPOCHS) for batch in batches(pairs, generator, BATCH))
+
+    def loss_of(batch: Batch) -> Tensor:
+        topics = conversations.topic_batch([said[place].message for place in batch.places])
+        # Some words of the reply are hidden from it, so that it does not learn replies by heart.
+        hidden = (torch.rand(batch.target_ids.shape, generator=generator) < DROPPED) & (batch.target_ids > 3)
+        fed = batch.target_ids.masked_fill(hidden, 1)
+        found = model(batch.source_ids, fed, source_mask=batch.source_mask, **topics)
+        return functional.nll_loss(found.logits.flatten(0, 1), batch.next_ids.flatten(), ignore_index=PAD)
+
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=0.05)
-    rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
-    for epoch in range(EPOCHS):
-        total = []
-        for batch in batches(pairs, generator, BATCH):
-            topics = conversations.topic_batch([said[place].message for place in batch.places])
-            # Some words of the reply are hidden from it, so that it does not learn replies by heart.
-            hidden = (torch.rand(batch.target_ids.shape, generator=generator) < DROPPED) & (batch.target_ids > 3)
-            fed = batch.target_ids.masked_fill(hidden, 1)
-            found = model(batch.source_ids, fed, source_mask=batch.source_mask, **topics)
-            loss = functional.nll_loss(found.logits.flatten(0, 1), batch.next_ids.flatten(), ignore_index=PAD)
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            rates.step()
-            total.append(float(loss.detach()))
-        log(f"epoch {epoch + 1}/{EPOCHS}: loss {sum(total) / len(total):.3f}")
-    model.eval()
+    rates = one_cycle(optimizer, steps)
+    descend(model, drawn, loss_of, optimizer, rates=rates, clip=1.0, log=log, log_every=steps // EPOCHS)
     return model, judged(model)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_sequence.adaptive_filter_attention.config import (
     AdaptiveFilterConfig,
     FilterNetworkConfig,
@@ -50,15 +51,13 @@ def fit(
     drawn = rotation.draw(epochs * TRAJECTORIES, torch.Generator().manual_seed(seed)).measured
     batches = drawn.view(epochs, TRAJECTORIES, *drawn.shape[1:])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for epoch, plane in enumerate(batches):
+
+    def loss_of(plane: Tensor) -> Tensor:
         measured = rotation.channels(plane)
-        loss = functional.mse_loss(model(measured)[:, :-1], measured[:, 1:])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if epoch % 100 == 0:
-            log(f"epoch {epoch}: loss {loss.item():.3f}")
-    return model.eval()
+        return functional.mse_loss(model(measured)[:, :-1], measured[:, 1:])
+
+    descend(model, batches, loss_of, optimizer, log=log)
+    return model
 
 
 def train(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
-from zoo_sequence.attention_rank.benchmark import NearestPoint
+from zoo.nn.descent import descend
+from zoo_sequence.attention_rank.benchmark import NearestPoint, NearestPointCase
 from zoo_sequence.attention_rank.config import NearestPointConfig, RankEncoderConfig, RankHeadsConfig
 from zoo_sequence.attention_rank.encoder import RankEncoder
 from zoo_sequence.attention_rank.heads import RankHeads
@@ -62,15 +64,11 @@ def _fit(
             return (step + 1) / warm
         return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    stream = task.stream(generator)
-    for _ in range(steps):
-        case = next(stream)
-        loss = (system(case.points, case.queries) - task.target(case)).square().sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+    def loss_of(case: NearestPointCase) -> Tensor:
+        return (system(case.points, case.queries) - task.target(case)).square().sum(1).mean()
+
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    descend(model, islice(task.stream(generator), steps), loss_of, optimizer, rates=rates)
 
 
 def train(

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.building import build_on_meta
 from zoo.errors import ConfigError
 from zoo.evidence.measuring import count_parameters
+from zoo.nn.descent import descend
 from zoo_sequence.dual_attention.config import RelationalGamesConfig, ViDATConfig
 from zoo_sequence.dual_attention.networks import ViDAT
 from zoo_sequence.dual_attention.relational_games import CELL, GRID, RelationalGames, draw
@@ -47,17 +48,14 @@ def fit(
     model = ViDAT(config)
     images, truth = draw(game, samples, generator)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 5 * (1 - step / steps)))
-    for step in range(steps):
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, 5 * (1 - step / steps)))
+
+    def loss_of(step: int) -> Tensor:
         batch = torch.randint(samples, (_BATCH,), generator=generator)
-        loss = functional.cross_entropy(model(images[batch]), truth[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % 500 == 0:
-            log(f"step {step}: loss {loss.item():.3f}")
-    return model.eval()
+        return functional.cross_entropy(model(images[batch]), truth[batch])
+
+    descend(model, range(steps), loss_of, optimizer, rates=rates, log=log, log_every=500)
+    return model
 
 
 def twin(config: ViDATConfig) -> ViDATConfig:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo import Measurement
+from zoo.nn.descent import descend
 from zoo_sequence.marginal_attention.config import IterativeAttentionConfig, StructuralAttentionConfig
 from zoo_sequence.marginal_attention.edges import expanding, multihop, posterior
 from zoo_sequence.marginal_attention.iterative import (
@@ -140,17 +141,16 @@ def train_pointer_layer(value: str, *, steps: int = 250, seed: int = 0) -> float
     generator = torch.Generator().manual_seed(seed)
     length = 16
     layer = StructuralAttention(StructuralAttentionConfig(3 * length, 1, value=value))
-    head = nn.Linear(3 * length, length)
-    optimizer = torch.optim.Adam([*layer.parameters(), *head.parameters()], lr=5e-3)
-    for _ in range(steps):
+    model = nn.Sequential(layer, nn.Linear(3 * length, length))
+
+    def loss_of(step: int) -> Tensor:
         inputs, labels = pointer_batch(64, generator)
-        loss = functional.cross_entropy(head(layer(inputs)).flatten(0, 1), labels.flatten())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        return functional.cross_entropy(model(inputs).flatten(0, 1), labels.flatten())
+
+    descend(model, range(steps), loss_of, torch.optim.Adam(model.parameters(), lr=5e-3))
     with torch.no_grad():
         inputs, labels = pointer_batch(500, generator)
-        return float((head(layer(inputs)).argmax(-1) == labels).float().mean())
+        return float((model(inputs).argmax(-1) == labels).float().mean())
 
 
 def check_pointer_chains() -> Measurement:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.nn.descent import descend
 from zoo_sequence.moba.characters import Corpus, require_alphabet
 from zoo_sequence.moba.config import MoBALanguageModelConfig
 from zoo_sequence.moba.language_model import MoBALanguageModel
@@ -33,22 +34,22 @@ def fit(config: MoBALanguageModelConfig, corpus: Corpus, *, seed: int, log: Call
     """Train one model; initialisation and order of the text follow the seed alone."""
     torch.manual_seed(seed)
     model = MoBALanguageModel(config)
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), 1.0, betas=(0.9, 0.95), weight_decay=0.1)
     generator = torch.Generator().manual_seed(seed)
     within = torch.arange(config.max_length + 1)
-    for step in range(STEPS):
+
+    def rate(step: int) -> float:
         decay = 0.55 + 0.45 * math.cos(math.pi * step / STEPS)
-        for group in optimizer.param_groups:
-            group["lr"] = PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * decay
+        return PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * decay
+
+    def loss_of(step: int) -> Tensor:
         starts = torch.randint(len(corpus.train) - len(within), (BATCH, 1), generator=generator)
-        loss = model.loss(corpus.train[starts + within])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        if (step + 1) % 250 == 0:
-            log(f"{config.attention}, step {step + 1} of {STEPS}: {loss.item() / math.log(2):.3f} bits per character")
-    return model.eval()
+        return model.loss(corpus.train[starts + within])
+
+    rates = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    log(f"{config.attention} attention, {STEPS} steps; losses in nats per character")
+    descend(model, range(STEPS), loss_of, optimizer, rates=rates, clip=1.0, log=log, log_every=250)
+    return model
 
 
 def train(

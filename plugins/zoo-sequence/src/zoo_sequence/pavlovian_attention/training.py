@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.nn.descent import descend
 from zoo_sequence.pavlovian_attention.config import PavlovianLanguageModelConfig
 from zoo_sequence.pavlovian_attention.language_model import PavlovianLanguageModel
 
@@ -28,17 +29,15 @@ def train(
     torch.manual_seed(seed)
     model, steps = PavlovianLanguageModel(config), 8000
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for step in range(steps):
+
+    def loss_of(step: int) -> Tensor:
         most = 8 if 2 * step < steps else 16 if 4 * step < 3 * steps else 32
         pairs = int(torch.randint(2, most + 1, (), generator=generator))
         ids, answers = recall_batch(config, 64, generator, pairs)
-        loss = functional.cross_entropy(model(ids)[:, -1], answers)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % 1000 == 0:
-            log(f"step {step}: loss {float(loss.detach()):.3f}")
-    return model.eval(), recall_accuracy(model, config, generator) | {"chance": 2 / config.vocab_size}
+        return functional.cross_entropy(model(ids)[:, -1], answers)
+
+    descend(model, range(steps), loss_of, optimizer, log=log, log_every=1000)
+    return model, recall_accuracy(model, config, generator) | {"chance": 2 / config.vocab_size}
 
 
 def recall_accuracy(

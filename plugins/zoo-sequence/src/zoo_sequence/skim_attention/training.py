@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import ConfigError
+from zoo.nn.descent import descend
 from zoo_sequence.skim_attention.config import LayoutAnalysisConfig, SkimformerConfig
 from zoo_sequence.skim_attention.heads import build_skimformer
 from zoo_sequence.skim_attention.layout_analysis import LayoutAnalysis
@@ -58,24 +59,20 @@ def fit(
     """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    model = build_skimformer(config).train()
+    model = build_skimformer(config)
     pages = [draw_page(index) for index in range(min(_PAGES, _BATCH * steps))]
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
     warmup = max(1, steps // 20)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
+    rates = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warmup, (steps - step) / (steps - warmup))
     )
-    for step in range(steps):
+
+    def loss_of(step: int) -> Tensor:
         drawn = torch.randint(len(pages), (_BATCH,), generator=generator).tolist()
-        loss = task_loss(model, config, encode([pages[i] for i in drawn], *_tables(config)), generator)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % max(1, steps // 6) == 0:
-            log(f"step {step}: loss {loss.item():.3f}")
-    return model.eval()
+        return task_loss(model, config, encode([pages[i] for i in drawn], *_tables(config)), generator)
+
+    descend(model, range(steps), loss_of, optimizer, rates=rates, clip=1.0, log=log, log_every=max(1, steps // 6))
+    return model
 
 
 def _tables(config: SkimformerConfig) -> tuple[int, int]:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_vision import restoration
 from zoo_vision.a2n.config import A2NConfig
 from zoo_vision.a2n.network import A2N
-from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 
 STEPS = 1500
@@ -23,7 +23,7 @@ def train(
 ) -> tuple[nn.Module, dict[str, float]]:
     """Photographs reduced by ``scale``; three minutes on one core for the preset ``photographs``."""
     model = A2N(config).train()
-    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
 
     def loss_of(truth: Tensor) -> Tensor:
         small = restoration.resized(truth, SIDE, SIDE)
@@ -31,7 +31,8 @@ def train(
         return loss / config.value_range
 
     windows = restoration.patches("train", SIDE * config.scale, STEPS, 8, seed)
-    descend(model, windows, loss_of, optimiser, steps=STEPS, course="cosine", log=log)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    descend(model, windows, loss_of, optimizer, rates=rates, log=log)
     ours, bicubic = evaluate(model, config)
     return model, {"psnr": round(ours, 2), "bicubic": round(bicubic, 2)}
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision import photographs
 from zoo_vision.att_swin_unet.config import AttSwinUNetConfig
 from zoo_vision.att_swin_unet.network import AttSwinUNet
 from zoo_vision.att_swin_unet.segmentation import agreement
-from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 from zoo_vision.swin import initialise_narrow
 
@@ -40,13 +40,14 @@ def train(
     """
     model = AttSwinUNet(config).train()
     initialise_narrow(model, model.encoder.patch_embed, _GREY)
-    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
 
     def loss_of(batch: tuple[Tensor, Tensor]) -> Tensor:
         logits, truth = model(batch[0]), batch[1].float()
         return functional.binary_cross_entropy_with_logits(logits, truth) + lacking(logits.sigmoid(), truth)
 
-    descend(model, batches("train", STEPS, 16, seed), loss_of, optimiser, steps=STEPS, log=log)
+    rates = one_cycle(optimizer, STEPS)
+    descend(model, batches("train", STEPS, 16, seed), loss_of, optimizer, rates=rates, log=log)
     ours, everything = evaluate(model)
     return model, {"dice": round(ours, 3), "dice_of_mean_mask": round(everything, 3)}
 

@@ -12,6 +12,7 @@ import zoo
 from zoo import Measurement
 from zoo.datasets import handwritten_digits
 from zoo.evidence.plots import new_figure, saved
+from zoo.nn.descent import descend
 from zoo_vision.concept_centric_transformer import training
 from zoo_vision.concept_centric_transformer.config import ConceptHeadConfig
 from zoo_vision.concept_centric_transformer.head import ConceptHead, ReadOut, example, explanation_loss
@@ -103,12 +104,12 @@ def check_digits() -> Measurement:
     images, labels, held_images, held_labels = handwritten_digits()
     torch.manual_seed(0)
     linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2))
-    optimiser = torch.optim.Adam(linear.parameters(), 0.02)
-    for _ in range(400):
-        loss = torch.nn.functional.cross_entropy(linear(images), labels % 2)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    descend(
+        linear,
+        range(400),
+        lambda step: torch.nn.functional.cross_entropy(linear(images), labels % 2),
+        torch.optim.Adam(linear.parameters(), 0.02),
+    )
     with torch.no_grad():
         baseline = float((linear(held_images).argmax(-1) == held_labels % 2).float().mean())
     return Measurement(

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.datasets import handwritten_digits
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision.concept_centric_transformer.config import ConceptTransformerConfig
 from zoo_vision.concept_centric_transformer.head import explanation_loss, sparsity_loss
 from zoo_vision.concept_centric_transformer.network import ConceptTransformer
-from zoo_vision.descent import descend
 from zoo_vision.images import upsample_digits
 
 EPOCHS = 25
@@ -32,7 +32,7 @@ def train(
     images, labels, _, _ = handwritten_digits()
     generator = torch.Generator().manual_seed(seed)
     steps = EPOCHS * -(-len(images) // BATCH)
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-3)
 
     def batches() -> Iterator[Tensor]:
         for _ in range(EPOCHS):
@@ -45,7 +45,8 @@ def train(
         loss = loss + EXPLANATION * explanation_loss(answer.concept_attn, concepts)
         return loss + SPARSITY * sparsity_loss(answer.concept_attn)
 
-    descend(model, batches(), loss_of, optimiser, steps=steps, rise=0.2, log=log)
+    rates = one_cycle(optimizer, steps, rise=0.2)
+    descend(model, batches(), loss_of, optimizer, rates=rates, log=log)
     parity, concept = measure(model)
     return model, {"accuracy": round(parity, 4), "concept": round(concept, 4)}
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_vision.ddst.config import RelationsConfig
 from zoo_vision.ddst.relations import RelationNetwork
 from zoo_vision.ddst.scenes import batches
-from zoo_vision.descent import descend
 
 STEPS = 700
 
@@ -20,14 +20,14 @@ def trained(config: RelationsConfig, steps: int, seed: int) -> RelationNetwork:
     """A network after that many steps of 32 scenes: AdamW at 1e-3, gradients cut to a norm of 1."""
     torch.manual_seed(seed)
     model = RelationNetwork(config).train()
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
 
     def loss_of(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         images, questions, answers = batch
         return functional.cross_entropy(model(images, questions), answers)
 
     scenes = batches(steps, 32, seed + 1, config.image_size)
-    descend(model, scenes, loss_of, optimiser, steps=steps, course="constant", clip=1.0)
+    descend(model, scenes, loss_of, optimizer, clip=1.0)
     return model
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo_vision.descent import descend
+from zoo.nn.descent import descend
 from zoo_vision.feature_hmlc import textiles
 from zoo_vision.feature_hmlc.config import HMLCConfig
 from zoo_vision.feature_hmlc.network import HierarchicalNetwork
@@ -52,8 +52,9 @@ def train(
         embedding = model.embed(views.flatten(0, 1)).unflatten(0, (-1, 2))
         return model.loss(embedding, labels[batch]).total
 
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=1e-4)
-    descend(model, batches(), loss_of, optimiser, steps=EPOCHS * in_epoch, course="cosine", log=log)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, weight_decay=1e-4)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS * in_epoch)
+    descend(model, batches(), loss_of, optimizer, rates=rates, log=log)
     fit_probes(model, images, labels)
     result = evaluate(model)
     return model, {name: round(value, 3) for name, value in result.items()}
@@ -71,12 +72,12 @@ def fit_probes(model: HierarchicalNetwork, images: Tensor, labels: Tensor) -> No
     for level, probe in enumerate(model.probes.children()):
         linear = nn.Linear(features.shape[1], probe.out_features)  # type: ignore[arg-type]
         nn.init.zeros_(linear.weight)
-        optimiser = torch.optim.Adam(linear.parameters(), 0.05, weight_decay=1e-4)
-        for _ in range(_PROBE_STEPS):
-            loss = functional.cross_entropy(linear((features - centre) / spread), labels[:, level])
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
+        optimizer = torch.optim.Adam(linear.parameters(), 0.05, weight_decay=1e-4)
+
+        def loss_of(step: int, linear: nn.Linear = linear, level: int = level) -> Tensor:
+            return functional.cross_entropy(linear((features - centre) / spread), labels[:, level])
+
+        descend(linear, range(_PROBE_STEPS), loss_of, optimizer)
         with torch.no_grad():
             # Centre and spread become part of the layer.
             probe.weight.copy_(linear.weight / spread)  # type: ignore[operator]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend
 from zoo_vision import restoration
-from zoo_vision.descent import descend
 from zoo_vision.firm import losses
 from zoo_vision.firm.config import FIRMConfig
 from zoo_vision.firm.guidance import REFLECTION, TRANSMISSION, UNKNOWN
@@ -74,14 +74,15 @@ def train(
 ) -> tuple[nn.Module, dict[str, float]]:
     """The paper's loss without VGG's term, its AdamW and clipping; four minutes on one core for ``photographs``."""
     model = FIRM(config).train()
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, (0.9, 0.9), weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, (0.9, 0.9), weight_decay=1e-3)
 
     def loss_of(batch: Batch) -> Tensor:
         found = model(batch.images, batch.guidance)
         return losses.loss(found.transmission, found.reflection, batch.transmission, batch.reflection)
 
     glass = batches("train", STEPS, 4, seed)
-    descend(model, glass, loss_of, optimiser, steps=STEPS, course="cosine", lowest=1e-7, clip=0.1, log=log)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS, 1e-7)
+    descend(model, glass, loss_of, optimizer, rates=rates, clip=0.1, log=log)
     return model, {name: round(value, 2) for name, value in evaluate(model).items()}
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.datasets import handwritten_digits
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision import photographs
-from zoo_vision.descent import descend
 from zoo_vision.focusclip.config import FocusCLIPConfig
 from zoo_vision.focusclip.network import FocusCLIP, zero_shot
 from zoo_vision.focusclip.words import tokenize
@@ -114,9 +114,10 @@ def train(
     def loss_of(scenes: Scenes) -> Tensor:
         return model.loss(model(scenes.images, mask=scenes.heat, **words)).total
 
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
     scenes = batches("train", STEPS, seed, config.image_size)
-    descend(model, scenes, loss_of, optimiser, steps=STEPS, clip=1.0, log=log)
+    rates = one_cycle(optimizer, STEPS)
+    descend(model, scenes, loss_of, optimizer, rates=rates, clip=1.0, log=log)
     return model, {name: round(value, 3) for name, value in evaluate(model).items()}
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision import images, photographs
 from zoo_vision import saliency_metrics as metrics
-from zoo_vision.descent import descend
 from zoo_vision.mccl.config import MCCLConfig, MemoryConfig
 from zoo_vision.mccl.losses import saliency_loss
 from zoo_vision.mccl.memory import MemoryContrast
@@ -109,7 +109,7 @@ def train(
     """The paper's loss with the memory's contrast, without the adversary; six minutes on one core for ``stamps``."""
     model = MCCL(config).train()
     memory = MemoryContrast(MemoryConfig(config.widths[-1], len(CATEGORIES)))
-    optimiser = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=1e-2)
 
     def loss_of(batch: Groups) -> Tensor:
         found = model.parts(batch.inputs)
@@ -117,7 +117,8 @@ def train(
         memory.update(found.consensus, batch.classes)
         return saliency_loss(maps, truth) + memory(found.consensus, batch.classes).mean()
 
-    descend(model, groups("train", STEPS, GROUPS, seed), loss_of, optimiser, steps=STEPS, log=log)
+    rates = one_cycle(optimizer, STEPS)
+    descend(model, groups("train", STEPS, GROUPS, seed), loss_of, optimizer, rates=rates, log=log)
     return model, {name: round(value, 3) for name, value in evaluate(model).items()}
 
 

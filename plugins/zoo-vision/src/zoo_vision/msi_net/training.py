@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend
 from zoo_vision import photographs
-from zoo_vision.descent import descend
 from zoo_vision.msi_net import saliency
 from zoo_vision.msi_net.config import MSINetConfig
 from zoo_vision.msi_net.network import MSINet
@@ -42,12 +42,13 @@ def train(
     # Inputs reach 255: the first layer of VGG16 is trained for that, random weights are not.
     with torch.no_grad():
         next(model.encoder.parameters()).div_(64)
-    optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3)
 
     def loss_of(batch: tuple[Tensor, Tensor]) -> Tensor:
         return saliency.loss(model(batch[0]), batch[1])
 
-    descend(model, batches("train", STEPS, 8, seed), loss_of, optimiser, steps=STEPS, course="cosine", log=log)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    descend(model, batches("train", STEPS, 8, seed), loss_of, optimizer, rates=rates, log=log)
     ours, mean_map = evaluate(model)
     return model, {"correlation": round(ours, 3), "correlation_of_mean_map": round(mean_map, 3)}
 

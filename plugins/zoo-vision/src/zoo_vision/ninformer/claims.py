@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import zoo
 from zoo import Measurement
 from zoo.nn import digits
+from zoo.nn.descent import descend
 from zoo_vision.images import upsample_digits
 from zoo_vision.ninformer.block import MixerBlock, NiNformerBlock, NiNformerStack
 from zoo_vision.ninformer.config import NiNformerBlockConfig
@@ -127,16 +128,12 @@ def _product_error(kind: str, seed: int) -> float:
         x = torch.randn(count, 8, 16, generator=generator)
         return x, x * torch.tanh(x.roll(-1, 1) @ direction)[..., None]
 
-    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(300):
-        x, target = draw(64)
-        loss = functional.mse_loss(model(x), target)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    x, target = draw(512)
+    def loss_of(batch: tuple[Tensor, Tensor]) -> Tensor:
+        return functional.mse_loss(model(batch[0]), batch[1])
+
+    descend(model, (draw(64) for _ in range(300)), loss_of, torch.optim.Adam(model.parameters(), 3e-3))
     with torch.no_grad():
-        return float(functional.mse_loss(model.eval()(x), target))
+        return float(loss_of(draw(512)))
 
 
 def check_digits() -> Measurement:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision import restoration
-from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 from zoo_vision.rasm.config import RASMConfig
 from zoo_vision.rasm.network import RASM
@@ -37,13 +37,14 @@ def train(
     # The network adds to the image; at first nothing, so that no step is spent on unlearning what chance adds.
     for parameter in model.output_proj.parameters():
         nn.init.zeros_(parameter)
-    optimiser = torch.optim.AdamW(model.parameters(), 4e-3, (0.9, 0.999), weight_decay=0.02)
+    optimizer = torch.optim.AdamW(model.parameters(), 4e-3, (0.9, 0.999), weight_decay=0.02)
 
     def loss_of(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         images, mask, truth = batch
         return torch.sqrt((model(images, mask) - truth).square() + 1e-6).mean()
 
-    descend(model, batches("train", STEPS, 4, seed), loss_of, optimiser, steps=STEPS, clip=1.0, log=log)
+    rates = one_cycle(optimizer, STEPS)
+    descend(model, batches("train", STEPS, 4, seed), loss_of, optimizer, rates=rates, clip=1.0, log=log)
     return model, {name: round(value, 2) for name, value in evaluate(model).items()}
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from zoo.datasets import handwritten_digits
 from zoo.nn import digits
-from zoo_vision.descent import descend
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision.images import SMALL_SIDE, upsample_digits
 from zoo_vision.select_and_pack.config import SPTConfig
 from zoo_vision.select_and_pack.network import SPT, kept_share
@@ -68,7 +68,7 @@ def train(
     """Cross-entropy and the paper's selection loss; eight minutes on one core for ``digits``."""
     model = started(config)
     steps = EPOCHS * (digits.SAMPLES // digits.BATCH)
-    optimiser = torch.optim.AdamW(model.parameters(), 4e-3, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), 4e-3, weight_decay=0.05)
 
     def loss_of(batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         pictures, masks, labels = batch
@@ -76,7 +76,8 @@ def train(
         assert found.logits is not None
         return functional.cross_entropy(found.logits, labels) + config.alpha * selection_loss(found.scores, masks)
 
-    descend(model, batches(EPOCHS, seed), loss_of, optimiser, steps=steps, clip=1.0, log=log)
+    rates = one_cycle(optimizer, steps)
+    descend(model, batches(EPOCHS, seed), loss_of, optimizer, rates=rates, clip=1.0, log=log)
     return model, {name: round(value, 4) for name, value in evaluate(model).items()}
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 import zoo
 from zoo import Measurement
+from zoo.nn.descent import descend
 from zoo_vision.sketch2saliency import drawings, training
 from zoo_vision.sketch2saliency.config import Photo2SketchConfig
 from zoo_vision.sketch2saliency.decoder import Attention2D
@@ -79,20 +80,18 @@ def _blobs(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tens
 
 def check_blobs() -> Measurement:
     """Saliency of free runs inside and outside of a bright disc, after learning to draw its outline."""
-    model = _small(max_length=14).train()
+    model = _small(max_length=14)
     training.initialise(model)
     generator = torch.Generator().manual_seed(1)
-    optimiser = torch.optim.Adam(model.parameters(), 4e-3)
-    for _ in range(400):
+
+    def loss_of(step: int) -> Tensor:
         pictures, outlines, _ = _blobs(16, generator)
-        loss = sketch_loss(model(pictures, outlines).mixture, outlines)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        return sketch_loss(model(pictures, outlines).mixture, outlines)
+
+    descend(model, range(400), loss_of, torch.optim.Adam(model.parameters(), 4e-3), clip=1.0)
     pictures, _, masks = _blobs(64, torch.Generator().manual_seed(2))
     with torch.no_grad():
-        maps = model.eval().saliency(pictures)[:, 0]
+        maps = model.saliency(pictures)[:, 0]
     inside, outside = float(maps[masks].mean()), float(maps[~masks].mean())
     return Measurement(
         f"{inside:.2f} inside, {outside:.2f} outside, on 64 new pictures after 400 steps",

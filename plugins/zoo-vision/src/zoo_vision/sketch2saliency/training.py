@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision import photographs, saliency_metrics
-from zoo_vision.descent import descend
 from zoo_vision.images import IMAGENET_MEAN, IMAGENET_STD
 from zoo_vision.photographs import Split
 from zoo_vision.sketch2saliency import drawings
@@ -90,9 +90,10 @@ def train(
         equivariance = functional.mse_loss(looked[count:], warped(looked[:count], theta))
         return sketch_loss(found.mixture, strokes) + EQUIVARIANCE * equivariance
 
-    optimiser = torch.optim.Adam(model.parameters(), 2e-3, betas=(0.5, 0.999))
+    optimizer = torch.optim.Adam(model.parameters(), 2e-3, betas=(0.5, 0.999))
     scenes = batches("train", STEPS, 6, seed)
-    descend(model, scenes, loss_of, optimiser, steps=STEPS, rise=0.2, cycle_momentum=False, clip=1.0, log=log)
+    rates = one_cycle(optimizer, STEPS, rise=0.2, cycle_momentum=False)
+    descend(model, scenes, loss_of, optimizer, rates=rates, clip=1.0, log=log)
     return model, evaluate(model)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from zoo.nn.descent import descend, one_cycle
 from zoo_vision import photographs
 from zoo_vision.boxes import Detections, average_precision, overlap
-from zoo_vision.descent import descend
 from zoo_vision.photographs import Split
 from zoo_vision.yolo9tr.config import YOLO9trConfig
 from zoo_vision.yolo9tr.losses import loss
@@ -52,12 +52,13 @@ def train(
     drawn = [YOLO9tr(config).model[place] for place in range(DETECT + 1)]
     model = YOLO9tr(config)
     model.model = nn.ModuleList(drawn)
-    optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 4e-3, weight_decay=5e-4)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 4e-3, weight_decay=5e-4)
 
     def loss_of(batch: tuple[Tensor, list[Detections]]) -> Tensor:
         return loss(model, *batch)
 
-    descend(model, batches("train", STEPS, 8, seed), loss_of, optimiser, steps=STEPS, clip=10.0, log=log)
+    rates = one_cycle(optimizer, STEPS)
+    descend(model, batches("train", STEPS, 8, seed), loss_of, optimizer, rates=rates, clip=10.0, log=log)
     return model, {name: round(value, 3) for name, value in evaluate(model).items()}
 
 

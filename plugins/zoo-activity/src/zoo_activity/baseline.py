@@ -1,4 +1,4 @@
-"""What the plugin's small trainings share: the course of a training, and the linear model that it is compared with."""
+"""The linear model that the plugin's networks are compared with."""
 
 from __future__ import annotations
 
@@ -7,40 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-
-def descend(
-    model: nn.Module,
-    loss_of_batch: Callable[[], Tensor],
-    *,
-    steps: int,
-    rate: float,
-    weight_decay: float,
-    log: Callable[[str], object] = lambda line: None,
-    log_every: int = 100,
-) -> None:
-    """Train a network in place by AdamW with cosine decay; it comes back in eval mode.
-
-    Args:
-        model: the network.
-        loss_of_batch: draws the next batch and gives its loss.
-        steps: how many.
-        rate: the learning rate at the beginning.
-        weight_decay: of AdamW.
-        log: takes lines of progress, one in ``log_every`` steps.
-    """
-    optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    model.train()
-    for step in range(1, steps + 1):
-        loss = loss_of_batch()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if step % log_every == 0:
-            log(f"step {step}: loss {loss.item():.3f}")
-    model.eval()
 
 
 def linear_classifier(features: Tensor, classes: Tensor, num_classes: int) -> Callable[[Tensor], Tensor]:
