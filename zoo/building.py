@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from zoo import configuration
 from zoo.errors import ConfigError, PluginError, ZooError, one_line
 from zoo.facts import Entry
+from zoo.foreign import failing_as
 from zoo.targets import require, resolve
 
 # More tensors than any published network has; a config that asks for more would build until memory ends.
@@ -37,21 +38,20 @@ def build(entry: Entry, instance: Any) -> Any:
     for requirement in entry.requires:
         require(requirement, needed_by=entry.id)
     make = resolve(entry.build)
-    try:
-        _refuse_endless(entry, make, instance)
-        return make(instance)
-    except (ZooError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        # Also one that would end the process as if all had gone well.
+
+    def broken(error: BaseException) -> ZooError:
         changed = configuration.changes(instance)
         if not changed:
-            raise PluginError(f"{entry.id} cannot be built from its own defaults: {one_line(error)}") from error
+            return PluginError(f"{entry.id} cannot be built from its own defaults: {one_line(error)}")
         values = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-        raise ConfigError(
+        return ConfigError(
             f"{entry.id} cannot be built from this config: {one_line(error)} ({values})",
             field=next(iter(changed)) if len(changed) == 1 else None,
-        ) from error
+        )
+
+    with failing_as(broken):
+        _refuse_endless(entry, make, instance)
+        return make(instance)
 
 
 def _refuse_endless(entry: Entry, make: Callable[[Any], Any], instance: Any) -> None:

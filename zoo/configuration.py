@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import names
 from zoo.errors import ConfigError, PluginError, ZooError, message_of, one_line
+from zoo.foreign import failing_as
 from zoo.targets import resolve
 
 if TYPE_CHECKING:
@@ -400,16 +401,15 @@ def _instantiate(entry: Entry, config: DictConfig, sources: Mapping[str, str]) -
     schema = schema_of(entry)
     for key, value in _fields(config):
         _check_range(entry, schema, key, value, sources)
-    try:
-        return OmegaConf.to_object(config)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        # A __post_init__ may raise anything; OmegaConf wraps some of it.
-        cause = error.__cause__ if isinstance(error, OmegaConfBaseException) and error.__cause__ else error
-        if isinstance(cause, ZooError) and not isinstance(cause, ConfigError):
-            raise cause from error
-        raise _located(entry, config, sources, cause) from error
+    # A __post_init__ may raise anything; OmegaConf wraps some of it.
+    with failing_as(lambda error: _located(entry, config, sources, error)):
+        try:
+            return OmegaConf.to_object(config)
+        except (OmegaConfBaseException, ConfigError) as error:
+            cause = error.__cause__ if isinstance(error, OmegaConfBaseException) and error.__cause__ else error
+            if isinstance(cause, ZooError) and not isinstance(cause, ConfigError):
+                raise cause from error
+            raise _located(entry, config, sources, cause) from error
 
 
 def _located(entry: Entry, config: DictConfig, sources: Mapping[str, str], error: BaseException) -> ConfigError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
-from zoo.errors import one_line, printable
+from zoo.errors import ZooError, one_line, printable
 
 T = TypeVar("T")
 
@@ -42,6 +42,23 @@ def attempt(work: Callable[[], T]) -> T | Failure:
             if isinstance(error, KeyboardInterrupt) and pressed():
                 raise
             return Failure(one_line(error), _traceback_of(error))
+
+
+@contextmanager
+def failing_as(error_of: Callable[[BaseException], ZooError]) -> Iterator[None]:
+    """A context in which whatever foreign code raises becomes an error of ours, also what would end the process.
+
+    Errors of ours pass as they are, and so does Ctrl-C where somebody pressed it.
+    """
+    with _interrupts() as pressed:
+        try:
+            yield
+        except ZooError:
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and pressed():
+                raise
+            raise error_of(error) from error
 
 
 def _traceback_of(error: BaseException) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from zoo.errors import MissingDependency, PluginError, ZooError, one_line
+from zoo.errors import MissingDependency, PluginError, one_line
+from zoo.foreign import failing_as
 
 # Import names that differ from the name pip wants.
 _DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "cv2": "opencv-python-headless"}
@@ -19,18 +20,18 @@ def resolve(target: str) -> Any:
         PluginError: the module or the name does not exist, or the module fails as it is imported.
     """
     module_name, _, attribute = target.partition(":")
-    try:
-        value: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = error.name or ""
-        if missing and not (module_name == missing or module_name.startswith(missing + ".")):
-            raise missing_dependency(missing, needed_by=module_name) from error
-        raise PluginError(f"{target}: there is no module {module_name!r}") from error
-    except (ZooError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        # Whatever it is, also one that would end the process as if all had gone well.
-        raise PluginError(f"{target}: module {module_name!r} cannot be imported: {one_line(error)}") from error
+
+    def broken(error: BaseException) -> PluginError:
+        return PluginError(f"{target}: module {module_name!r} cannot be imported: {one_line(error)}")
+
+    with failing_as(broken):
+        try:
+            value: Any = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            missing = error.name or ""
+            if missing and not (module_name == missing or module_name.startswith(missing + ".")):
+                raise missing_dependency(missing, needed_by=module_name) from error
+            raise PluginError(f"{target}: there is no module {module_name!r}") from error
     for part in attribute.split("."):
         try:
             value = getattr(value, part)

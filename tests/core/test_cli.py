@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import zoo
 from zoo import catalogue
 from zoo.cli import COMMANDS, main
 
@@ -264,6 +266,7 @@ UNPRINTABLE = "class Mute(ValueError):\n    def __str__(self): raise ValueError\
     ("place", "statement", "message"),
     [
         ("module", "raise SystemExit(0)", "PluginError: .*cannot be imported: SystemExit: 0"),
+        ("module", "raise KeyboardInterrupt", "PluginError: .*cannot be imported: KeyboardInterrupt"),
         (
             "module",
             "raise RuntimeError('first\\nsecond \\x1b[2J \\ud800')",
@@ -271,8 +274,11 @@ UNPRINTABLE = "class Mute(ValueError):\n    def __str__(self): raise ValueError\
         ),
         ("module", "from os import nothing", "PluginError: .*ImportError: cannot import name 'nothing'"),
         ("__init__", "raise SystemExit(0)", "PluginError: .*cannot be built from its own defaults: SystemExit: 0"),
+        ("__init__", "raise KeyboardInterrupt", "PluginError: .*built from its own defaults: KeyboardInterrupt"),
+        ("__init__", "raise StopIteration", "PluginError: .*built from its own defaults: StopIteration"),
         ("__init__", "raise GeneratorExit", "PluginError: .*cannot be built from its own defaults: GeneratorExit"),
         ("__post_init__", "raise SystemExit(0)", "ConfigError: .*SystemExit: 0"),
+        ("__post_init__", "raise KeyboardInterrupt", "ConfigError: .*KeyboardInterrupt"),
         ("__post_init__", "raise Mute", r"ConfigError: .*\(its message cannot be shown: ValueError\)"),
         ("schema", "odd: object = None", "PluginError: .*cannot be used as a schema: .*"),
         ("schema", "odd: Nowhere = None", "PluginError: .*cannot be used as a schema: .*'Nowhere' is not defined"),
@@ -318,6 +324,17 @@ class Network(nn.Module):
     code, out, err = run("load", "frail")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert re.match(message, err)
+
+
+def test_ctrl_c_while_a_plugins_code_builds_is_no_error_of_the_plugin(install):
+    slow = "import signal\ndef build(config):\n    signal.raise_signal(signal.SIGINT)\n"
+    install("acme", catalogue=CATALOGUE.replace('"PKG.layers:Layer"', '"PKG.slow:build"', 1), layers=LAYERS, slow=slow)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            zoo.load("layered")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_error_that_is_nobodys_is_one_line(run, acme, monkeypatch):

@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from zoo import catalogue, hooks, names
-from zoo.errors import AmbiguousName, MissingDependency, WeightsError, ZooError, one_line
+from zoo.errors import AmbiguousName, MissingDependency, WeightsError, one_line
 from zoo.facts import Weights
+from zoo.foreign import failing_as
 from zoo.weights.digests import verify
 from zoo.weights.files import check_regular, check_relative, files_in, shards_of
 
@@ -97,12 +98,8 @@ def _from_plugin(scheme: str, uri: str) -> list[Path]:
             f"Disable all but one: {catalogue.DISABLED}=..."
         )
     (source,) = offers.values()
-    try:
+    with failing_as(lambda error: WeightsError(f"{uri}: its plugin's source failed ({one_line(error)})")):
         paths = [Path(path) for path in source(uri)]
-    except (ZooError, KeyboardInterrupt):
-        raise
-    except BaseException as error:
-        raise WeightsError(f"{uri}: its plugin's source failed ({one_line(error)})") from error
     absent = [str(path) for path in paths if not os.path.lexists(path)]
     if absent or not paths:
         raise WeightsError(f"{uri}: its plugin's source gave no existing file ({', '.join(absent) or 'nothing'})")
