@@ -44,10 +44,8 @@ def build(entry: Entry, instance: Any) -> Any:
         if not changed:
             return PluginError(f"{entry.id} cannot be built from its own defaults: {one_line(error)}")
         values = ", ".join(f"{name}={value!r}" for name, value in changed.items())
-        return ConfigError(
-            f"{entry.id} cannot be built from this config: {one_line(error)} ({values})",
-            field=next(iter(changed)) if len(changed) == 1 else None,
-        )
+        field = next(iter(changed)) if len(changed) == 1 else None
+        return ConfigError(f"{entry.id} cannot be built from this config: {one_line(error)} ({values})", field=field)
 
     with failing_as(broken):
         _refuse_endless(entry, make, instance)

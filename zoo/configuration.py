@@ -260,9 +260,7 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
 
     _check_extent(value, f"{entry.id}: {key} (from {source})", key)
     owner, _, leaf = key.rpartition(".")
-    value = _plain(value, key)
-    if isinstance(value, tuple):
-        value = list(value)
+    value = _plain(list(value) if isinstance(value, tuple) else value, key)
     try:
         node = OmegaConf.select(config, owner, throw_on_resolution_failure=True) if owner else config
         if not OmegaConf.is_dict(node):
@@ -300,8 +298,7 @@ def _resolve(entry: Entry, config: DictConfig, sources: Mapping[str, str]) -> No
         key = str(error.full_key)
         raise ConfigError(
             f"{entry.id}: {key} (from {sources.get(key, 'schema default')}) cannot be resolved: "
-            f"{str(error.msg).splitlines()[0]}; "
-            f"expected {_expected(schema_of(entry), key)}",
+            f"{str(error.msg).splitlines()[0]}; expected {_expected(schema_of(entry), key)}",
             field=key,
         ) from error
 

@@ -113,11 +113,7 @@ def _of_one_name(rivals: list[EntryPoint]) -> tuple[EntryPoint | None, list[Brok
         return rivals[0], []
     from_distributions = [distributions.name_of(point.dist) for point in rivals]
     for owner in (OWN_DISTRIBUTION, f"zoo-{names.fold(rivals[0].name)}"):
-        owning = [
-            point
-            for point, name in zip(rivals, from_distributions, strict=True)
-            if distributions.canonical(name) == owner
-        ]
+        owning = [point for point in rivals if distributions.canonical(distributions.name_of(point.dist)) == owner]
         if len(owning) == 1:
             reason = f"PluginError: the name {owning[0].name!r} belongs to distribution {owner!r}"
             return owning[0], [_set_aside(point, Failure(reason, reason)) for point in rivals if point is not owning[0]]

@@ -21,10 +21,7 @@ def resolve(target: str) -> Any:
     """
     module_name, _, attribute = target.partition(":")
 
-    def broken(error: BaseException) -> PluginError:
-        return PluginError(f"{target}: module {module_name!r} cannot be imported: {one_line(error)}")
-
-    with failing_as(broken):
+    with failing_as(lambda why: PluginError(f"{target}: module {module_name!r} cannot be imported: {one_line(why)}")):
         try:
             value: Any = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
