@@ -119,6 +119,49 @@ class Decoder(nn.Module):
         return self.norm(x)
 
 
+def require_predecessors(input_ids: Tensor) -> None:
+    """Raise InputError where no token of ids (batch, length) follows another one."""
+    if input_ids.ndim != 2 or input_ids.shape[1] < 2:
+        raise InputError(f"ids {tuple(input_ids.shape)}; a loss needs (batch, length) with two tokens or more")
+
+
+def require_sampling(max_new_tokens: int, temperature: float, top_k: int | None) -> None:
+    """Raise InputError where tokens cannot be chosen so."""
+    if not (max_new_tokens >= 0 and 0 <= temperature < math.inf):
+        raise InputError(f"max_new_tokens={max_new_tokens}, temperature={temperature}; neither may be below zero")
+    if top_k is not None and top_k < 1:
+        raise InputError(f"top_k={top_k}; expected a number of tokens from 1 on, or None for all")
+
+
+def prompts(input_ids: Tensor, attention_mask: Tensor | None) -> Tensor | None:
+    """Which tokens of prompts (batch, length) are real, boolean; None where all are.
+
+    Raises:
+        InputError: no tokens, a mask of another shape, or padding elsewhere than on the left.
+    """
+    shape = tuple(input_ids.shape)
+    if len(shape) != 2 or shape[1] == 0:
+        raise InputError(f"ids {shape}; generate needs (batch, length), at least one token each")
+    if attention_mask is None:
+        return None
+    if tuple(attention_mask.shape) != shape:
+        raise InputError(f"attention_mask {tuple(attention_mask.shape)} for ids {shape}; expected the same shape")
+    real = attention_mask.bool()
+    if not (real[:, -1].all() and (real[:, 1:] >= real[:, :-1]).all()):
+        raise InputError("prompts are continued at their right end: padding must stand on their left alone")
+    return None if bool(real.all()) else real
+
+
+def next_tokens(logits: Tensor, temperature: float, top_k: int | None, generator: torch.Generator | None) -> Tensor:
+    """A token for each row of logits (batch, vocab_size), as (batch, 1); see ``CausalLanguageModel.generate``."""
+    if temperature == 0:
+        return logits.argmax(-1, keepdim=True)
+    if top_k is None or top_k >= logits.shape[-1]:
+        return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
+    likeliest, tokens = logits.topk(top_k)
+    return tokens.gather(1, torch.multinomial((likeliest / temperature).softmax(-1), 1, generator=generator))
+
+
 class CausalLanguageModel(nn.Module):
     """What every causal language model does with its logits: a loss, and generation.
 
@@ -146,8 +189,7 @@ class CausalLanguageModel(nn.Module):
         Raises:
             InputError: there is no token with a predecessor.
         """
-        if input_ids.ndim != 2 or input_ids.shape[1] < 2:
-            raise InputError(f"ids {tuple(input_ids.shape)}; a loss needs (batch, length) with two tokens or more")
+        require_predecessors(input_ids)
         logits = self(input_ids[:, :-1])
         return functional.cross_entropy(logits.flatten(0, 1).float(), input_ids[:, 1:].flatten())
 
@@ -158,38 +200,39 @@ class CausalLanguageModel(nn.Module):
         max_new_tokens: int,
         *,
         temperature: float = 0.0,
+        top_k: int | None = None,
         generator: torch.Generator | None = None,
+        attention_mask: Tensor | None = None,
         use_cache: bool = True,
     ) -> Tensor:
         """Continue token sequences.
 
         Args:
-            input_ids: (batch, length) int64, no padding.
+            input_ids: (batch, length) int64.
             max_new_tokens: how many to add.
             temperature: 0 takes the likeliest token; above, tokens are sampled from softmax(logits / temperature).
+            top_k: sample among so many of the likeliest tokens; by default among all.
             generator: for reproducible sampling.
+            attention_mask: (batch, length), 0 for padding, which stands on the left of a prompt; by default none is.
             use_cache: keep keys and values instead of recomputing them; ignored by layers that cannot.
 
         Returns:
             (batch, length + max_new_tokens) int64.
 
         Raises:
-            InputError: no tokens to continue, or numbers below zero.
+            InputError: no tokens to continue, numbers below zero, or padding elsewhere than on the left.
         """
-        if input_ids.ndim != 2 or input_ids.shape[1] == 0:
-            raise InputError(f"ids {tuple(input_ids.shape)}; generate needs (batch, length), at least one token each")
-        if not (max_new_tokens >= 0 and 0 <= temperature < math.inf):
-            raise InputError(f"max_new_tokens={max_new_tokens}, temperature={temperature}; neither may be below zero")
+        require_sampling(max_new_tokens, temperature, top_k)
+        real = prompts(input_ids, attention_mask)
         caches = self.new_caches() if use_cache and self.supports_cache else None
         ids = input_ids
         for _ in range(max_new_tokens):
             fresh = ids if caches is None else ids[:, caches[0].length :]
-            logits = self(fresh, caches=caches)[:, -1].float()
-            if temperature > 0:
-                chosen = torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)
-            else:
-                chosen = logits.argmax(-1, keepdim=True)
+            logits = self(fresh, attn_mask=real, caches=caches)[:, -1].float()
+            chosen = next_tokens(logits, temperature, top_k, generator)
             ids = torch.cat((ids, chosen), 1)
+            if real is not None:
+                real = functional.pad(real, (0, 1), value=True)
         return ids
 
 

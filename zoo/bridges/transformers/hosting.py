@@ -30,6 +30,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast, ImageClassifie
 from zoo import building, catalogue, configuration, filling, origin
 from zoo.bridges import changes, switches
 from zoo.bridges.sight import Sight, packed_as_told, sight
+from zoo.bridges.transformers.generating import GeneratesLikeTheZoo
 from zoo.bridges.transformers.hosted_cache import memories_of, new_cache
 from zoo.bridges.transformers.hosted_config import ZooConfig
 from zoo.bridges.transformers.precision import InFloat32
@@ -222,7 +223,7 @@ def _build(config: ZooConfig, *, meta: bool) -> nn.Module:
     return network
 
 
-class ZooForCausalLM(ZooPreTrainedModel, GenerationMixin):
+class ZooForCausalLM(ZooPreTrainedModel, GeneratesLikeTheZoo, GenerationMixin):
     """A language model of the zoo.
 
     Args:

@@ -8,16 +8,22 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from zoo.bridges.transformers.generating import GeneratesLikeTheZoo
 from zoo.bridges.transformers.packaged import packaged_tokenizer
 from zoo.errors import InputError
+from zoo.nn.language_model import require_predecessors
 from zoo_interpret.smollm2.config import SmolLM2Config
 
 # Tokens of the package's tokenizer.
 VOCABULARY, BEGIN, END = 49152, 1, 2
 
 
-class SmolLM2(LlamaForCausalLM):
-    """A Llama with a language-modelling head: input_ids (batch, length) to ``.logits`` (batch, length, vocab_size)."""
+class SmolLM2(GeneratesLikeTheZoo, LlamaForCausalLM):
+    """A Llama with a language-modelling head: input_ids (batch, length) to ``.logits`` (batch, length, vocab_size).
+
+    ``loss`` and ``generate`` are those of every language model of the zoo; ``generate`` also takes all that
+    transformers' does.
+    """
 
     def __init__(self, config: SmolLM2Config) -> None:
         super().__init__(llama_config(config))
@@ -34,7 +40,12 @@ class SmolLM2(LlamaForCausalLM):
         return packaged_tokenizer("smollm2") if self.config.vocab_size == VOCABULARY else None
 
     def loss(self, input_ids: Tensor) -> Tensor:
-        """Mean cross entropy, in nats per token, of ids (batch, length + 1) given their predecessors."""
+        """Mean cross entropy, in nats per token, of ids (batch, length + 1) given their predecessors.
+
+        Raises:
+            InputError: there is no token with a predecessor.
+        """
+        require_predecessors(input_ids)
         loss: Tensor = self(input_ids, labels=input_ids).loss
         return loss
 
