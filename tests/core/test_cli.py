@@ -205,6 +205,26 @@ def test_unknown_commands_and_tags_come_with_the_nearest(run, acme):
 NOISE = "import os, sys\nprint('blare')\nos.write(1, b'deep blare')\nsys.__stdout__.write('old blare')\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("lst", r"Error: There is no command 'lst'. Did you mean 'list'\? Help: zoo --help"),
+        ("--foo", r"Error: No such option '--foo'. Help: zoo --help"),
+        ("list --knd model", r"Error: No such option '--knd'. Did you mean '--kind'\? Help: zoo list --help"),
+        ("list extra", r"Error: Got unexpected extra argument \(extra\). Help: zoo list --help"),
+        ("info", r"Error: Missing argument 'NAME'. Help: zoo info --help"),
+        ("load layered --device", r"Error: Option '--device' requires an argument. Help: zoo COMMAND --help"),
+        ("compare --task x", r"Error: Invalid value for '--task': 'x' is none of recall, .*. Help: zoo compare --help"),
+        ("card", r"Error: name entries, or give --all or --papers. Help: zoo card --help"),
+        ("list \n\x1b[2J", r"Error: Got unexpected extra argument \( \\x1b\[2J\)\. Help: zoo list --help"),
+    ],
+)
+def test_a_wrong_use_is_one_line_that_says_where_the_help_is(run, words, line):
+    code, out, err = run(*words.split(" "))
+    assert (code, out) == (2, "")
+    assert re.fullmatch(line, err[:-1])
+
+
 def test_what_plugins_print_never_reaches_stdout(acme, install, monkeypatch):
     text = CATALOGUE.replace("layered", "loud")
     install(

@@ -12,12 +12,13 @@ import sys
 import warnings
 from collections import Counter
 from importlib import import_module
+from typing import Any
 
 import click
 
 import zoo
 from zoo import names
-from zoo.cli.output import installed, keep_stdout_for_json, leave_stdout, open_streams
+from zoo.cli.output import installed, keep_stdout_for_json, leave_stdout, open_streams, usage_in_one_line
 from zoo.errors import one_line, printable
 
 COMMANDS = {
@@ -56,8 +57,13 @@ class ZooGroup(click.Group):
         name = click.utils.make_str(args[0])
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
             suggestion = names.suggestion(name, self.list_commands(ctx))
-            ctx.fail(f"There is no command {name!r}.{suggestion} All of them: zoo --help")
+            ctx.fail(f"There is no command {name!r}.{suggestion}")
         return super().resolve_command(ctx, args)
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """Parse our own options."""
+        with usage_in_one_line():
+            return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> object:
         """Discover what is installed, then run the command."""
@@ -65,7 +71,8 @@ class ZooGroup(click.Group):
             # From before plugins are imported: they may leave threads that print.
             keep_stdout_for_json(ctx)
         installed()
-        return super().invoke(ctx)
+        with usage_in_one_line():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The overview, without importing any of our commands."""
