@@ -8,6 +8,7 @@ so that an error can say which value is wrong and which layer it came from. Rang
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import reprlib
@@ -432,8 +433,14 @@ def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapp
     # A field that states its own maximum may count what no machine holds, such as all addresses of a space.
     largest = max((metadata or {}).get("maximum") or 0, LARGEST_INTEGER)
     for item in _numbers(value):
-        if item != item or (isinstance(item, int) and abs(item) > largest):
-            wrong = "is not a number" if item != item else "is more than any machine counts to"
+        wrong = ""
+        if item != item:
+            wrong = "is not a number"
+        elif isinstance(item, int) and abs(item) > largest:
+            wrong = "is more than any machine counts to"
+        elif abs(item) == math.inf and not _may_be_infinite(schema, key, item > 0):
+            wrong = "is infinite; expected a finite number"
+        if wrong:
             raise ConfigError(f"{entry.id}: {key}={shown(item)} (from {source}) {wrong}", field=key)
     if not metadata or value is None:
         return
@@ -456,6 +463,15 @@ def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapp
                 )
                 unit = f" {metadata['unit']}" if metadata.get("unit") else ""
                 raise ConfigError(f"{entry.id}: {key}={item!r} (from {source}) must be {bound}{unit}", field=key)
+
+
+def _may_be_infinite(schema: type, key: str, above: bool) -> bool:
+    """Whether a field has its own limit on that side, which speaks for itself, or is infinite by default."""
+    from omegaconf import OmegaConf
+
+    stated = (_field_info(schema, key)[1] or {}).get("maximum" if above else "minimum")
+    default = OmegaConf.select(OmegaConf.structured(schema), key, throw_on_missing=False)
+    return stated is not None or math.inf in map(abs, _numbers(default))
 
 
 def _numbers(value: Any) -> Iterator[int | float]:

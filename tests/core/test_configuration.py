@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import warnings
+from math import inf
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import zoo
+
+from .conftest import CATALOGUE
 
 
 def test_layers_merge_in_order(acme, tmp_path):
@@ -148,6 +151,31 @@ def test_a_config_object_that_cannot_be_resolved_is_an_error_of_ours(acme):
         with pytest.raises(zoo.ConfigError):
             zoo.load("layered", **call)
     assert zoo.config("layered", config=OmegaConf.create({"num_heads": 4, "dim": "${num_heads}"})).dim == 4
+
+
+def test_an_infinite_number_needs_a_field_that_says_so(install):
+    fields = """
+        from dataclasses import dataclass
+        import zoo
+
+        @dataclass
+        class Config:
+            scale: float = zoo.field(1.0, "scale")
+            rates: list[float] = zoo.field([0.1], "rates")
+            clip: float = zoo.field(float("inf"), "limit")
+            slope: float = zoo.field(1.0, "slope", maximum=float("inf"))
+
+        class Layer:
+            def __init__(self, config):
+                pass
+
+        Method = Layer
+    """
+    install("acme", catalogue=CATALOGUE.replace('kind="model"', 'kind="method"'), layers=fields)
+    for values in ({"scale": inf}, {"scale": -inf}, {"rates": [inf]}, {"slope": -inf}, {"scale": "1e999"}):
+        with pytest.raises(zoo.ConfigError, match=r"inf.* is infinite; expected a finite number"):
+            zoo.load("layered", **values)
+    zoo.load("layered", clip=inf, slope=inf)
 
 
 def test_an_integer_for_a_float_is_meant(acme):
