@@ -79,7 +79,10 @@ def test_errors_are_one_message_and_exit_code_one(run, acme):
         code, _, err = run("bench", "moba", "--lengths", lengths)
         assert (code, "not a list of positive integers" in err) == (2, True)
     code, _, err = run("card", "layered", "--folder", "/dev/null/cards")
-    assert (code, err.startswith("NotADirectoryError: ")) == (1, True)
+    assert (code, err) == (
+        1,
+        "InputError: '/dev/null/cards' cannot be written into: [Errno 20] Not a directory: '/dev/null/cards'\n",
+    )
 
 
 def test_the_shell_completes_commands_entries_and_presets(acme):
@@ -171,6 +174,32 @@ def test_train_refuses_a_place_that_cannot_be_written_before_it_trains(run, inst
     assert err.startswith("InputError: ")
     assert (tmp_path / "pipe").is_fifo()
     assert "it trains" in run("train", "layered", "--out", "new/out.safetensors")[2]
+
+
+NOWHERE = ["/proc/none/below", "file/below", "x" * 300]
+WRITES = {
+    ("bench layered --lengths 64 --out", "convert state.pth"): ["folder", "pipe", *NOWHERE],
+    ("load layered --save", "predict layered text --out"): ["file", "pipe", *NOWHERE],
+    ("compare layered --steps 1 --out", "card layered --folder"): ["file", "pipe", *NOWHERE],
+    ("verify layered --record", "programs layered --record", "bench layered --record"): [""],
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "place"), [(words, place) for many, places in WRITES.items() for words in many for place in places]
+)
+def test_so_does_everything_else_that_writes(run, install, tmp_path, monkeypatch, words, place):
+    monkeypatch.chdir(tmp_path)
+    for name in ("file", "model_cards", "docs"):
+        Path(name).touch()
+    Path("folder").mkdir()
+    os.mkfifo("pipe")
+    torch.save({"weight": torch.zeros(2)}, "state.pth")
+    monkeypatch.setattr(torch, "load", None)
+    install("acme", catalogue=CATALOGUE, layers="raise RuntimeError('it works first')")
+    code, out, err = run(*words.split(), *([place] if place else []))
+    assert (code, out) == (1, "")
+    assert re.fullmatch("InputError: .*(cannot be written|is no folder|is a folder or a device).*", err[:-1])
 
 
 def test_train_writes_the_file_whole(run, install, tmp_path):

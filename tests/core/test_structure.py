@@ -22,7 +22,8 @@ def _template_can_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(structure.TEMPLATE / "src"))
 
 
-# What load, save and list need: facts, discovery, configs, building, weights, saving, looking, and their commands.
+# What load, save and list need: facts, discovery, configs, building, weights, saving, looking, and the command whose
+# parts are imported when they run.
 CORE = {
     *("zoo", "zoo.errors", "zoo.facts", "zoo.names", "zoo.hooks", "zoo.targets"),
     *("zoo.foreign", "zoo.licenses"),
@@ -31,7 +32,7 @@ CORE = {
     *("zoo.saving", "zoo.saving.writing", "zoo.saving.folder"),
     *("zoo.weights", "zoo.weights.files", "zoo.weights.digests", "zoo.weights.sources"),
     *("zoo.weights.hub", "zoo.weights.hub_failures"),
-    *("zoo.cli", "zoo.cli.__main__", "zoo.cli.output", "zoo.cli.options", "zoo.cli.listing", "zoo.cli.using"),
+    *("zoo.cli", "zoo.cli.__main__", "zoo.cli.output", "zoo.cli.options", "zoo.cli.usage"),
 }
 # Everything else of the distribution: one job each, needed by those who want that job.
 AROUND_THE_CORE = (
@@ -44,10 +45,13 @@ AROUND_THE_CORE = (
     "zoo.counting",
     "zoo.weights.pickles",
     "zoo.weights.uploading",
+    "zoo.cli.listing",
+    "zoo.cli.using",
     "zoo.cli.predicting",
     "zoo.cli.sharing",
     "zoo.datasets",
     "zoo.threads",
+    "zoo.writable",
 )
 
 CORE_LINES = 3_000

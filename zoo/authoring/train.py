@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from zoo.errors import InputError
 from zoo.facts import Entry
 from zoo.filling import tied_names
 from zoo.targets import resolve
 from zoo.threads import one_thread
+from zoo.writable import check_file, write_whole
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def reproduce(
     """
     from safetensors.torch import save
 
-    _require_writable(path)
+    check_file(path)
     torch.manual_seed(seed)
     # Sums in a fixed order, so that a seed means the same on every machine of a kind.
     with one_thread():
@@ -52,23 +52,5 @@ def reproduce(
     state = module.state_dict()
     # A tied tensor is written once, under its first name: safetensors refuses to write shared memory twice.
     content = save({names[0]: state[names[0]].contiguous() for names in tied_names(module)})
-    _fresh(path).write_bytes(content)
-    _fresh(path).replace(path)
+    write_whole(path, content)
     return Trained(len(content), hashlib.sha256(content).hexdigest(), metrics)
-
-
-def _fresh(path: Path) -> Path:
-    """Where the content is written until it is whole."""
-    return path.with_name(f".{path.name}.new")
-
-
-def _require_writable(path: Path) -> None:
-    try:
-        if path.exists() and not path.is_file():
-            # It would be replaced: for root a device as well.
-            raise InputError(f"{str(path)!r} is a folder or a device; expected the name of the file to write")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _fresh(path).touch()
-        _fresh(path).unlink()
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be written: {error}") from error

@@ -12,13 +12,12 @@ import sys
 import warnings
 from collections import Counter
 from importlib import import_module
-from typing import Any
 
 import click
 
 import zoo
-from zoo import names
-from zoo.cli.output import installed, keep_stdout_for_json, leave_stdout, open_streams, usage_in_one_line
+from zoo.cli.output import installed, keep_stdout_for_json, leave_stdout, open_streams
+from zoo.cli.usage import OneLineGroup
 from zoo.errors import one_line, printable
 
 COMMANDS = {
@@ -35,7 +34,7 @@ COMMANDS = {
 TRACEBACK = "ZOO_TRACEBACK"
 
 
-class ZooGroup(click.Group):
+class ZooGroup(OneLineGroup):
     """Commands of this package, imported one by one on demand, and commands of plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -50,29 +49,13 @@ class ZooGroup(click.Group):
             return command
         return self._plugin_commands().get(cmd_name)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the arguments begin with; for an unknown one the nearest is named."""
-        name = click.utils.make_str(args[0])
-        if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
-            suggestion = names.suggestion(name, self.list_commands(ctx))
-            ctx.fail(f"There is no command {name!r}.{suggestion}")
-        return super().resolve_command(ctx, args)
-
-    def make_context(self, *args: Any, **more: Any) -> click.Context:
-        """Parse our own options."""
-        with usage_in_one_line():
-            return super().make_context(*args, **more)
-
     def invoke(self, ctx: click.Context) -> object:
         """Discover what is installed, then run the command."""
         if "--json" in ctx.args:
             # From before plugins are imported: they may leave threads that print.
             keep_stdout_for_json(ctx)
         installed()
-        with usage_in_one_line():
-            return super().invoke(ctx)
+        return super().invoke(ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The overview, without importing any of our commands."""

@@ -10,7 +10,6 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.exceptions import NoArgsIsHelpError
 
 from zoo.errors import printable
 
@@ -30,21 +29,6 @@ def open_streams() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (for the rest of the process)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-
-
-@contextmanager
-def usage_in_one_line() -> Iterator[None]:
-    """Within the context what Click says of a wrong use, in four lines, is one: the mistake and where the help is."""
-    try:
-        yield
-    except NoArgsIsHelpError:
-        raise
-    except click.UsageError as error:
-        text = printable(" ".join(error.format_message().split()))
-        stop = "" if text.endswith((".", "?")) else "."
-        # Its parser does not know which command it works for. Without a context Click shows the message alone.
-        command = error.ctx.command_path if error.ctx is not None else "zoo COMMAND"
-        raise click.UsageError(f"{text}{stop} Help: {command} --help") from error
 
 
 def json_option(command: F) -> F:

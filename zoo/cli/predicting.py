@@ -10,6 +10,7 @@ import click
 from zoo.cli.options import EntryName, overrides
 from zoo.cli.output import echo_json, keep_stdout_for_json
 from zoo.errors import InputError
+from zoo.writable import check_folder
 
 
 @click.command("predict")
@@ -18,12 +19,11 @@ from zoo.errors import InputError
 @click.argument("override", nargs=-1)
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
+    type=click.Path(path_type=Path),
     help="Folder for the files that an answer consists of (pictures, sound); by default the working directory.",
 )
 @click.pass_context
-def predict_command(ctx: click.Context, name: str, source: str, override: tuple[str, ...], out: Path) -> None:
+def predict_command(ctx: click.Context, name: str, source: str, override: tuple[str, ...], out: Path | None) -> None:
     """Run NAME on SOURCE: a file, or the text itself. What is no number or text is written to files."""
     import zoo
     from zoo import catalogue, origin
@@ -33,6 +33,8 @@ def predict_command(ctx: click.Context, name: str, source: str, override: tuple[
     keep_stdout_for_json(ctx)
     if not source.strip():
         raise InputError("SOURCE is empty; expected the name of a file, or a text")
+    if out is not None:
+        check_folder(out)
     loaded = zoo.load(name, **overrides(override))
     facts = origin.find(loaded)
     entry = catalogue.current().find(f"{facts.plugin}:{facts.entry}").offer.entry
@@ -40,7 +42,7 @@ def predict_command(ctx: click.Context, name: str, source: str, override: tuple[
         raise InputError(f"{entry.id} does not say how to predict from raw input; call the loaded object instead")
     instance = merge(entry, None, facts.config).instance
     answer = resolve(entry.predict)(loaded, instance, source)
-    echo_json({key: _written(value, out, f"{entry.id}-{key}") for key, value in answer.items()})
+    echo_json({key: _written(value, out or Path(), f"{entry.id}-{key}") for key, value in answer.items()})
 
 
 def _written(value: Any, folder: Path, stem: str) -> Any:

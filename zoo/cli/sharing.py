@@ -80,7 +80,9 @@ def push_command(
 ) -> None:
     """Upload SOURCE (an entry's name, or a folder that zoo.save wrote) to REPO_ID on the Hub."""
     import zoo
+    from zoo.weights.hub import check_repository
 
+    check_repository(repo_id)
     folder = Path(source)
     thing = folder if (folder / "config.json").is_file() else zoo.load(source)
     click.echo(

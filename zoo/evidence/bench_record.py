@@ -25,6 +25,7 @@ from typing import Any
 from zoo import catalogue
 from zoo.errors import ConfigError, InputError
 from zoo.evidence import bench
+from zoo.writable import check_file, write_whole
 
 FILE = Path("docs") / "bench.json"
 COMMAND = "zoo bench --record"
@@ -121,7 +122,7 @@ def write(record: Record, root: Path = Path()) -> Path:
     layers = {name: asdict(series) for name, series in sorted(record.layers.items())}
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"settings": record.settings, "layers": layers}, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_whole(path, f"{text}\n".encode())
     return path
 
 
@@ -151,7 +152,9 @@ def measure(
 
     Raises:
         ConfigError: a named layer has no form of this size, or the record has other settings than these.
+        InputError: the record cannot be written; found before anything is measured.
     """
+    check_file(root / FILE)
     settings = {"dim": dim, "heads": heads, "device": device, "lengths": list(lengths), "limit": limit}
     known = read(root)
     chosen = [catalogue.current().find(name).offer for name in names or bench.drop_in_layers()]

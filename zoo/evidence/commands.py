@@ -18,6 +18,7 @@ from zoo.cli.options import EntryName
 from zoo.cli.output import echo_json, echo_table, json_option
 from zoo.hooks import hookimpl
 from zoo.names import suggestion
+from zoo.writable import check_file, check_folder
 
 if TYPE_CHECKING:
     from zoo.evidence.verify import Verdict
@@ -33,8 +34,11 @@ def verify_command(names: tuple[str, ...], fast: bool, real: bool, record: bool,
     """Measure the claims of NAMES (entries, or papers for all their entries)."""
     from zoo.evidence import card, figures, verify
 
+    chosen = card.offers(names)
+    if record:
+        check_folder(card.FOLDER)
     verdicts = []
-    for offer in card.offers(names):
+    for offer in chosen:
         for verdict in verify.verify(offer.entry, slow=not fast, real=real):
             verdicts.append(verdict)
             if record and verdict.measurement is not None:
@@ -153,6 +157,8 @@ def bench_command(
         )
         click.echo(f"wrote {bench_record.FILE}; draw the cards' pictures by: zoo card NAME --pictures")
         return
+    if out is not None:
+        check_file(out)
     results = bench.run(names, lengths, dim=dim, heads=heads, device=device, limit=limit)
     if as_json:
         echo_json([asdict(result) for result in results])
@@ -210,6 +216,8 @@ def compare_command(
     """Train drop-in layers (all, or NAMES) beside full attention, and print scores over seeds beside cost."""
     from zoo.evidence.compare import report, running, tasks, training
 
+    if out is not None:
+        check_folder(out)
     layers = running.layers_of(names, options)
     chosen = [tasks.SYNTHETIC[name] for name in task_names] + ([tasks.text_task(text)] if text else [])
     if not chosen:
@@ -246,6 +254,8 @@ def card_command(
     if not (names or everything or table):
         raise click.UsageError("name entries, or give --all or --papers")
     chosen = papers.offers_below(folder.parent) if everything else card.offers(names)
+    if not check:
+        check_folder(folder)
     for offer in chosen if pictures and not check else ():
         if (drawn := card.draw(offer, folder)) is not None:
             click.echo(f"drew {drawn}")
@@ -279,6 +289,8 @@ def programs_command(
 
     if not (names or everything):
         raise click.UsageError("name entries, or give --all")
+    if record:
+        check_folder(card.FOLDER)
     tried = {}
     for offer in papers.offers_below(Path()) if everything else card.offers(names):
         if not programs.concerns(offer):

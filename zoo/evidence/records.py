@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from zoo.catalogue import Offer
 from zoo.errors import InputError
+from zoo.writable import write_whole
 
 Result = TypeVar("Result")
 
@@ -60,7 +61,7 @@ def replace(offer: Offer, kind: str, cards: Path, results: Mapping[str, Any]) ->
 
 def _save(path: Path, known: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(path, (json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
 def _load(path: Path) -> dict[str, dict[str, Mapping[str, Any]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import warnings
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import PickleRefused, WeightsError, one_line, printable
+from zoo.writable import check_file
 
 # Where trainers put the state dict inside what they save.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "params")
@@ -33,6 +33,7 @@ def convert_pickle(source: Path, target: Path | None = None, *, key: str | None 
     Raises:
         PickleRefused: the file needs more than ``torch.load(weights_only=True)`` to be read.
         WeightsError: it is no torch file, holds no tensors there, or holds tensors without names of their own.
+        InputError: the target cannot be written.
     """
     import torch
 
@@ -42,9 +43,7 @@ def convert_pickle(source: Path, target: Path | None = None, *, key: str | None 
     target = Path(target) if target is not None else source.with_suffix(".safetensors")
     if target.resolve() == source.resolve():
         raise WeightsError(f"{source} would be written over; name another target")
-    if os.path.exists(target) and not os.path.isfile(target):
-        # It would be replaced: for root a device as well.
-        raise WeightsError(f"{target} is a folder or a device; expected the name of the file to write")
+    check_file(target)
     try:
         content = torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
