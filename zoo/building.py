@@ -8,6 +8,7 @@ thread of the process.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +19,13 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from zoo import configuration
-from zoo.errors import ConfigError, PluginError, ZooError, one_line
+from zoo.errors import ConfigError, PluginError, ZooError, message_of, one_line
 from zoo.facts import Entry
 from zoo.foreign import failing_as
 from zoo.targets import require, resolve
 
 # More tensors than any published network has; a config that asks for more would build until memory ends.
-MOST_TENSORS = 1 << 17
+MOST_TENSORS = 1 << 16
 
 
 def build(entry: Entry, instance: Any) -> Any:
@@ -41,15 +42,21 @@ def build(entry: Entry, instance: Any) -> Any:
 
     def broken(error: BaseException) -> ZooError:
         changed = configuration.changes(instance)
+        reason = "it asks for a tensor larger than the memory" if _is_size(error) else one_line(error)
         if not changed:
-            return PluginError(f"{entry.id} cannot be built from its own defaults: {one_line(error)}")
+            return PluginError(f"{entry.id} cannot be built from its own defaults: {reason}")
         values = ", ".join(f"{name}={value!r}" for name, value in changed.items())
         field = next(iter(changed)) if len(changed) == 1 else None
-        return ConfigError(f"{entry.id} cannot be built from this config: {one_line(error)} ({values})", field=field)
+        return ConfigError(f"{entry.id} cannot be built from this config: {reason} ({values})", field=field)
 
     with failing_as(broken):
         _refuse_endless(entry, make, instance)
         return make(instance)
+
+
+def _is_size(error: BaseException) -> bool:
+    """Whether torch says, in one of its ways, that nothing can hold a tensor."""
+    return re.search("allocate memory|out of memory|[Oo]verflow", message_of(error)) is not None
 
 
 def _refuse_endless(entry: Entry, make: Callable[[Any], Any], instance: Any) -> None:
@@ -74,7 +81,8 @@ def _refuse_endless(entry: Entry, make: Callable[[Any], Any], instance: Any) -> 
             )
 
 
-_LARGE = 1 << 20
+# With so many parts of sixteen tensors each a network has the most that are built.
+_LARGE = MOST_TENSORS // 16
 
 
 def _tensors(make: Callable[[Any], Any], instance: Any) -> int | None:

@@ -8,6 +8,7 @@ matrices and attention.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,9 @@ from torch import Tensor, nn
 from torch.utils import flop_counter
 
 from zoo import building
-from zoo.errors import one_line
 from zoo.facts import MODULE_KINDS, Entry
-from zoo.targets import resolve
+from zoo.foreign import Failure, attempt
+from zoo.targets import call
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,15 @@ def count_flops(entry: Entry, instance: Any) -> Flops | None:
     if entry.kind not in MODULE_KINDS or not (entry.paper_input or entry.example):
         return None
     if entry.paper_input:
-        inputs = resolve(entry.paper_input)(instance)
+        inputs = call(entry.paper_input, instance, gives=Mapping)
     else:
-        inputs = resolve(str(entry.example))(instance, batch_size=1)
+        inputs = call(str(entry.example), instance, batch_size=1, gives=Mapping)
     shapes = {name: list(value.shape) for name, value in inputs.items() if isinstance(value, Tensor)}
     with building.on_meta():
         module = building.build(entry, instance)
-    try:
-        return Flops(shapes, flops(module.eval(), **inputs))
-    except Exception as error:
-        # Of whatever a forward pass does with numbers that are not there.
-        return Flops(shapes, None, one_line(error))
+    # Whatever a forward pass does with numbers that are not there.
+    total = attempt(lambda: flops(module.eval(), **inputs))
+    return Flops(shapes, None, total.reason) if isinstance(total, Failure) else Flops(shapes, total)
 
 
 def flops(module: nn.Module, *args: Any, **kwargs: Any) -> int:

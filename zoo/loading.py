@@ -21,7 +21,7 @@ from zoo import building, catalogue, configuration, names, origin
 from zoo.errors import CheckpointMismatch, InputError, UnknownName, WeightsError
 from zoo.facts import MODULE_KINDS, Entry, Weights
 from zoo.filling import fill
-from zoo.targets import resolve
+from zoo.targets import call
 from zoo.weights.sources import local_path
 
 if TYPE_CHECKING:
@@ -113,12 +113,13 @@ def _filled(
     make = partial(building.build, entry, instance)
     if entry.kind not in MODULE_KINDS and not isinstance(make(), nn.Module):
         raise InputError(f"{entry.id} is a {entry.kind} without parameters to fill; load it with weights=None")
-    read = resolve(weights.read) if isinstance(weights, Weights) and weights.read else open_state
-    state: Mapping[str, Tensor] = read(fetch(weights))
+    paths = fetch(weights)
+    read = weights.read if isinstance(weights, Weights) else None
+    state: Mapping[str, Tensor] = call(read, paths, gives=Mapping) if read else open_state(paths)
     module = building.build_on_meta(make, limit=_limit(entry, state))
     convert = weights.convert if isinstance(weights, Weights) else entry.convert
     if convert:
-        state = resolve(convert)(state, instance)
+        state = call(convert, state, instance, gives=Mapping)
     if mesh is None:
         return fill(module, state, device=device, dtype=dtype)
     from zoo.bridges.sharding import fill_sharded

@@ -21,12 +21,15 @@ def resolve(target: str) -> Any:
     """
     module_name, _, attribute = target.partition(":")
 
-    with failing_as(lambda why: PluginError(f"{target}: module {module_name!r} cannot be imported: {one_line(why)}")):
+    with failing_as(lambda error: _broken(target, error)):
         try:
             value: Any = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
-            missing = error.name or ""
-            if missing and not (module_name == missing or module_name.startswith(missing + ".")):
+            missing = error.name
+            if missing is None:
+                # Raised by hand, as transformers does for what lies behind its own lazy imports.
+                raise
+            if not f"{module_name}.".startswith(f"{missing}."):
                 raise missing_dependency(missing, needed_by=module_name) from error
             raise PluginError(f"{target}: there is no module {module_name!r}") from error
     for part in attribute.split("."):
@@ -35,6 +38,35 @@ def resolve(target: str) -> Any:
         except AttributeError as error:
             raise PluginError(f"{target}: module {module_name!r} has no {attribute!r}") from error
     return value
+
+
+def call(target: str, *args: Any, gives: type = object, **options: Any) -> Any:
+    """What a function of a plugin gives.
+
+    Args:
+        target: "package.module:name" of the function.
+        args, options: of the call.
+        gives: the type that is expected of it.
+
+    Raises:
+        ZooError: as ``resolve`` does, or one of its own.
+        PluginError: it raises anything else, an end of the process as if all had gone well included, or gives
+            something of another type.
+    """
+    function = resolve(target)
+    with failing_as(lambda error: PluginError(f"{target} failed: {one_line(error)}")):
+        given = function(*args, **options)
+    if not isinstance(given, gives):
+        raise PluginError(f"{target} gives a {type(given).__name__}; expected a {gives.__name__}")
+    return given
+
+
+def _broken(target: str, error: BaseException) -> PluginError:
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    because = f", because of {one_line(first)}" if first is not error else ""
+    return PluginError(f"{target}: its module cannot be imported: {one_line(error)}{because}")
 
 
 def missing_dependency(module: str, *, needed_by: str) -> MissingDependency:

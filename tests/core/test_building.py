@@ -139,7 +139,9 @@ def test_a_meta_build_does_not_wake_the_compiler():
 @pytest.mark.parametrize("dim", [10**12, 10**30])
 def test_a_width_that_no_machine_can_hold_is_named(acme, dim):
     for action in (lambda: zoo.load("layered", dim=dim), lambda: zoo.info("layered", dim=dim).parameters):
-        with pytest.raises(zoo.ConfigError, match=rf"dim={dim}\b") as caught:
+        with pytest.raises(
+            zoo.ConfigError, match=rf"larger than the memory \(dim={dim}\)|dim={dim} .* any machine"
+        ) as caught:
             action()
         assert caught.value.field == "dim"
 
@@ -201,6 +203,8 @@ STACKS = {
     ("overrides", "field"),
     [
         ({"num_layers": 10**9}, "num_layers"),
+        ({"num_layers": 10**6}, "num_layers"),
+        ({"num_layers": 100_000}, "num_layers"),
         ({"depths": [1, 10**9]}, "depths"),
         ({"inner": {"repeats": 10**9}}, "inner"),
         ({"num_layers": 10**9, "depths": [10**9, 10**9], "max_length": 10**9}, None),
@@ -215,9 +219,7 @@ def test_a_billion_parts_are_refused_before_they_are_built(install, tmp_path, ov
         lambda: zoo.load(folder, **overrides),
     ):
         start = time.monotonic()
-        with pytest.raises(
-            zoo.ConfigError, match=r"=1,000,000,000 would make 2,000,000,000 parameter tensors"
-        ) as caught:
+        with pytest.raises(zoo.ConfigError, match=r"=1[,0]+ would make 2[,0]+ parameter tensors") as caught:
             action()
         assert field in (None, caught.value.field)
         assert time.monotonic() - start < 10
@@ -263,7 +265,7 @@ def test_a_config_that_asks_for_more_than_its_file_holds_is_refused_while_it_is_
     install("stacks", **STACKS)
     folder = zoo.save(zoo.load("stacked"), tmp_path / "saved")
     with pytest.raises(zoo.CheckpointMismatch, match="far more than the 117 numbers in 15 tensors"):
-        zoo.load(folder, num_layers=100_000)
+        zoo.load(folder, num_layers=4_000)
     with pytest.raises(zoo.CheckpointMismatch, match="far more than the 117 numbers in 15 tensors"):
         zoo.load(folder, dim=2_000)
     with pytest.raises(zoo.CheckpointMismatch, match=r"missing \(20\)"):

@@ -321,6 +321,11 @@ UNPRINTABLE = "class Mute(ValueError):\n    def __str__(self): raise ValueError\
             "raise RuntimeError('first\\nsecond \\x1b[2J \\ud800')",
             r"PluginError: .* second \\x1b\[2J \\ud800",
         ),
+        (
+            "module",
+            "try: import nowhere\nexcept ImportError as error: raise ModuleNotFoundError('as transformers') from error",
+            "PluginError: .*cannot be imported: .*as transformers, because of .* No module named 'nowhere'",
+        ),
         ("module", "from os import nothing", "PluginError: .*ImportError: cannot import name 'nothing'"),
         ("__init__", "raise SystemExit(0)", "PluginError: .*cannot be built from its own defaults: SystemExit: 0"),
         ("__init__", "raise KeyboardInterrupt", "PluginError: .*built from its own defaults: KeyboardInterrupt"),
@@ -384,6 +389,69 @@ def test_ctrl_c_while_a_plugins_code_builds_is_no_error_of_the_plugin(install):
             zoo.load("layered")
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+FUNCTIONS = {
+    "predict": "predict frail text",
+    "train": "train frail --out out.safetensors",
+    "convert": "load frail --weights converted",
+    "read": "load frail --weights read",
+    "example": "info frail",
+    "replay": "replay frail recording.safetensors",
+    "picture": "card frail --pictures --folder cards",
+    "extra_repr": "load frail",
+}
+STATEMENTS = {
+    "raise SystemExit(0)": "SystemExit: 0",
+    "raise GeneratorExit": "GeneratorExit:",
+    "raise BrokenPipeError(32, 'away')": "BrokenPipeError: .*away",
+    "import click; raise click.exceptions.Exit(0)": "Exit: 0",
+    "raise RuntimeError('first\\nsecond \\x1b[2J')": r"RuntimeError: first second \\x1b\[2J",
+}
+OF_ANOTHER_TYPE = {"return 'text'": "gives a str; expected a (Mapping|tuple)"}
+
+
+@pytest.mark.parametrize(
+    ("name", "statement", "message"),
+    [
+        *((name, statement, f"failed: {message}") for name in FUNCTIONS for statement, message in STATEMENTS.items()),
+        *((name, *case) for name in list(FUNCTIONS)[:-2] for case in OF_ANOTHER_TYPE.items()),
+    ],
+)
+def test_neither_does_what_a_function_of_a_plugin_does(run, install, tmp_path, monkeypatch, name, statement, message):
+    from safetensors.torch import save_file
+
+    monkeypatch.chdir(tmp_path)
+    save_file({"input.x": torch.ones(1)}, "recording.safetensors", {"component": "c", "config": "{}", "call": "{}"})
+    save_file({}, tmp_path / "weights.safetensors")
+    catalogue = f"""
+        from zoo import Entry, Paper, Weights
+        here = "file://{tmp_path}/weights.safetensors"
+        def zoo_papers():
+            yield Paper(id="frail", title="F", year=2020, code=__package__, replay="code:replay", entries=(
+                Entry(id="frail", kind="model", summary="s", build="code:Network", config="code:Config",
+                      predict="code:predict", train="code:train", example="code:example", picture="code:picture",
+                      weights={{"converted": Weights(here, convert="code:convert", preset="default", default=False),
+                               "read": Weights(here, read="code:read", preset="default", default=False)}}),))
+    """
+    code = f"""
+        from dataclasses import dataclass
+        from torch import nn
+        @dataclass
+        class Config:
+            pass
+        def fails(*arguments, **options):
+            {statement}
+        predict = train = example = picture = convert = read = replay = fails
+        class Network(nn.Module):
+            def __init__(self, config):
+                super().__init__()
+            {"extra_repr = fails" if name == "extra_repr" else ""}
+    """
+    install("frail", catalogue=catalogue, code=code)
+    code, out, err = run(*FUNCTIONS[name].split())
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert re.match(f"PluginError: .* {message}", err)
 
 
 def test_an_error_that_is_nobodys_is_one_line(run, acme, monkeypatch):

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from zoo.configuration import shown
+from zoo.errors import PluginError
 from zoo.facts import Entry
 from zoo.filling import tied_names
-from zoo.targets import resolve
+from zoo.targets import call
 from zoo.threads import one_thread
 from zoo.writable import check_file, write_whole
 
@@ -48,7 +51,12 @@ def reproduce(
     torch.manual_seed(seed)
     # Sums in a fixed order, so that a seed means the same on every machine of a kind.
     with one_thread():
-        module, metrics = resolve(entry.train or "")(instance, preset=preset, seed=seed, log=log)
+        given = call(entry.train or "", instance, preset=preset, seed=seed, log=log, gives=tuple)
+    match given:
+        case (nn.Module() as module, Mapping() as metrics):
+            pass
+        case _:
+            raise PluginError(f"{entry.train} gives {shown(given)}; expected a module and a mapping of metrics")
     state = module.state_dict()
     # A tied tensor is written once, under its first name: safetensors refuses to write shared memory twice.
     content = save({names[0]: state[names[0]].contiguous() for names in tied_names(module)})

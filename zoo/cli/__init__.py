@@ -102,7 +102,9 @@ def main(args: list[str] | None = None) -> None:
         warnings.formatwarning = _one_line_warning
     try:
         cli.main(args=args, prog_name="zoo", standalone_mode=True)
-    except Exception as error:
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
         click.echo(one_line(error), err=True)
         if os.environ.get(TRACEBACK):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from zoo.cli.options import EntryName, overrides
 from zoo.cli.output import echo_json, keep_stdout_for_json
-from zoo.errors import InputError
+from zoo.errors import InputError, PluginError, one_line
 from zoo.writable import check_folder
 
 
@@ -28,7 +29,7 @@ def predict_command(ctx: click.Context, name: str, source: str, override: tuple[
     import zoo
     from zoo import catalogue, origin
     from zoo.configuration import merge
-    from zoo.targets import resolve
+    from zoo.targets import call
 
     keep_stdout_for_json(ctx)
     if not source.strip():
@@ -41,8 +42,12 @@ def predict_command(ctx: click.Context, name: str, source: str, override: tuple[
     if entry.predict is None:
         raise InputError(f"{entry.id} does not say how to predict from raw input; call the loaded object instead")
     instance = merge(entry, None, facts.config).instance
-    answer = resolve(entry.predict)(loaded, instance, source)
-    echo_json({key: _written(value, out or Path(), f"{entry.id}-{key}") for key, value in answer.items()})
+    answer = call(entry.predict, loaded, instance, source, gives=Mapping)
+    written = {str(key): _written(value, out or Path(), f"{entry.id}-{key}") for key, value in answer.items()}
+    try:
+        echo_json(written)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"{entry.predict} gives what no JSON can hold: {one_line(error)}") from error
 
 
 def _written(value: Any, folder: Path, stem: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from zoo.cli.options import EntryName, overrides
+from zoo.errors import printable
 from zoo.writable import check_folder
 
 
@@ -20,13 +21,14 @@ def load_command(
 ) -> None:
     """Build and fill NAME (an entry, hf://owner/repo or a folder) and print what came out."""
     import zoo
+    from zoo.targets import call
     from zoo.weights.sources import local_path
 
     if folder is not None:
         check_folder(local_path(folder))
     chosen = None if weights.lower() == "none" else weights
     loaded = zoo.load(name, weights=chosen, device=device, dtype=dtype, **overrides(override))
-    click.echo(repr(loaded))
+    click.echo(printable(call("builtins:repr", loaded)))
     if hasattr(loaded, "parameters"):
         click.echo(f"{sum(parameter.numel() for parameter in loaded.parameters()):,} parameters")
     if folder is not None:

@@ -17,7 +17,7 @@ from zoo.errors import UnknownName
 from zoo.evidence import bench_record, cost_pictures, figures, programs, sizes
 from zoo.evidence.hub_licenses import HUB_LICENSES
 from zoo.facts import Entry, Measurement, Paper, Weights
-from zoo.targets import resolve
+from zoo.targets import call
 
 FOLDER = Path("model_cards")
 
@@ -83,7 +83,7 @@ def draw(offer: catalogue.Offer, folder: Path = FOLDER) -> Path | None:
     path = picture_path(offer, folder)
     if offer.entry.picture is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        resolve(offer.entry.picture)(path)
+        call(offer.entry.picture, path)
         return path
     if (costs := bench_record.read(folder.parent).of(offer)) is not None:
         cost_pictures.layer_picture(offer.entry.id, costs, path)

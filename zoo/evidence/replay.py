@@ -20,7 +20,7 @@ from torch import Tensor
 from zoo import catalogue
 from zoo.errors import InputError, PluginError, WeightsError
 from zoo.facts import Paper
-from zoo.targets import resolve
+from zoo.targets import call
 
 ABSOLUTE = RELATIVE = 1e-4
 
@@ -153,19 +153,19 @@ def replay(paper: Paper | str, recording: Recording | str | Path) -> list[Compar
     if not isinstance(recording, Recording):
         recording = read_recording(recording)
     with torch.no_grad():
-        outputs: Mapping[str, Tensor] = resolve(paper.replay)(
-            recording.component, recording.config, recording.call, recording.state, recording.inputs
-        )
+        parts = (recording.component, recording.config, recording.call, recording.state, recording.inputs)
+        outputs: Mapping[str, Tensor] = call(paper.replay, *parts, gives=Mapping)
     return [
         compare(recording.path.name, name, outputs.get(name), recorded)
         for name, recorded in sorted(recording.outputs.items())
     ]
 
 
-def compare(recording: str, name: str, ours: Tensor | None, recorded: Tensor) -> Comparison:
+def compare(recording: str, name: str, ours: object, recorded: Tensor) -> Comparison:
     """Compare one output: integers, booleans, NaN and infinities equal, floats within the tolerance."""
-    if ours is None:
-        return Comparison(recording, name, float("nan"), float("nan"), False, "missing")
+    if not isinstance(ours, Tensor):
+        problem = "missing" if ours is None else f"a {type(ours).__name__}, no tensor"
+        return Comparison(recording, name, float("nan"), float("nan"), False, problem)
     if ours.shape != recorded.shape:
         problem = f"shape {list(ours.shape)}, recorded {list(recorded.shape)}"
         return Comparison(recording, name, float("nan"), float("nan"), False, problem)
