@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -108,6 +109,36 @@ def test_second_and_third_derivatives_are_right() -> None:
 
     assert torch.autograd.gradgradcheck(attention, inputs, fast_mode=True)
     assert torch.autograd.gradgradcheck(slope, inputs[:1], fast_mode=True)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_function_transforms_of_torch_are_right_to_any_order(masked: bool) -> None:
+    inputs = _tensors(2, 4, 2, 7, dim=3)
+    visible = torch.ones(2, 7, dtype=torch.bool)
+    visible[0, :2] = visible[1, 5:] = not masked
+    ours = partial(block_sparse_attention, routing=Routing(2, 2), scale=0.5, visible=visible if masked else None)
+    plain = partial(moba_masked, routing=Routing(2, 2), scale=0.5, visible=visible if masked else None)
+
+    def loss(attention, *given: Tensor) -> Tensor:
+        return attention(*given).sin().sum()
+
+    def slope(attention, query: Tensor, *rest: Tensor) -> Tensor:
+        return torch.func.grad(partial(loss, attention), 1)(query, *rest).square().sum()
+
+    many = tuple(torch.stack((tensor, 2 * tensor, tensor - 1)) for tensor in inputs)
+    for transform in (
+        lambda attention: torch.func.grad(partial(loss, attention), (0, 1, 2))(*inputs),
+        lambda attention: torch.func.vjp(attention, *inputs)[1](inputs[0]),
+        lambda attention: torch.func.grad(partial(slope, attention), (0, 1, 2))(*inputs),
+        lambda attention: torch.func.vmap(attention)(*many),
+        lambda attention: torch.func.vmap(attention, (0, None, 1))(many[0], inputs[1], many[2].transpose(0, 1)),
+        lambda attention: torch.func.vmap(torch.func.grad(partial(loss, attention), (0, 1, 2)))(*many),
+        lambda attention: torch.func.jacrev(torch.func.jacrev(partial(loss, attention)))(*inputs),
+        lambda attention: torch.func.jacrev(attention)(*inputs),
+    ):
+        torch.testing.assert_close(transform(ours), transform(plain))
+    with pytest.raises(zoo.InputError, match=r"torch.func.jacrev\(torch.func.jacrev"):
+        torch.func.hessian(partial(loss, ours))(*inputs)
 
 
 def test_forward_derivatives_are_those_of_the_backward_pass() -> None:

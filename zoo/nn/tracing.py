@@ -1,4 +1,4 @@
-"""Whether the values of a tensor may be looked at.
+"""Whether the values of a tensor may be looked at, and whether it carries a tangent.
 
 Apart from ``zoo.nn.exporting``, which wakes torch's compiler where it is imported; masks are everywhere.
 """
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 
 def readable(value: Any) -> bool:
@@ -19,3 +20,8 @@ def readable(value: Any) -> bool:
 
     tracing = torch.compiler.is_compiling() or torch.jit.is_tracing()
     return not (tracing or value.is_meta or isinstance(value, FakeTensor))
+
+
+def has_tangent(tensor: Tensor) -> bool:
+    """Whether derivatives are taken forward (``torch.func.jvp``) with this tensor; a compiled program takes none."""
+    return not torch.compiler.is_compiling() and forward_ad.unpack_dual(tensor).tangent is not None

@@ -168,16 +168,25 @@ class TransientChannel(nn.Module):
 class _StraightThrough(torch.autograd.Function):
     """1 where p > 0.5, otherwise 0; the gradient passes as it is."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, probability: Tensor) -> Tensor:
+    def forward(probability: Tensor) -> Tensor:
         """Of any shape."""
         return (probability > 0.5).to(probability.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Nothing is kept."""
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         """Of the first order alone: the threshold has no derivative to be differentiated again."""
         if torch.is_grad_enabled():
-            raise InputError("the switch's gradient is straight-through and has no second derivative")
+            raise InputError(
+                "the switch's gradient is straight-through and has no second derivative: leave out create_graph=True; "
+                "torch.func asks for that always, torch.autograd.grad does not"
+            )
         return gradients[0]
 
 

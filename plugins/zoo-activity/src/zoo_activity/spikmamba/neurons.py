@@ -14,17 +14,23 @@ from zoo_activity.spikmamba.config import SpikMambaConfig
 class _Step(torch.autograd.Function):
     """The step at 0, with a sigmoid's gradient. That is no derivative of the step, so there is no second one."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, excess: Tensor, slope: float) -> Tensor:
-        ctx.save_for_backward(excess)
-        ctx.slope = slope
+    def forward(excess: Tensor, slope: float) -> Tensor:
         return (excess >= 0).to(excess.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0])
+        ctx.slope = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         if torch.is_grad_enabled():
             raise InputError(
-                "a spiking neuron's surrogate gradient cannot be differentiated again: leave out create_graph=True"
+                "a spiking neuron's surrogate gradient cannot be differentiated again: leave out create_graph=True; "
+                "torch.func asks for that always, torch.autograd.grad does not"
             )
         (excess,) = ctx.saved_tensors
         smooth = torch.sigmoid(ctx.slope * excess)
@@ -35,7 +41,7 @@ def fire(excess: Tensor, slope: float) -> Tensor:
     """1 where ``excess`` >= 0, else 0; its gradient is that of sigmoid(slope * excess).
 
     Raises:
-        InputError: in a backward pass with ``create_graph=True``.
+        InputError: in a backward pass with ``create_graph=True``, or of ``torch.func``.
     """
     if not excess.requires_grad:
         return (excess >= 0).to(excess.dtype)

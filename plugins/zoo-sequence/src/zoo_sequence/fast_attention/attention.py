@@ -13,8 +13,9 @@ from zoo.errors import ConfigError, InputError
 from zoo.nn.heads import merge_heads, repeat_heads
 from zoo.nn.masks import KeyPadding, padding_mask, read_mask
 from zoo.nn.precision import unrounded
+from zoo.nn.tracing import has_tangent
 from zoo_sequence.fast_attention.config import FastmaxConfig, FastmaxKernelConfig
-from zoo_sequence.fast_attention.polynomial import FactorisedAttention, FeatureMap, attend, by_autograd, divide
+from zoo_sequence.fast_attention.polynomial import FeatureMap, attend, by_autograd, divide, factorised_attention
 
 MECHANISM = "fastmax"
 
@@ -122,8 +123,10 @@ def fastmax(
         if rate:
             drop = _drop_whole if config.dropout_variant == "1d" else F.dropout
             query, keys = drop(query, rate), drop(keys, rate)
-        # A program that is exported has no gradient of its own, and the function would be a stranger in it.
-        evaluate = by_autograd if torch.compiler.is_exporting() else FactorisedAttention.apply
+        # A program that is exported has no gradient of its own, and the function would be a stranger in it; nor does
+        # it know derivatives that are taken forward.
+        plain = torch.compiler.is_exporting() or any(map(has_tangent, (query, keys, values)))
+        evaluate = by_autograd if plain else factorised_attention
         return evaluate(query, keys, values, config.polynomial, causal).to(value.dtype)
 
 

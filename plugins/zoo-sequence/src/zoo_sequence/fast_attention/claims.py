@@ -15,10 +15,10 @@ from zoo.evidence.measuring import PeakMemory, growth_exponent, quickest
 from zoo_sequence.fast_attention.attention import fastmax
 from zoo_sequence.fast_attention.config import FastmaxKernelConfig
 from zoo_sequence.fast_attention.polynomial import (
-    FactorisedAttention,
     Polynomial,
     by_autograd,
     explicit_weights,
+    factorised_attention,
 )
 
 TAYLOR = {1: Polynomial(a2=0.0), 2: Polynomial()}
@@ -94,7 +94,7 @@ def check_gradient_bound() -> Measurement:
         scores = (2 * torch.randn(length, length, generator=generator, dtype=torch.float64)).requires_grad_()
         value = F.pad(torch.randn(length, 3, generator=generator, dtype=torch.float64), (0, 1), value=1.0)
         polynomial = TAYLOR[2]
-        output = FactorisedAttention.apply(scores, torch.eye(length).double(), value, polynomial, False)
+        output = factorised_attention(scores, torch.eye(length).double(), value, polynomial, False)
         top = value[:, :-1].abs().amax(0)
         with torch.no_grad():
             bound = 2 * polynomial.slope(scores).abs() / polynomial(scores).sum(-1, keepdim=True)
@@ -133,7 +133,7 @@ def check_memory_of_gradient() -> Measurement:
         query, key, value = inputs
         for causal in (False, True):
             arguments = (query / 8, key, F.pad(value, (0, 1), value=1.0), TAYLOR[2], causal)
-            ours, plain = (partial(run, *arguments) for run in (FactorisedAttention.apply, by_autograd))
+            ours, plain = (partial(run, *arguments) for run in (factorised_attention, by_autograd))
             counts = _kept(ours) / length, _kept(plain) / length
             grads = [torch.autograd.grad(run().square().sum(), inputs, retain_graph=True) for run in (ours, plain)]
             worst = max(worst, *(float((a - b).abs().max()) for a, b in zip(*grads, strict=True)))

@@ -18,13 +18,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.func import vjp
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from zoo.nn.batched import batched_first, no_forward_derivative
 from zoo.nn.blocks import blocks
 from zoo.nn.masks import causal_mask
 
@@ -237,7 +240,17 @@ def by_autograd(query: Tensor, key: Tensor, value: Tensor, polynomial: Polynomia
     return divide(attend(query, key, value, FeatureMap(polynomial, query), causal=causal)[0])[0]
 
 
-class FactorisedAttention(torch.autograd.Function):
+def factorised_attention(query: Tensor, key: Tensor, value: Tensor, polynomial: Polynomial, causal: bool) -> Tensor:
+    """``by_autograd`` with the gradient of ``_Factorised``, which keeps O(N D) numbers.
+
+    (..., queries, E - 1) from query (..., queries, D), key (..., keys, D) and value (..., keys, E).
+    """
+    function = _Factorised if torch.compiler.is_compiling() else _FactorisedInEager
+    output: Tensor = function.apply(query, key, value, polynomial, causal)[0]
+    return output
+
+
+class _Factorised(torch.autograd.Function):
     """``attend`` and ``divide`` with a backward pass that keeps q, k, v, outputs and denominators only.
 
     With g_i = (grad_o_i, -grad_o_i . o_i) / den_i, and v with its column of ones,
@@ -249,32 +262,35 @@ class FactorisedAttention(torch.autograd.Function):
     derivative of phi' W S v. Moments are built again: of keys and values from left to right for grad_q, of queries
     and g from right to left for grad_k and grad_v.
 
-    Where derivatives of the gradient are asked for (``create_graph``), it is taken operation by operation instead,
-    with all that keeps, so that they are right to any order.
+    Where derivatives of the gradient may be asked for (``create_graph``, and always in ``torch.func``), it is taken
+    operation by operation instead, with all that keeps, so that they are right to any order. A batch of ``vmap`` is one
+    more leading axis.
     """
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, polynomial: Polynomial, causal: bool) -> Tensor:
-        """(..., queries, E - 1) from query (..., queries, D), key (..., keys, D) and value (..., keys, E)."""
+    def forward(
+        query: Tensor, key: Tensor, value: Tensor, polynomial: Polynomial, causal: bool
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast(query.device.type, enabled=False):
             phi = FeatureMap(polynomial, query)
             sums = value.new_empty(*query.shape[:-1], value.shape[-1])
-            output, denominator = divide(attend(query, key, value, phi, causal=causal, out=sums)[0])
-        ctx.save_for_backward(query, key, value, output, denominator)
-        ctx.polynomial, ctx.causal = polynomial, causal
-        return output
+            return divide(attend(query, key, value, phi, causal=causal, out=sums)[0])
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
-        """Gradients of query, key and value."""
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*inputs[:3], *output)
+        ctx.polynomial, ctx.causal = inputs[3:]
+        ctx.mark_non_differentiable(output[1])
+
+    @staticmethod
+    def backward(
+        ctx: Any, grad_output: Tensor, of_denominator: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         query, key, value, output, denominator = ctx.saved_tensors
         if torch.is_grad_enabled():
-            wanted = [tensor for tensor in (query, key, value) if tensor.requires_grad]
+            again = partial(by_autograd, polynomial=ctx.polynomial, causal=ctx.causal)
             with torch.autocast(query.device.type, enabled=False):
-                again = by_autograd(query, key, value, ctx.polynomial, ctx.causal)
-                grads = iter(torch.autograd.grad(again, wanted, grad_output, create_graph=True))
-            found = [next(grads) if tensor.requires_grad else None for tensor in (query, key, value)]
-            return found[0], found[1], found[2], None, None
+                return *vjp(again, query, key, value)[1](grad_output), None, None
         empty = denominator == 0
         with torch.autocast(query.device.type, enabled=False):
             grad = (grad_output / denominator.masked_fill(empty, 1.0)).masked_fill(empty, 0.0)
@@ -283,6 +299,17 @@ class FactorisedAttention(torch.autograd.Function):
             grad_query = _pull_queries(phi, query, key, value, grad, ctx.causal)
             grad_key, grad_value = _pull_keys(phi, query, key, value, grad, ctx.causal)
         return grad_query, grad_key, grad_value, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        found: tuple[Tensor, Tensor] = _FactorisedInEager.apply(*batched_first(info.batch_size, in_dims, inputs))
+        return found, (0, 0)
+
+
+class _FactorisedInEager(_Factorised):
+    """With what compilers refuse to read."""
+
+    jvp = staticmethod(no_forward_derivative)
 
 
 def _slopes(phi: FeatureMap, query: Tensor, key: Tensor, value: Tensor, grad: Tensor) -> Tensor:

@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.func import vjp
 from torch.utils.flop_counter import register_flop_formula
 
+from zoo.nn.batched import batched_first, no_forward_derivative
+from zoo.nn.tracing import has_tangent
 from zoo_sequence.moba.config import Routing
 from zoo_sequence.moba.definition import moba_masked
 from zoo_sequence.moba.evaluation import evaluate, pull_back
@@ -46,16 +47,12 @@ def block_sparse_attention(
     """
     dtype = reduce(torch.promote_types, (query.dtype, key.dtype, value.dtype))
     inputs = query.to(dtype), key.to(dtype), value.to(dtype)
-    if not torch.compiler.is_compiling() and any(map(_has_tangent, (query, key, value))):
+    if any(map(has_tangent, (query, key, value))):
         # An operator passes tangents over without a word.
         return moba_masked(*inputs, routing, scale=scale, visible=visible).to(query.dtype)
-    output, _ = _moba(*inputs, visible, routing.block_size, routing.topk, routing.gate, scale)
+    attend = _moba if torch.compiler.is_compiling() else _Attention.apply
+    output, _ = attend(*inputs, visible, routing.block_size, routing.topk, routing.gate, scale)
     return output.to(query.dtype)
-
-
-def _has_tangent(tensor: Tensor) -> bool:
-    """Whether derivatives are taken forward (``torch.func.jvp``)."""
-    return forward_ad.unpack_dual(tensor).tangent is not None
 
 
 @torch.library.custom_op("zoo_sequence::moba", mutates_args=())
@@ -182,6 +179,52 @@ def _second(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
 
 _moba.register_autograd(_first, setup_context=_keep)
 _moba_backward.register_autograd(_second, setup_context=_keep_for_second)
+
+
+class _Attention(torch.autograd.Function):
+    """The operator where nothing is compiled: ``torch.func`` cannot see through an operator with a derivative."""
+
+    @staticmethod
+    def forward(*inputs: Any) -> tuple[Tensor, Tensor]:
+        found: tuple[Tensor, Tensor] = _moba(*inputs)
+        return found
+
+    setup_context = staticmethod(_keep)
+    jvp = staticmethod(no_forward_derivative)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, of_lse: Tensor) -> tuple[Tensor | None, ...]:
+        return *_Gradients.apply(grad, *ctx.saved_tensors, *ctx.settings), *(None,) * 5
+
+    @staticmethod
+    def vmap(info: Any, axes: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        return _in_one_batch(_Attention, info.batch_size, axes, inputs)
+
+
+class _Gradients(torch.autograd.Function):
+    """The same of the operator of the gradients."""
+
+    @staticmethod
+    def forward(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+        found: tuple[Tensor, Tensor, Tensor] = _moba_backward(*inputs)
+        return found
+
+    setup_context = staticmethod(_keep_for_second)
+    backward = staticmethod(_second)
+    jvp = staticmethod(no_forward_derivative)
+
+    @staticmethod
+    def vmap(info: Any, axes: tuple[int | None, ...], *inputs: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        return _in_one_batch(_Gradients, info.batch_size, axes, inputs)
+
+
+def _in_one_batch(
+    function: type[torch.autograd.Function], size: int, axes: tuple[int | None, ...], inputs: tuple[Any, ...]
+) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+    """A batch of batches as one: examples do not see each other."""
+    flat = [each.flatten(0, 1) if isinstance(each, Tensor) else each for each in batched_first(size, axes, inputs)]
+    found = tuple(each.unflatten(0, (size, -1)) for each in function.apply(*flat))
+    return found, (0,) * len(found)
 
 
 @register_flop_formula(torch.ops.zoo_sequence.moba)
