@@ -14,6 +14,7 @@ import zoo
 from zoo.nn.descent import descend, one_cycle
 from zoo.nn.positions import sinusoids
 from zoo_seq2seq.camel_asr import training
+from zoo_seq2seq.camel_asr.branchformer import Subsampling
 from zoo_seq2seq.camel_asr.config import CamelConfig, ExpertsConfig
 from zoo_seq2seq.camel_asr.decoders import LanguageBias
 from zoo_seq2seq.camel_asr.experts import LanguageExperts
@@ -136,6 +137,22 @@ def test_padding_changes_nothing(options, length):
             row = row[:, : own.shape[1]]
         torch.testing.assert_close(row, own, atol=1e-4, rtol=1e-4)
     assert both.ctc_lengths.tolist() == [9, ((length - 1) // 2 - 1) // 2]
+
+
+@pytest.mark.parametrize("num_mels", [7, 9, 10, 14, 15, 40])
+@pytest.mark.parametrize("frames", [7, 40, 200])
+def test_frames_are_halved_twice_in_mixed_precision_too(num_mels, frames):
+    torch.manual_seed(0)
+    subsample = Subsampling(num_mels, 16, 0.0)
+    features = torch.randn(2, frames, num_mels)
+    x = features[:, None]
+    for conv in subsample.convs:
+        x = torch.nn.functional.conv2d(x, conv.weight, conv.bias, 2).relu()
+    expected = subsample.out(x.transpose(1, 2).flatten(2)) * 4
+    torch.testing.assert_close(subsample(features), expected, atol=1e-5, rtol=1e-4)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = subsample(features)
+    assert (rough - expected).norm() <= 8 * torch.finfo(torch.bfloat16).eps * expected.norm()
 
 
 def test_no_token_sees_a_later_one_or_its_language():

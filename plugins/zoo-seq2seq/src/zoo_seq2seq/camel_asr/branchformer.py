@@ -20,13 +20,26 @@ def subsampled(lengths: Tensor | int) -> Tensor | int:
     return ((lengths - 1) // 2 - 1) // 2
 
 
+class Halving(nn.Conv2d):
+    """A convolution of 3 x 3 that halves frames and mels; where one column of mels is left, it reads three alone."""
+
+    def __init__(self, before: int, after: int, mels: int) -> None:
+        # The same numbers, without a stride that has nowhere to go: over it, oneDNN's bfloat16 kernels for AMX give
+        # wrong ones (pytorch/pytorch#169688).
+        super().__init__(before, after, 3, (2, 2 if mels > 4 else 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, channels, T, mels)."""
+        return super().forward(x if self.stride[1] > 1 else x[..., :3])
+
+
 class Subsampling(nn.Module):
     """Two convolutions of 3 x 3 with stride 2 and no padding, so that no real frame sees padded ones."""
 
     def __init__(self, num_mels: int, dim: int, dropout: float) -> None:
         super().__init__()
         self.dim = dim
-        self.convs = nn.ModuleList((nn.Conv2d(1, dim, 3, 2), nn.Conv2d(dim, dim, 3, 2)))
+        self.convs = nn.ModuleList((Halving(1, dim, num_mels), Halving(dim, dim, (num_mels - 1) // 2)))
         self.out = nn.Linear(dim * int(subsampled(num_mels)), dim)
         self.drop = nn.Dropout(dropout)
 
