@@ -274,20 +274,60 @@ def test_what_no_source_tells_beforehand_is_refused_in_the_first_call(seen):
 def test_a_layer_that_does_not_say_whether_it_is_causal_is_refused_unless_its_mask_says_so(seen):
     ids, padding = torch.arange(3, 13).expand(2, -1), torch.ones(2, 10, dtype=torch.long)
     padding[0, 7:] = 0
-    # Splinter's masks are ours to make, and LayoutLM makes its own.
-    splinter = transformers.SplinterModel._from_config(
-        transformers.SplinterConfig(**SMALL), attn_implementation="zoo-plain-softmax"
-    ).eval()
-    for mask in (None, padding):
-        with pytest.raises(zoo.InputError, match="SplinterSelfAttention does not say whether its attention is causal"):
-            splinter(ids, attention_mask=mask)
-    outputs = []
-    for implementation in ("zoo-plain-softmax", "eager"):
-        torch.manual_seed(0)
-        config = transformers.LayoutLMConfig(**SMALL)
-        model = transformers.LayoutLMModel._from_config(config, attn_implementation=implementation).eval()
-        outputs.append(model(ids, attention_mask=padding)[0][padding.bool()])
-    torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+    for name in ("Splinter", "LayoutLM"):
+        outputs = []
+        for implementation in ("zoo-plain-softmax", "eager"):
+            torch.manual_seed(0)
+            kind = getattr(transformers, f"{name}Model")
+            model = kind._from_config(kind.config_class(**SMALL), attn_implementation=implementation).eval()
+            outputs.append(model(ids, attention_mask=padding)[0][padding.bool()])
+        torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+    attend = transformers.modeling_utils.ALL_ATTENTION_FUNCTIONS["zoo-plain-softmax"]
+    layer, states = torch.nn.Linear(1, 1), torch.randn(2, 4, 10, 8)
+    for mask in (None, padding.bool()[:, None, None]):
+        with pytest.raises(zoo.InputError, match="Linear does not say whether its attention is causal"):
+            attend(layer, states, states, states, mask)
+
+
+SEQ2SEQ = {
+    "vocab_size": 61,
+    "d_model": 32,
+    "max_position_embeddings": 64,
+    "decoder_start_token_id": 1,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+}
+NOT_CAUSAL = {
+    "BigBirdPegasusForCausalLM": SEQ2SEQ,
+    "NllbMoeModel": SEQ2SEQ | {"num_experts": 2, "router_jitter_noise": 0.0},
+}
+
+
+@pytest.mark.parametrize("name", NOT_CAUSAL)
+def test_a_decoder_whose_modules_say_that_they_are_not_causal_sees_no_future(seen, name):
+    kind = getattr(transformers, name)
+    ids, padding = _padded(left=True)
+    later = torch.where(torch.arange(12) < 8, ids, (ids + 1) % 61)
+    torch.manual_seed(0)
+    eager = kind._from_config(kind.config_class(**NOT_CAUSAL[name]), attn_implementation="eager").eval()
+    ours = kind._from_config(kind.config_class(**NOT_CAUSAL[name]), attn_implementation="zoo-plain-softmax").eval()
+    ours.load_state_dict(eager.state_dict())
+
+    def outputs(model, ids, mask=None):
+        if "CausalLM" in name:
+            return model(input_ids=ids, attention_mask=mask)[0]
+        return model(input_ids=torch.full_like(ids, 7), decoder_input_ids=ids, decoder_attention_mask=mask)[0]
+
+    with torch.no_grad():
+        torch.testing.assert_close(outputs(ours, ids)[:, :8], outputs(ours, later)[:, :8], atol=1e-5, rtol=1e-5)
+        for mask in (None, padding):
+            real = torch.ones(3, 12, dtype=torch.bool) if mask is None else mask.bool()
+            theirs = outputs(eager, ids, mask)[real]
+            torch.testing.assert_close(outputs(ours, ids, mask)[real], theirs, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("cache", [None, "static"])

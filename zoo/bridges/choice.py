@@ -6,7 +6,8 @@ How it stands in the config of a transformers model, as ``config.zoo_attention``
      "config": {"block_size": 64, ...}, "layers": [0, 2]}
 
 ``layers`` is there where only some layers use the mechanism: numbers of the model's attention modules, in order.
-``"masks": "additive"`` is there where the model also has attention of its own, which expects such masks.
+``"masks": "additive"`` is there where the model also has attention of its own, which expects such masks, and
+``"masks": "full"`` where the model cannot be relied on to say what is causal.
 """
 
 from __future__ import annotations

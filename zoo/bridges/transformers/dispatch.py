@@ -89,15 +89,16 @@ def check_kind(model: nn.Module, implementation: str) -> None:
         ]
 
 
-def check(model: nn.Module, implementation: str) -> bool:
+def check(model: nn.Module, implementation: str) -> str | None:
     """Refuse a model in which an attention implementation would never run.
 
     A model of which only a part would run it is let through with a warning, and so is one without any attention (a
     convolutional backbone inside another model, say).
 
     Returns:
-        Whether some of the model's attention is hard-coded and takes masks: they must then be additive, as that code
-        expects them.
+        What masks the model must get: ``"additive"`` where some of its attention is hard-coded and takes masks, as
+        that code expects them; ``"full"`` where transformers never leaves one to ``is_causal`` (without sdpa), so that
+        nobody has noticed whether its modules say the truth in it: those of several decoders say False. None: any.
 
     Raises:
         InputError: naming the model.
@@ -114,7 +115,9 @@ def check(model: nn.Module, implementation: str) -> bool:
     elif own != told:
         kept = _listed(type(module) for name, module in own.items() if name not in told)
         warnings.warn(f"{implementation} does not run everywhere in {kind}: {kept} stays as it is", stacklevel=3)
-    return any("mask" in name for module in own.values() for name in inspect.signature(module.forward).parameters)
+    if any("mask" in name for module in own.values() for name in inspect.signature(module.forward).parameters):
+        return "additive"
+    return None if getattr(model, "_supports_sdpa", False) else "full"
 
 
 def _base_class() -> type[nn.Module]:

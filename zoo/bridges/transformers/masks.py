@@ -48,21 +48,22 @@ def mask_function(
     Returns:
         Boolean, True where a query may look: None, where nothing is hidden but what ``is_causal`` hides; padding
         (batch, 1, 1, keys in use), without the free end of a static cache; or the full mask (batch, 1, queries, keys).
-        Where the model also has attention of its own, transformers' additive mask.
+        Where the model also has attention of its own, transformers' additive mask; where its ``is_causal`` is not to
+        be relied on, always the full one.
     """
     from transformers import masking_utils
 
     rule = mask_function or masking_utils.causal_mask_function
     bidirectional = rule is masking_utils.bidirectional_mask_function
     causal = rule is masking_utils.causal_mask_function
-    additive = (getattr(config, ATTRIBUTE, None) or {}).get("masks") == "additive"
+    expected = (getattr(config, ATTRIBUTE, None) or {}).get("masks")
     skip = (causal and allow_is_causal_skip) or (bidirectional and allow_is_bidirectional_skip)
-    if skip and not additive and not kv_offset and readable(q_offset):
+    if skip and expected is None and not kv_offset and readable(q_offset):
         used = kv_length if bidirectional else int(q_offset) + q_length
         if used <= kv_length:
             return _padding(attention_mask, batch_size, used, kv_length, kwargs.get("device"))
     kwargs |= {"allow_is_causal_skip": False, "allow_is_bidirectional_skip": False}
-    build = masking_utils.eager_mask if additive else masking_utils.sdpa_mask
+    build = masking_utils.eager_mask if expected == "additive" else masking_utils.sdpa_mask
     full: Tensor = build(batch_size, q_length, kv_length, q_offset, kv_offset, rule, attention_mask, **kwargs)
     return full
 

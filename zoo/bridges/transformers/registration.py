@@ -199,8 +199,8 @@ def admit(model: nn.Module, implementation: str) -> None:
                 f"{type(module).__name__} also hands over {told}, which no mechanism of the zoo computes. Expected "
                 "attention that is a function of queries, keys, values and a mask"
             )
-    if dispatch.check(model, implementation):
-        model.config.__dict__[ATTRIBUTE]["masks"] = "additive"
+    if masks := dispatch.check(model, implementation):
+        model.config.__dict__[ATTRIBUTE]["masks"] = masks
     number(modules.values())
     for module in using:
         # Read now: a program that is compiled could not.
