@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 import zoo
+from zoo.testing.specimens import example_of, small_instance
 
 from .tiny_networks import TINY
 
@@ -160,6 +162,37 @@ class TestPeft:
 
 
 @pytest.mark.slow
+def _classifiers():
+    offers = zoo.entries(kind="model", tag="classification")
+    return [offer for offer in offers if offer.plugin == "vision" or offer.entry.id == "dual-attention-vit"]
+
+
+@pytest.mark.parametrize("offer", _classifiers(), ids=lambda offer: offer.entry.id)
+def test_adapters_of_every_image_classifier_reach_what_it_computes(offer):
+    peft = pytest.importorskip("peft")
+    instance = small_instance(offer.entry)
+    torch.manual_seed(0)
+    network = zoo.load(offer.qualified, weights=None, config=OmegaConf.structured(instance)).double()
+    try:
+        base = zoo.as_transformers(network)
+    except zoo.InputError:
+        pytest.skip("it needs more than images")
+    images = next(iter(example_of(offer.entry, instance).values())).double()
+    model = peft.get_peft_model(base, peft.LoraConfig(r=2, target_modules="all-linear")).eval()
+    adapters = {name: value for name, value in model.named_parameters() if "lora_" in name}
+    for value in adapters.values():
+        torch.nn.init.normal_(value, std=0.1)
+
+    def logits(network):
+        torch.manual_seed(1)
+        return network(pixel_values=images).logits
+
+    adapted = logits(model)
+    adapted.square().sum().backward()
+    assert [name for name, value in adapters.items() if value.grad is None] == []
+    torch.testing.assert_close(logits(model.merge_and_unload()), adapted, atol=1e-9, rtol=1e-9)
+
+
 def test_accelerate_trains_in_two_processes(tmp_path):
     pytest.importorskip("accelerate")
     torch.manual_seed(0)

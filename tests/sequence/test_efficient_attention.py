@@ -231,3 +231,14 @@ def test_encoders_of_transformers_take_it_and_decoders_are_refused() -> None:
     )
     with pytest.raises(zoo.ConfigError, match="attention is causal"):
         llama(ids)
+
+
+def test_what_stands_in_place_of_a_projection_is_computed():
+    layer = zoo.load("efficient-attention", dim=8, num_heads=2)
+    x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0))
+    expected = layer(x)
+    layer.keys = torch.nn.Sequential(layer.keys)
+    torch.testing.assert_close(layer(x), expected)
+    width = layer.keys[0].out_channels
+    layer.keys.append(torch.nn.Conv2d(width, width, 1))
+    assert not torch.allclose(layer(x), expected)

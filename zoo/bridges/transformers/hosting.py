@@ -431,6 +431,11 @@ class ZooForImageClassification(ZooPreTrainedModel):
         if not is_image_classifier(network):
             raise InputError(f"{type(network).__name__} is not an image classifier; see zoo.as_transformers")
 
+    def get_input_embeddings(self) -> nn.Module:
+        """What reads the images: the first layer with parameters."""
+        leaves = (part for part in self.zoo_module.modules() if not any(True for _ in part.children()))
+        return next(part for part in leaves if any(True for _ in part.parameters()))
+
     def forward(
         self,
         pixel_values: Tensor | None = None,

@@ -25,6 +25,9 @@ class DynamicRegionMixer(nn.Module):
         """Logits (batch, N), in at least float32 whatever autocast says: they decide what is scanned."""
         wide = torch.promote_types(x.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):
+            if type(self.spatial_gate) is not nn.Linear:
+                # What has been put in its place, an adapter, computes more than its weight says.
+                return self.spatial_gate(x)[..., 0].to(wide)
             return (x.to(wide) @ self.spatial_gate.weight.to(wide).mT)[..., 0]
 
     def select(self, logits: Tensor) -> Tensor:
