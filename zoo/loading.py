@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from zoo import building, catalogue, configuration, names, origin
-from zoo.errors import CheckpointMismatch, InputError, UnknownName, WeightsError
+from zoo.errors import CheckpointMismatch, InputError, UnknownName, WeightsError, ZooError
 from zoo.facts import MODULE_KINDS, Entry, Weights
 from zoo.filling import fill
 from zoo.targets import call
+from zoo.weights.files import CONFIG_FILE, settled
 from zoo.weights.sources import local_path
 
 if TYPE_CHECKING:
@@ -77,6 +78,37 @@ def load(
     Raises:
         ZooError: one of its subclasses, saying what was wrong and what to do.
     """
+    while True:
+        held = _held(name), _held(weights)
+        try:
+            built = _load(name, weights, device, dtype, mesh, config, overrides)
+        except ZooError:
+            if held == (_held(name), _held(weights)):
+                raise
+        else:
+            if held == (_held(name), _held(weights)):
+                return built
+
+
+def _held(place: Any) -> tuple[str, int, int] | None:
+    """Which save a folder holds: another may take its place while it is read, and the two must not mix."""
+    try:
+        folder = settled(local_path(os.fspath(place)))
+        found = os.stat(folder / CONFIG_FILE)
+    except (ZooError, TypeError, OSError, ValueError):
+        return None
+    return str(folder), found.st_ino, found.st_mtime_ns
+
+
+def _load(
+    name: str | os.PathLike[str],
+    weights: str | os.PathLike[str] | None,
+    device: torch.device | str | None,
+    dtype: torch.dtype | str | None,
+    mesh: DeviceMesh | None,
+    config: Mapping[str, Any] | DictConfig | str | Path | None,
+    overrides: Mapping[str, Any],
+) -> Any:
     plan = _plan(name, weights)
     entry = plan.target.offer.entry
     merged = _merge(plan, config, overrides)

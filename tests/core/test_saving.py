@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from functools import partial
 
@@ -15,6 +18,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 
 import zoo
+from zoo import origin
 
 SWITCHED = """
     import enum
@@ -199,6 +203,54 @@ def test_a_first_save_that_is_killed_is_no_hindrance(switched, tmp_path):
         assert_same(zoo.load(zoo.save(layer, folder)), layer)
         assert contents(folder).keys() == {"config.json", "model.safetensors", "README.md"}
     assert step > 8
+
+
+@pytest.mark.parametrize("options", [{}, {"dim": 16}])
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_folder_that_is_saved_over_while_it_is_read_gives_the_new_save(
+    switched, folder, monkeypatch, options, committed
+):
+    new = load(mode="hard", **options)
+    zoo.save(load(), folder)
+    if committed:
+        # As an interrupted save leaves it: who reads is sent to a folder that the next save removes.
+        shutil.copytree(folder, folder / ".zoo-saved")
+    read, saved = origin.read, []
+
+    def interrupted(place):
+        found = read(place)
+        if not saved and place == str(folder):
+            saved.append(place)
+            zoo.save(new, folder)
+        return found
+
+    monkeypatch.setattr(origin, "read", interrupted)
+    again = zoo.load(folder)
+    assert saved
+    assert again.modes == ["hard", "hard"]
+    assert again.state_dict().keys() == new.state_dict().keys()
+    assert all(torch.equal(tensor, new.state_dict()[name]) for name, tensor in again.state_dict().items())
+
+
+def test_saving_gives_no_other_thread_random_numbers_twice(switched, folder):
+    layer = load()
+    torch.manual_seed(0)
+    expected = [torch.rand(1) for _ in range(2_000)]
+    torch.manual_seed(0)
+
+    def saves():
+        for _ in range(5):
+            zoo.save(layer, folder)
+
+    thread = threading.Thread(target=saves)
+    thread.start()
+    drawn = []
+    while thread.is_alive() and len(drawn) < len(expected):
+        drawn.append(torch.rand(1))
+        time.sleep(0.001)
+    thread.join()
+    assert len(drawn) > 5
+    assert drawn == expected[: len(drawn)]
 
 
 def test_where_files_cannot_be_linked_they_are_copied(switched, folder, monkeypatch):

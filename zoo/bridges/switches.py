@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from zoo import building, catalogue, configuration
 from zoo.bridges import changes
+from zoo.bridges.drawing import OwnNumbers
 from zoo.errors import ConfigError, InputError
 from zoo.facts import MODULE_KINDS
 from zoo.origin import Origin
@@ -81,7 +81,7 @@ def _build(facts: Origin) -> Any:
     entry = catalogue.current().find(f"{facts.plugin}:{facts.entry}").offer.entry
     instance = configuration.merge(entry, None, saved=facts.config).instance
     # A build may draw random numbers, and saving must not move the caller's generator.
-    with torch.random.fork_rng(devices=()):
+    with OwnNumbers():
         if entry.kind in MODULE_KINDS:
             return building.build_on_meta(lambda: building.build(entry, instance))
         return building.build(entry, instance)

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -47,6 +46,7 @@ class _Content:
         Raises:
             InputError: it does not.
         """
+        from zoo.bridges.drawing import OwnNumbers
         from zoo.loading import load
 
         write(pieces, self.plan.index, folder)
@@ -54,7 +54,7 @@ class _Content:
         (folder / CONFIG_FILE).write_text(origin.to_json(self.facts), encoding="utf-8")
         try:
             # Files are mapped, so that this reads no tensor; a build may draw random numbers that are not ours.
-            with torch.random.fork_rng(devices=()):
+            with OwnNumbers():
                 load(folder)
         except ZooError as error:
             raise InputError(f"what zoo.save wrote could not be loaded again, so nothing is saved: {error}") from error
