@@ -97,8 +97,13 @@ class Folded:
 
     def omega(self, head: int, offset: int = 0) -> Tensor:
         """Omega (dim + 1, dim + 1) of a head; ``offset`` is destination minus source, where positions turn."""
-        turned = self.query[head] if self.rotary is None else self.query[head] @ self._turn(offset)
-        return turned @ self.key[head].T
+        query = self.query[head] if self.rotary is None else self.query[head] @ self._turn(offset)
+        key = self.key[head]
+        # Block by block, as it is defined: single precision then rounds where the recorded runs did. Terms of near
+        # singular values show it.
+        weights = torch.cat((query[:-1] @ key[:-1].T, (query[:-1] @ key[-1])[:, None]), 1)
+        bias = torch.cat((query[-1] @ key[:-1].T, (query[-1] @ key[-1])[None]))
+        return torch.cat((weights, bias[None]))
 
     def terms(self, head: int, offset: int = 0) -> Terms:
         """Its singular terms; from small matrices, since the rank is that of the head."""
