@@ -62,8 +62,8 @@ PAPER = Paper(
                     "dim": 16,
                     "depth": 2,
                     "num_heads": 4,
-                    "height": 16,
-                    "width": 12,
+                    "height": 64,
+                    "width": 48,
                 },
             },
             weights={
