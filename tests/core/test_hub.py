@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save
 
 import zoo
-from zoo.weights import digests, fetch, hub, hub_failures, open_state
+from zoo.weights import digests, fetch, hub, hub_failures, open_state, sources
 
 STATE = {"weight": torch.arange(40_000, dtype=torch.float32), "bias": torch.ones(3)}
 BODY = save(STATE)
@@ -485,6 +485,34 @@ def test_a_folder_where_the_cached_file_should_be_is_an_error_of_ours(zoo_hub, z
     (zoo_hub_cache / "models--someone--model" / "snapshots" / commit / "config.json").mkdir(parents=True)
     with pytest.raises(zoo.WeightsError, match=r"config\.json is a folder"):
         zoo.load("hf://someone/model")
+
+
+@pytest.mark.parametrize("step", ["verify", "sha256_of"])
+def test_a_file_that_goes_from_the_cache_while_it_is_checked_is_an_error_of_ours(zoo_hub, monkeypatch, step):
+    zoo_hub.add("someone/model", {"config.json": b"{}", "model.safetensors": BODY})
+    real = getattr(hub, step)
+
+    def emptied(path, **options):
+        path.unlink()
+        return real(path, **options)
+
+    monkeypatch.setattr(hub, step, emptied)
+    if step == "sha256_of":
+        for name in ("recall", "_blob_name", "_ask_again"):
+            monkeypatch.setattr(hub, name, lambda *arguments: None)
+        monkeypatch.setattr(hub, "is_digest", lambda etag: False)
+    for load in (zoo.load, fetch):
+        with pytest.raises(zoo.DownloadError, match="went from the cache while it was read"):
+            load("hf://someone/model")
+
+
+def test_a_declared_file_that_goes_while_it_is_checked_is_an_error_of_ours(tmp_path, monkeypatch):
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(BODY)
+    weights = zoo.Weights(file.as_uri(), sha256=hashlib.sha256(BODY).hexdigest())
+    monkeypatch.setattr(sources, "check_regular", Path.unlink)
+    with pytest.raises(zoo.WeightsError, match="cannot be read"):
+        fetch(weights)
 
 
 def test_two_processes_load_the_same_uncached_weights_at_once(zoo_hub, zoo_hub_cache):

@@ -216,9 +216,8 @@ def _checked(path: Path, location: Location, announced: _Announced | None = None
     fresh = announced.etag if announced is not None and announced.commit == pinned.revision else None
     kept = recall(str(pinned))
     digest = fresh if is_digest(fresh) else kept or _blob_name(path) or _ask_again(pinned, fresh)
-    if digest is None:
-        digest = _first_seen(path, pinned)
     try:
+        digest = digest or _first_seen(path, pinned)
         if len(digest) == 64:
             verify(path, sha256=digest, origin=str(location))
         else:
@@ -226,6 +225,8 @@ def _checked(path: Path, location: Location, announced: _Announced | None = None
     except DigestMismatch as error:
         _discard(path)
         raise DigestMismatch(f"{error} It was removed from the cache; load again to fetch it anew.") from error
+    except OSError as error:
+        raise DownloadError(f"{location} went from the cache while it was read ({error}); load it again") from error
     if digest != kept:
         remember(str(pinned), digest)
     return path

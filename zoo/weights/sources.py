@@ -32,15 +32,15 @@ def fetch(weights: Weights | str) -> list[Path]:
         _require_packages(weights)
     try:
         paths = _locate(uri)
+        for path in paths:
+            check_regular(path)
+        if isinstance(weights, Weights) and (weights.sha256 or weights.size is not None):
+            if len(paths) != 1:
+                raise WeightsError(f"{uri} has {len(paths)} files, but one digest is declared")
+            verify(paths[0], sha256=weights.sha256, size=weights.size, origin=uri)
+        return paths
     except OSError as error:
         raise WeightsError(f"{uri} cannot be read: {error}") from error
-    for path in paths:
-        check_regular(path)
-    if isinstance(weights, Weights) and (weights.sha256 or weights.size is not None):
-        if len(paths) != 1:
-            raise WeightsError(f"{uri} has {len(paths)} files, but one digest is declared")
-        verify(paths[0], sha256=weights.sha256, size=weights.size, origin=uri)
-    return paths
 
 
 def fetch_file(uri: str) -> Path:
