@@ -57,6 +57,10 @@ class TestTokens:
         ((low, high),) = {axis.images[0].get_clim() for axis in panels[:6]}
         assert (low, high) == (0.0, pytest.approx(float(maps.max())))
 
+    @pytest.mark.parametrize(("heads", "tokens"), [(4, 16), (9, 13), (12, 8), (16, 30), (2, 40)])
+    def test_a_layer_is_no_wider_than_a_page_leaves_legible(self, heads, tokens):
+        assert attention_over_tokens(weights(heads, tokens, tokens)).get_figwidth() <= 9.7
+
     @pytest.mark.parametrize("texts", [None, [f"t{index}" for index in range(80)]])
     def test_many_tokens_get_whole_numbers(self, texts):
         figure = attention_over_tokens(weights(80, 80), texts)

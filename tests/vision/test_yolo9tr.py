@@ -177,6 +177,18 @@ def test_a_picture_of_any_shape_gives_boxes_within_it(tmp_path):
         x1, y1, x2, y2 = row["box"]
         assert 0 <= x1 <= x2 <= 90
         assert 0 <= y1 <= y2 <= 31
+        assert row["class"] in (0, 1, 2)
+
+
+def test_classes_have_names_where_every_class_has_one():
+    for names, expected in (([], {0, 1, 2}), (["one"], {0, 1, 2}), (["one", "two", "three"], {"one", "two", "three"})):
+        model = stirred(zoo.load("yolo9tr/tiny", class_names=names))
+        with torch.no_grad():
+            for branch in model.model[32].cv5:
+                branch[-1].bias.zero_()
+        answer = predict(model, model.config, Image.new("RGB", (64, 64), (10, 200, 30)))
+        assert {row["class"] for row in answer["detections"]} <= expected
+    assert zoo.config("yolo9tr/scenes").class_names == ["thing"]
 
 
 @pytest.mark.parametrize(

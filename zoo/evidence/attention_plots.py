@@ -27,6 +27,9 @@ from zoo.evidence.plots import new_figure, saved
 COLOURS = "Blues"
 OVER_IMAGES = "inferno"
 
+# Inches of all panels of a row.
+WIDEST = 8.0
+
 # Tokens that still get a label of their own, of a lone map and of one among many.
 READABLE, READABLE_AMONG_MANY = 48, 16
 
@@ -61,9 +64,9 @@ def attention_over_tokens(
         if texts is not None and len(texts) != heads.shape[axis]:
             raise InputError(f"{len(texts)} texts for {heads.shape[axis]} tokens")
     alone = len(heads) == 1
-    columns = _columns(len(heads))
-    rows = ceil(len(heads) / columns)
     side = _side(max(heads.shape[1:]), alone)
+    columns = _columns(len(heads), side)
+    rows = ceil(len(heads) / columns)
     figure = new_figure(figsize=(columns * side + 1.6, rows * side + 0.6))
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     values = heads.detach().float().cpu()
@@ -87,9 +90,10 @@ def attention_over_tokens(
     return saved(figure, path)
 
 
-def _columns(panels: int) -> int:
-    """Three to five columns, as leave the fewest places empty."""
-    return min(range(min(panels, 3), min(panels, 5) + 1), key=lambda columns: (-panels % columns, -columns))
+def _columns(panels: int, side: float) -> int:
+    """As many columns as leave the fewest places empty, of those that stay legible where a page shrinks the figure."""
+    most = min(panels, max(2, int(WIDEST // side)))
+    return min(range(min(panels, 2), most + 1), key=lambda columns: (-panels % columns, -columns))
 
 
 def _side(tokens: int, alone: bool) -> float:

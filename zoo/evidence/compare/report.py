@@ -7,6 +7,7 @@ import io
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +162,13 @@ def plot(table: Sequence[Row], path: Path) -> None:
     figures = require("matplotlib.figure", needed_by="plotting")
     colours = require("matplotlib", needed_by="plotting").colormaps["tab20"].colors
     tasks = list(dict.fromkeys(task for task, _ in _columns(table)))
-    figure = figures.Figure(figsize=(3.6 * len(tasks) + 3, 4.2), layout="constrained")
-    for panel, task in zip(figure.subplots(1, len(tasks), squeeze=False)[0], tasks, strict=True):
+    columns = min(2, len(tasks))
+    lines = ceil(len(tasks) / columns)
+    figure = figures.Figure(figsize=(9.6, 3.4 * lines + 0.25 * ceil(len(table) / 3) + 0.4), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).flat
+    for panel in list(panels)[len(tasks) :]:
+        panel.set_axis_off()
+    for panel, task in zip(figure.axes, tasks, strict=False):
         levels = [level for name, level in _columns(table) if name == task]
         for index, row in enumerate(table):
             own = [level for level in levels if (task, level) in row.scores]
@@ -180,7 +186,7 @@ def plot(table: Sequence[Row], path: Path) -> None:
             )
         panel.set(title=task, xlabel="level", xticks=range(len(levels)), xticklabels=levels)
         panel.set_ylabel("bits per character" if task == "text" else "share of right answers")
-    figure.legend(*panel.get_legend_handles_labels(), loc="outside right center", fontsize="small")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=10)
     figure.savefig(path, dpi=120)
 
 

@@ -85,7 +85,7 @@ def _cube(axes: Any, joints: Tensor) -> None:
     # Beside the camera, so that the depth, which the picture does not show, is seen.
     axes.view_init(elev=12, azim=-50)
     axes.locator_params(nbins=3)
-    axes.tick_params(labelsize=6)
+    axes.tick_params(labelsize=8, pad=-1)
 
 
 def lifted_figure(keypoints: Tensor, poses: Mapping[str, Tensor], skeleton: Skeleton) -> Any:
@@ -98,17 +98,18 @@ def lifted_figure(keypoints: Tensor, poses: Mapping[str, Tensor], skeleton: Skel
     """
     require("mpl_toolkits.mplot3d", needed_by="drawing lifted poses")
     count = len(keypoints)
-    figure = new_figure(figsize=(2.6 * count + 0.4, 2.3 + 2.7 * len(poses)))
+    figure = new_figure(figsize=(2.2 * count + 0.4, 2.3 + 2.5 * len(poses)))
     rows = 1 + len(poses)
     for frame in range(count):
         flat = figure.add_subplot(rows, count, frame + 1)
         _flat(flat, keypoints[frame], skeleton)
-        flat.set_title("keypoints", fontsize=8)
+        flat.set_title("keypoints", fontsize=10)
         for row, (title, joints) in enumerate(poses.items(), 1):
             axes = figure.add_subplot(rows, count, row * count + frame + 1, projection="3d")
             _deep(axes, joints[frame], skeleton)
             _cube(axes, joints[frame])
-            axes.set_title(title, fontsize=8)
+            axes.set_title(title, fontsize=10)
+    figure.supxlabel("axes in metres; left limbs orange, right ones blue", fontsize=10)
     return figure
 
 

@@ -6,6 +6,7 @@ written with torch operations: greedy by score, on the whole matrix of overlaps 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,16 +117,24 @@ def suppress_by_class(
     return Detections(boxes[index], scores[index], classes[index])
 
 
-def drawn(picture: Image.Image, found: Detections) -> Image.Image:
-    """A copy of an RGB picture with the boxes on it, the surest on top, each in its class's colour with its score."""
+def drawn(picture: Image.Image, found: Detections, names: Sequence[str] = ()) -> Image.Image:
+    """A copy of an RGB picture with the boxes on it, the surest on top, each in its class's colour with its score.
+
+    Classes are called by ``names``, or by number where there are none.
+    """
     canvas = picture.copy()
     brush = ImageDraw.Draw(canvas)
-    width = max(1, min(picture.size) // 150)
+    width, size = max(1, min(picture.size) // 150), max(10, min(picture.size) // 20)
     rows = list(zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True))
     for box, score, label in reversed(rows):
         colour = _COLOURS[label % len(_COLOURS)]
         brush.rectangle(box, outline=colour, width=width)
-        brush.text((box[0] + 2 * width, box[1] + width), f"{label}: {score:.2f}", fill=colour)
+        text = f"{names[label] if names else label} {score:.2f}"
+        # Above the box, or inside where there is no room.
+        place = (box[0], box[1] - 1.4 * size if box[1] > 1.4 * size else box[1])
+        left, top, right, bottom = brush.textbbox(place, text, font_size=size)
+        brush.rectangle((left - width, top - width, right + width, bottom + width), fill=colour)
+        brush.text(place, text, fill="white", font_size=size)
     return canvas
 
 

@@ -79,6 +79,24 @@ def digits_and_answers(model: nn.Module, rows: Sequence[str]) -> tuple[Any, Any,
     return figure, axes, digits
 
 
+def save_columns(rows: Mapping[str, Tensor], path: str | Path, titles: Sequence[str] = ()) -> None:
+    """Write a PNG with a column for each example and a named row for each of its pictures.
+
+    Args:
+        rows: name -> images (examples, 3, H, W) or maps (examples, H, W), in [0, 1].
+        path: the file.
+        titles: of the columns.
+    """
+    figure, axes = grid(len(rows), len(next(iter(rows.values()))), 2.3, 2.35)
+    for row, (name, pictures) in enumerate(rows.items()):
+        axes[row, 0].set_ylabel(name, fontsize=12)
+        for column, values in enumerate(pictures):
+            show(axes[row, column], values, low=0.0, high=1.0)
+    for axis, title in zip(axes[0], titles, strict=False):
+        axis.set_title(title, fontsize=12)
+    saved_small(figure, path)
+
+
 def save_row(pictures: Mapping[str, Tensor], path: str | Path, notes: Mapping[str, str] | None = None) -> None:
     """Write a PNG with pictures side by side under their titles, pixels kept sharp.
 

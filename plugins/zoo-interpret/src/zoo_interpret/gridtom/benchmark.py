@@ -142,14 +142,16 @@ def picture(path: str) -> None:
     from zoo.evidence.plots import new_figure, saved
 
     sample = make_samples(1, seed=3)[0]
-    figure = new_figure(figsize=(14, 3.6))
+    figure = new_figure(figsize=(9.6, 3.2))
     panels = figure.subplots(2, len(sample.key_frames))
-    for row, view in zip(panels, ("full", "protagonist"), strict=True):
+    views = (("full", "all that\nhappens"), ("protagonist", "what red\nsees"))
+    for row, (view, name) in zip(panels, views, strict=True):
+        row[0].set_ylabel(name, fontsize=12)
         frames = sample.frames("FalseBelief", view=view, cell=16)
         for axis, frame, number in zip(row, frames, sample.key_frames, strict=True):
             axis.imshow(frame)
             axis.set(xticks=[], yticks=[])
-            axis.set_title(f"{view} view, frame {number}", fontsize=8)
+            axis.set_title(f"frame {number}" if view == "full" else "", fontsize=12)
     belief = sample.belief("FalseBelief")
     figure.suptitle(
         f"{belief['question']} {belief['answer']} (it is in the {sample.belief('TrueBelief')['answer']} room)"

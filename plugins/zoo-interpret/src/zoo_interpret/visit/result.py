@@ -103,12 +103,12 @@ class FlowGraph(NamedArrays):
         return super().save(path)
 
     def plot(self, path: str | Path | None = None) -> Any:
-        """The graph from left to right, every node with its token; a matplotlib figure."""
+        """The graph from top to bottom, every node with its token; a matplotlib figure."""
         places = self.places()
-        columns, rows = (max(place[axis] for place in places) + 1 for axis in (0, 1))
-        high = {column: sum(place[0] == column for place in places) for column, _ in places}
-        where = [(column, (rows - high[column]) / 2 + row) for column, row in places]
-        figure = new_figure(figsize=(min(1.0 * columns + 2, 40), min(0.34 * rows + 1.5, 30)))
+        steps, across = (max(place[axis] for place in places) + 1 for axis in (0, 1))
+        wide = {step: sum(place[0] == step for place in places) for step, _ in places}
+        where = [((across - wide[step]) / 2 + place, step) for step, place in places]
+        figure = new_figure(figsize=(min(0.95 * across + 2, 40), min(0.42 * steps + 1, 40)))
         axis = figure.subplots()
         widest = float(self.edge_weight.max()) if len(self.edge_weight) else 1.0
         for source, target, weight in zip(
@@ -121,27 +121,25 @@ class FlowGraph(NamedArrays):
             axis.text(
                 x,
                 y,
-                readable(texts[0]).replace("$", r"\$")[:14],
-                fontsize=7,
+                readable(texts[0]).replace("$", r"\$")[:12],
+                fontsize=9,
                 ha="center",
                 va="center",
                 zorder=2,
                 bbox={"boxstyle": "round,pad=0.15", "facecolor": colour, "edgecolor": "grey", "linewidth": 0.5},
             )
-        by_column = {kind: column for kind, column in COLUMNS.items() if kind in self.kinds}
-        ticks = sorted({column % 16 for column, _ in places})
-        label = {column: kind.replace("_", " ") for kind, column in reversed(by_column.items())}
-        axis.set_xticks(
-            [column for column in range(columns) if column % 16 in ticks],
-            [label.get(column % 16, "") for column in range(columns) if column % 16 in ticks],
-            rotation=60,
-            ha="right",
-            fontsize=7,
+        by_step = {kind: step for kind, step in COLUMNS.items() if kind in self.kinds}
+        ticks = sorted({step % 16 for step, _ in places})
+        label = {step: kind.replace("_", " ") for kind, step in reversed(by_step.items())}
+        axis.set_yticks(
+            [step for step in range(steps) if step % 16 in ticks],
+            [label.get(step % 16, "") for step in range(steps) if step % 16 in ticks],
+            fontsize=10,
         )
-        axis.set_yticks([])
+        axis.set_xticks([])
         axis.invert_yaxis()
         axis.set_title(
-            f"{''.join(self.prompt)!r} → {self.target_text!r} (green: the target is first; olive: in the first ten)"
+            f"{''.join(self.prompt)!r} → {self.target_text!r}\ngreen: the target is first; olive: in the first ten"
         )
-        axis.margins(0.03)
+        axis.margins(0.08, 0.03)
         return saved(figure, path)

@@ -42,11 +42,11 @@ def _on_a_dance(model: HopFIR, layer: nn.Module) -> Tensor:
     return found[0]
 
 
-def _table(axis: Any, values: Tensor, title: str, *, rows: bool) -> Any:
-    image = axis.imshow(values.numpy(), cmap="viridis", vmin=0)
-    axis.set_title(title, fontsize=9)
-    axis.set_xticks(range(len(_NAMES)), _NAMES, rotation=90, fontsize=6)
-    axis.set_yticks(range(len(_NAMES)), _NAMES if rows else [], fontsize=6)
+def _table(axis: Any, values: Tensor, title: str, top: float, *, rows: bool) -> Any:
+    image = axis.imshow(values.numpy(), cmap="viridis", vmin=0, vmax=top)
+    axis.set_title(title, fontsize=10)
+    axis.set_xticks(range(len(_NAMES)), _NAMES, rotation=90, fontsize=8)
+    axis.set_yticks(range(len(_NAMES)), _NAMES if rows else [""] * len(_NAMES), fontsize=8)
     return image
 
 
@@ -56,13 +56,14 @@ def attention_picture(path: Path) -> None:
     layer = next(module for module in model.modules() if isinstance(module, HopAttention))
     with torch.no_grad():
         weights = hop_weights(layer, _on_a_dance(model, layer)).mean(0)
-    figure = new_figure(figsize=(11.0, 3.4))
-    axes = figure.subplots(1, len(weights))
-    for hop, (axis, values) in enumerate(zip(axes, weights, strict=True)):
-        image = _table(axis, values, f"head of {hop} limb{'' if hop == 1 else 's'}", rows=hop == 0)
-        figure.colorbar(image, ax=axis, shrink=0.6).ax.tick_params(labelsize=6)
-    axes[0].set_ylabel("joint that asks", fontsize=8)
-    axes[0].set_xlabel("joint around which the group lies", fontsize=7)
+    figure = new_figure(figsize=(8.4, 7.6))
+    axes = figure.subplots(2, len(weights) // 2, sharex=True)
+    top = float(weights.max())
+    for hop, (axis, values) in enumerate(zip(axes.flat, weights, strict=True)):
+        image = _table(axis, values, f"head of {hop} limb{'' if hop == 1 else 's'}", top, rows=hop % 2 == 0)
+    figure.colorbar(image, ax=axes, label="attention weight", shrink=0.6)
+    figure.supylabel("joint that asks", fontsize=10)
+    figure.supxlabel("joint around which the group lies", fontsize=10)
     saved(figure, path)
 
 
@@ -91,5 +92,5 @@ def refinement_picture(path: Path) -> None:
     axis.set_xlabel("input of the joint", fontsize=9)
     axis.set_ylabel("output of the joint", fontsize=9)
     axis.set_title("size of the gradient; exactly 0 between groups", fontsize=9)
-    figure.colorbar(image, ax=axis, shrink=0.8)
+    figure.colorbar(image, ax=axis, label="Frobenius norm of the derivative", shrink=0.8)
     saved(figure, path)

@@ -64,7 +64,7 @@ def perturbations(path: Path) -> None:
         r = AttentionVAT(AttentionVATConfig(mode, EPSILON)).perturbation(
             opened.proceed, opened.scores, generator=torch.Generator().manual_seed(0)
         )
-        moved = f"{mode}: divergence {float(_moved(opened, r)):.2f} nats"
+        moved = f"{mode}: divergence {float(_moved(opened, r)):.1e} nats"
         axis.bar(
             [each + 0.4 * (place - 0.5) for each in range(len(words))], r[0].tolist(), 0.4, color=colour, label=moved
         )

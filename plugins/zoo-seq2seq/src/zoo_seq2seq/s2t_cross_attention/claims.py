@@ -138,8 +138,8 @@ def hidden_speech(path: str) -> None:
     config = SpesConfig(num_masks=60, num_state_masks=1, num_segments=[100, 200, 300], batch_size=4)
     found = Spes(config)(model, {"input_features": read, "frames": frames})
     seconds = (0.0, frames / 100)
-    figure = new_figure(figsize=(9.5, 5.4))
-    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.6))
+    figure = new_figure(figsize=(9.2, 6.6))
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 2))
     bins = (0, features.shape[-1])
     maps = (
         ("spectrogram (log-mel)", features[0, :frames].T, "magma", bins, "mel filter"),
@@ -159,6 +159,6 @@ def hidden_speech(path: str) -> None:
         axis.set_ylabel(label)
         figure.colorbar(drawn, ax=axis)
     pieces = [str(processor.tokenizer.decode([int(each)])).strip() for each in found.ids]
-    axes[2].set_yticks([len(pieces) - 0.5 - place for place in range(len(pieces))], pieces, fontsize=6)
+    axes[2].set_yticks([len(pieces) - 0.5 - place for place in range(len(pieces))], pieces, fontsize=9)
     axes[2].set_xlabel("seconds")
     saved_small(figure, path)

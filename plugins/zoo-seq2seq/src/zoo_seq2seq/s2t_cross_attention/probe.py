@@ -162,8 +162,9 @@ class CrossAttentionReport:
 
     def plot(self, path: str | Path | None = None) -> Any:
         """Correlations of heads, and the mean attention beside the saliency."""
-        figure = new_figure(figsize=(13, 3.6))
-        axes = figure.subplots(1, 3, width_ratios=(1, 2, 2))
+        figure = new_figure(figsize=(9.2, 5.6))
+        places = figure.subplot_mosaic([["heads", "attention"], ["heads", "saliency"]], width_ratios=(1, 2))
+        axes = list(places.values())
         size = max(float(self.per_head.abs().max()), 1e-6)
         drawn = axes[0].imshow(self.per_head.numpy(), cmap="RdBu_r", vmin=-size, vmax=size)
         axes[0].set(title="correlation with saliency", xlabel="head", ylabel="layer")
@@ -177,6 +178,8 @@ class CrossAttentionReport:
         for axis, (title, found) in zip(axes[1:], maps, strict=True):
             axis.imshow(found.numpy(), aspect="auto", cmap="Blues", interpolation="nearest")
             axis.set(title=title, xlabel="frame", ylabel="token")
+            for ticks in (axis.xaxis, axis.yaxis):
+                ticks.get_major_locator().set_params(integer=True)
         return saved(figure, path)
 
 

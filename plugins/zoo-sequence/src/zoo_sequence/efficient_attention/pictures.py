@@ -89,7 +89,7 @@ def vit(path: Path) -> None:
     digits.fit(model, epochs=EPOCHS, seed=0, learning_rate=5e-3)
     accuracy = digits.measure(model).accuracy
     layer = next(each for each in reversed(list(model.modules())) if isinstance(each, EfficientAttention))
-    _, _, images, _ = handwritten_digits()
+    _, _, images, classes = handwritten_digits()
     tokens: list[Tensor] = []
     handle = layer.register_forward_hook(lambda module, given, output: tokens.append(given[0]))
     with torch.no_grad():
@@ -103,7 +103,7 @@ def vit(path: Path) -> None:
     figure.suptitle(f"{accuracy:.0%} of held-out digits right after {EPOCHS} epochs")
     for index, line in enumerate(figure.subplots(3, 6)):
         line[0].imshow(images[index].numpy(), cmap="gray_r")
-        line[0].set_ylabel(f"digit {index + 1}", fontsize=9)
+        line[0].set_ylabel(f"a {int(classes[index])}", fontsize=9)
         for axis, channel in zip(line[1:], channels, strict=True):
             drawn = axis.imshow(
                 gathered[index, :, channel].view(4, 4).numpy(), cmap="inferno", vmin=0, vmax=float(gathered.max())

@@ -116,7 +116,7 @@ def picture(path: Path) -> None:
     colour is a centre.
     """
     model = zoo.load("context-cluster/digits")
-    _, _, held_out, _ = handwritten_digits()
+    _, _, held_out, classes = handwritten_digits()
     shown = upsample_digits(held_out[:6])
     with torch.no_grad():
         labels = model.assignments(shown)[0]
@@ -124,7 +124,7 @@ def picture(path: Path) -> None:
     axes = figure.subplots(3, 6)
     for column in range(6):
         axes[0][column].imshow(shown[column].mean(0), cmap="gray")
-        axes[0][column].set_title(f"digit {column + 1}", fontsize=9)
+        axes[0][column].set_title(f"a {int(classes[column])}", fontsize=9)
         for head in range(2):
             axes[head + 1][column].imshow(labels[column, head], cmap="tab20", interpolation="nearest")
     for row, name in enumerate(("image", "head 1", "head 2")):

@@ -102,7 +102,8 @@ def growth(path: Path) -> None:
         for side, value in zip(sides, counted, strict=True):
             axis.annotate(f"{value:.3g}", (side, value), fontsize=8, xytext=(4, -10), textcoords="offset points")
     axis.set_xscale("log", base=2)
-    axis.set_yscale("log", base=2)
+    axis.set_yscale("log")
+    axis.yaxis.set_major_formatter("{x:g}")
     axis.set_xticks(sides, [str(side) for side in sides])
     axis.set_xlabel("pixels a side")
     axis.set_ylabel("G multiply-adds")

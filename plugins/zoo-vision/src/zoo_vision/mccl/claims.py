@@ -132,9 +132,5 @@ def picture(path: Path) -> None:
     batch = next(training.groups("held-out", 1, 2, seed=9))
     with torch.no_grad():
         maps = model(batch.inputs).sigmoid()
-    shown = {}
-    for index in range(3):
-        shown[f"scene {index + 1}"] = batch.pictures[0, index]
-        shown[f"found {index + 1}"] = maps[0, index, 0]
-        shown[f"truth {index + 1}"] = batch.masks[0, index, 0].float()
-    panels.save_row(shown, path)
+    shown = {"scene": batch.pictures[0, :3], "found": maps[0, :3, 0], "truth": batch.masks[0, :3, 0].float()}
+    panels.save_columns(shown, path)

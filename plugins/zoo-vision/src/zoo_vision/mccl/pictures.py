@@ -59,7 +59,7 @@ def memory(path: Path) -> None:
     cosines = means @ bank.slots[kept].mT
     figure = new_figure(figsize=(8, 3.4))
     axis = figure.subplots()
-    drawn = axis.imshow(cosines, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    drawn = axis.imshow(cosines, cmap="viridis", aspect="auto")
     axis.set_xticks(range(len(kept)), [training.CATEGORIES[index] for index in kept.tolist()], rotation=40, ha="right")
     axis.set_yticks(range(len(there)), [training.CATEGORIES[index] for index in there.tolist()])
     axis.tick_params(labelsize=8)

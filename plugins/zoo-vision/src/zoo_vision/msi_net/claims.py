@@ -86,8 +86,4 @@ def picture(path: Path) -> None:
     scenes, _ = next(training.batches("held-out", 1, 3, seed=5))
     with torch.no_grad():
         maps = model(scenes)
-    shown = {}
-    for index in range(3):
-        shown[f"scene {index + 1}"] = scenes[index] / 255
-        shown[f"saliency {index + 1}"] = maps[index, 0]
-    panels.save_row(shown, path)
+    panels.save_columns({"scene": scenes / 255, "saliency": maps[:, 0]}, path)

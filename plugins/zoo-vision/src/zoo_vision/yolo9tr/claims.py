@@ -11,6 +11,7 @@ import zoo
 from zoo import Measurement
 from zoo.counting import flops
 from zoo.evidence.measuring import count_parameters
+from zoo.evidence.plots import saved_small
 from zoo_vision import boxes, images, panels
 from zoo_vision.yolo9tr import fusion, training
 from zoo_vision.yolo9tr.attention import MapAttention, PartialSelfAttention
@@ -162,9 +163,10 @@ def picture(path: Path) -> None:
     scenes, _ = next(training.batches("held-out", 1, 4, seed=5))
     with torch.no_grad():
         found = model.detect(scenes)
-    shown = {}
-    for index, (scene, detections) in enumerate(zip(scenes, found, strict=True)):
+    figure, axes = panels.grid(2, 2, 3.6, 3.7)
+    for axis, scene, detections in zip(axes.flat, scenes, found, strict=True):
         big = images.to_picture(scene).resize((384, 384))
         scaled = boxes.Detections(detections.boxes * 4, detections.scores, detections.classes)
-        shown[f"scene {index + 1}"] = images.stretched_tensor(boxes.drawn(big, scaled))
-    panels.save_row(shown, path)
+        with_boxes = images.stretched_tensor(boxes.drawn(big, scaled, model.config.names))
+        panels.show(axis, with_boxes[0], below=f"{len(detections)} found")
+    saved_small(figure, path)

@@ -52,6 +52,7 @@ class YOLO9trConfig:
     """Config of the detector. Lists are in the order of the layers; ``BLOCKS`` and so on say which those are."""
 
     num_classes: int = zoo.field(80, "classes", minimum=1)
+    class_names: list[str] = zoo.field([], "what `zoo predict` calls the classes; numbers unless there are as many")
     attention: bool = zoo.field(True, "partial self-attention before the auxiliary head; without it this is YOLOv9-s")
     head: str = zoo.field("main", "whose boxes `detect` and `zoo predict` give", choices=("main", "aux"))
     stem_channels: list[int] = zoo.field([32, 64], "widths of the first two convolutions", minimum=1)
@@ -101,6 +102,11 @@ class YOLO9trConfig:
             raise ConfigError(f"image_size={self.image_size} is not a multiple of 32", field="image_size")
         for block in self.attention_blocks:
             block.__post_init__()
+
+    @property
+    def names(self) -> list[str]:
+        """Of all classes; none where there are not as many."""
+        return self.class_names if len(self.class_names) == self.num_classes else []
 
     @property
     def aux_channels(self) -> list[int]:

@@ -70,7 +70,7 @@ PAPER = Paper(
                 "coco": {},
                 "road-damage": {"num_classes": 7},
                 "yolov9-s": {"attention": False},
-                "scenes": {**_SMALL, "num_classes": 1, "image_size": 96},
+                "scenes": {**_SMALL, "num_classes": 1, "class_names": ["thing"], "image_size": 96},
                 "tiny": {
                     "num_classes": 3,
                     "stem_channels": [8, 8],

@@ -173,4 +173,4 @@ def predict(model: YOLO9tr, config: YOLO9trConfig, source: Any) -> dict[str, Any
     moved = (found.boxes.float().cpu() - torch.tensor([left, top, left, top])) * torch.tensor([x, y, x, y])
     limits = torch.tensor([picture.width, picture.height, picture.width, picture.height])
     found = Detections(moved.clamp(min=0).minimum(limits), found.scores.float().cpu(), found.classes.cpu())
-    return {**found.to_dict(), "picture": boxes.drawn(picture, found)}
+    return {**found.to_dict(config.names), "picture": boxes.drawn(picture, found, config.names)}
