@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 
 from zoo import discovery, names
 from zoo.discovery import BrokenPlugin, Plugin
-from zoo.errors import AmbiguousName, PluginError, UnknownName
+from zoo.errors import AmbiguousName, PluginError, UnknownName, shown
 from zoo.facts import Entry, Paper
 from zoo.hooks import Source
 
@@ -102,7 +102,7 @@ class Catalogue:
             return f"{name!r} is a place, which zoo.load takes; here goes the name of an entry, [plugin:]entry[/preset]"
         known = [offer.qualified for offer in self.offers] if parts.plugin else list(self._by_id)
         wanted = f"{parts.plugin}:{parts.entry}" if parts.plugin else parts.entry
-        message = f"No installed plugin offers {wanted!r}.{names.suggestion(wanted, known)}"
+        message = f"No installed plugin offers {shown(wanted)}.{names.suggestion(wanted, known)}"
         if self.disabled and parts.plugin in (None, *self.disabled):
             message += f" These plugins are disabled by {DISABLED}: {', '.join(self.disabled)}."
         if self.broken:
@@ -150,7 +150,7 @@ class Catalogue:
         ]
         if not found:
             known = [paper.id for plugin in self.plugins for paper in plugin.papers]
-            raise UnknownName(f"No installed plugin has a paper {paper_id!r}.{names.suggestion(paper_id, known)}")
+            raise UnknownName(f"No installed plugin has a paper {shown(paper_id)}.{names.suggestion(paper_id, known)}")
         if len(found) > 1:
             choices = ", ".join(f"{plugin}:{paper.id}" for plugin, paper in found)
             raise AmbiguousName(f"Paper {paper_id!r} is in several plugins; say which: {choices}")
@@ -161,7 +161,9 @@ class Catalogue:
         for plugin in self.plugins:
             if names.fold(plugin.name) == names.fold(name):
                 return plugin
-        raise UnknownName(f"No plugin {name!r} is installed.{names.suggestion(name, [p.name for p in self.plugins])}")
+        raise UnknownName(
+            f"No plugin {shown(name)} is installed.{names.suggestion(name, [p.name for p in self.plugins])}"
+        )
 
 
 def find_preset(entry: Entry, preset: str | None) -> str | None:
@@ -178,7 +180,7 @@ def find_preset(entry: Entry, preset: str | None) -> str | None:
     if not entry.presets:
         raise UnknownName(f"{entry.id!r} has no presets; load it as {entry.id!r} and override its config.")
     raise UnknownName(
-        f"{entry.id!r} has no preset {preset!r}.{names.suggestion(preset, entry.presets)}"
+        f"{entry.id!r} has no preset {shown(preset)}.{names.suggestion(preset, entry.presets)}"
         f" Its presets: {', '.join(entry.presets)}"
     )
 

@@ -11,7 +11,6 @@ import dataclasses
 import math
 import os
 import re
-import reprlib
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import names
-from zoo.errors import ConfigError, PluginError, ZooError, message_of, one_line
+from zoo.errors import ConfigError, PluginError, ZooError, message_of, one_line, shown
 from zoo.foreign import failing_as
 from zoo.targets import resolve
 
@@ -38,18 +37,6 @@ _IN_KEY_PATHS = re.compile(r"([\\.\[\]=])")
 # Far beyond any config, and within what Python and OmegaConf walk through.
 DEEPEST, MOST_VALUES = 50, 100_000
 LARGEST_INTEGER = 2**63 - 1
-
-_REPR = reprlib.Repr()
-_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
-_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
-
-
-def shown(value: Any) -> str:
-    """A value in a message: as Python writes it, unless that is endless."""
-    try:
-        return _REPR.repr(value)
-    except (ValueError, RecursionError):
-        return f"<{type(value).__name__} too large to show>"
 
 
 def field(
@@ -166,19 +153,18 @@ def _read(config: Mapping[str, Any] | DictConfig | str | Path) -> tuple[str, Any
         raise ConfigError(f"config={shown(config)} is neither a mapping, a DictConfig nor the path of a YAML file")
     path = Path(config)
     if not os.path.isfile(path):
-        raise ConfigError(f"config file {str(path)!r} does not exist")
+        wrong = "is no file" if os.path.exists(path) else "does not exist"
+        raise ConfigError(f"config file {str(path)!r} {wrong}; expected the path of a YAML file")
     import yaml
 
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MOST_VALUES + 1)
         # Before anything is made of it: a name that stands for another may stand for very much.
-        _check_extent_of_yaml(text, f"config file {str(path)!r}")
+        _check_yaml(text, f"config file {str(path)!r}")
         loaded = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, OSError) as error:
         raise ConfigError(f"config file {str(path)!r} is not valid YAML: {one_line(error)}") from error
-    if not isinstance(loaded, Mapping):
-        raise ConfigError(f"config file {str(path)!r} must hold a mapping of field names to values")
     return f"file {str(path)!r}", loaded
 
 
@@ -193,8 +179,8 @@ def _check_extent(value: Any, what: str, field: str | None = None) -> None:
         waiting += [(part, depth + 1) for part in inside]
 
 
-def _check_extent_of_yaml(text: str, what: str) -> None:
-    """The same for a text, from its events: an alias counts as much as what it stands for."""
+def _check_yaml(text: str, what: str) -> None:
+    """The same for a text, from its events: an alias counts as much as what it stands for. It must be a mapping."""
     import yaml
 
     sizes: dict[str | None, int] = {}
@@ -209,6 +195,8 @@ def _check_extent_of_yaml(text: str, what: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             holds_itself = any(anchor == event.anchor for anchor, _ in open_nodes)
             count += MOST_VALUES if holds_itself else sizes.get(event.anchor, 1)
+        if not count and isinstance(event, yaml.NodeEvent) and not isinstance(event, yaml.MappingStartEvent):
+            raise ConfigError(f"{what} must hold a mapping of field names to values")
         count += isinstance(event, yaml.NodeEvent)
         _require_extent(len(open_nodes), count, what)
 
@@ -257,7 +245,7 @@ def _leaves(layer: Mapping[str, Any], node: Any, prefix: str = "") -> Iterator[t
 
 def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str) -> None:
     from omegaconf import OmegaConf
-    from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+    from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
     _check_extent(value, f"{entry.id}: {key} (from {source})", key)
     owner, _, leaf = key.rpartition(".")
@@ -278,8 +266,8 @@ def _assign(entry: Entry, config: DictConfig, key: str, value: Any, source: str)
             f" Known fields: {', '.join(known)}",
             field=key,
         ) from error
-    except (OmegaConfBaseException, ValueError, OverflowError, RecursionError) as error:
-        # Also an integer that no float holds.
+    except Exception as error:
+        # Of OmegaConf, an integer that no float holds, or a value that cannot even be shown.
         expected = _expected(schema_of(entry), key)
         raise ConfigError(
             f"{entry.id}: {key}={shown(value)} (from {source}) is of the wrong type; expected {expected}", field=key

@@ -5,6 +5,8 @@ Each message says what was wrong, what was expected and what to do next.
 
 from __future__ import annotations
 
+import reprlib
+
 
 class ZooError(Exception):
     """Base of every error that the zoo raises on purpose.
@@ -111,3 +113,17 @@ def one_line(error: BaseException) -> str:
     """Class and message of an error in one line, whatever its ``__str__`` and its class's ``__name__`` do."""
     line = " ".join(f"{_name_of(type(error))}: {message_of(error)}".split())
     return printable(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + " ...")
+
+
+_REPR = reprlib.Repr()
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = 20
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
+
+
+def shown(value: object) -> str:
+    """A value in a message: as Python writes it, unless that is endless, or its class writes nothing."""
+    try:
+        return _REPR.repr(value)
+    except BaseException as problem:
+        why = "too large to show" if isinstance(problem, ValueError | RecursionError) else "that cannot be shown"
+        return f"<{_name_of(type(value))} {why}>"

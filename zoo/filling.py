@@ -100,7 +100,14 @@ def check_names(module: nn.Module, state: Mapping[str, Tensor], groups: list[lis
 def _kind(dtype: torch.dtype) -> str:
     if dtype == torch.bool:
         return "boolean"
+    if is_quantised(dtype):
+        return "quantised"
     return "complex" if dtype.is_complex else "floating" if dtype.is_floating_point else "integer"
+
+
+def is_quantised(dtype: torch.dtype) -> bool:
+    """Whether it is a floating-point dtype of a byte or less: stored beside scales, and nothing computes in it."""
+    return dtype.is_floating_point and dtype.itemsize < 2
 
 
 def _shown(name: str) -> str:

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from zoo import building, catalogue, configuration, names, origin
-from zoo.errors import CheckpointMismatch, InputError, UnknownName, WeightsError, ZooError
+from zoo.errors import CheckpointMismatch, InputError, UnknownName, WeightsError, ZooError, message_of, shown
 from zoo.facts import MODULE_KINDS, Entry, Weights
-from zoo.filling import fill
+from zoo.filling import fill, is_quantised
 from zoo.targets import call
 from zoo.weights.files import CONFIG_FILE, settled
 from zoo.weights.sources import local_path
@@ -172,9 +172,9 @@ def _limit(entry: Entry, state: Mapping[str, Tensor]) -> building.Limit:
 
 def _plan(name: str | os.PathLike[str], weights: str | os.PathLike[str] | None) -> _Plan:
     if not isinstance(name, str | os.PathLike) or not os.fspath(name):
-        raise InputError(f"name={name!r} is not a name; expected entry, entry/preset, hf://owner/repo or a folder")
+        raise InputError(f"name={shown(name)} is not a name; expected entry, entry/preset, hf://owner/repo or a folder")
     if not (weights is None or (isinstance(weights, str | os.PathLike) and os.fspath(weights))):
-        raise InputError(f'weights={weights!r} is not "auto", None, a tag, a URI or a path')
+        raise InputError(f'weights={shown(weights)} is not "auto", None, a tag, a URI or a path')
     wanted = os.fspath(weights) if weights is not None else None
     text = os.fspath(name)
     if isinstance(name, str) and not text.startswith((".", "/", "~", "hf://", "file://")):
@@ -229,7 +229,7 @@ def _chosen_weights(entry: Entry, plan: _Plan) -> Weights | str | None:
         return weights
     tags = ", ".join(entry.weights) or "none"
     raise WeightsError(
-        f"{entry.id} has no weights {weights!r} (its tags: {tags}), and that is neither a URI nor an existing "
+        f"{entry.id} has no weights {shown(weights)} (its tags: {tags}), and that is neither a URI nor an existing "
         f"path.{names.suggestion(weights, entry.weights)}"
     )
 
@@ -250,18 +250,20 @@ def _device(device: torch.device | str | None) -> torch.device | None:
         return None
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"device={device!r} is not a device of this machine: {reason}") from error
+    except (RuntimeError, AssertionError, TypeError, ImportError) as error:
+        reason = message_of(error).partition("\n")[0]
+        raise InputError(f"device={shown(device)} is not a device of this machine: {reason}") from error
 
 
 def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
     if dtype is None or isinstance(dtype, torch.dtype):
         found = dtype
     else:
-        found = getattr(torch, str(dtype).removeprefix("torch."), None)
+        found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else None
         if not isinstance(found, torch.dtype):
-            raise InputError(f"dtype={dtype!r} is not a torch dtype; expected for example 'bfloat16'")
+            raise InputError(f"dtype={shown(dtype)} is not a torch dtype; expected for example 'bfloat16'")
     if found is not None and not found.is_floating_point:
         raise InputError(f"dtype={dtype!r} is not a floating-point dtype")
+    if found is not None and is_quantised(found):
+        raise InputError(f"dtype={dtype!r} only stores what was quantised, and nothing computes in it; try 'bfloat16'")
     return found

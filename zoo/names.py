@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from zoo.errors import InputError
+from zoo.errors import InputError, shown
 
 
 class Name(NamedTuple):
@@ -24,7 +24,7 @@ def parse(name: str) -> Name:
         InputError: it is no text.
     """
     if not isinstance(name, str):
-        raise InputError(f"name={name!r} is not a name; expected one like entry, entry/preset or plugin:entry")
+        raise InputError(f"name={shown(name)} is not a name; expected one like entry, entry/preset or plugin:entry")
     plugin, colon, rest = name.rpartition(":") if ":" in name.partition("/")[0] else ("", "", name)
     entry, slash, preset = rest.partition("/")
     return Name(fold(plugin) if colon else None, fold(entry), preset if slash else None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo import catalogue, names
-from zoo.errors import InputError, UnknownName
+from zoo.errors import InputError, UnknownName, shown
 from zoo.facts import KINDS, Paper
 
 if TYPE_CHECKING:
@@ -117,11 +117,13 @@ def entries(
     _require_kind(kind)
     for what, given in (("plugin", plugin), ("tag", tag), ("search", search)):
         if not isinstance(given, str | None):
-            raise InputError(f"{what}={given!r} is no text")
+            raise InputError(f"{what}={shown(given)} is no text")
     if plugin is not None:
         plugin = catalogue.current().plugin(plugin).name
     if tag is not None and names.fold(tag) not in map(names.fold, tags()):
-        raise UnknownName(f"no entry carries the tag {tag!r}.{names.suggestion(tag, tags())} All of them: zoo tags")
+        raise UnknownName(
+            f"no entry carries the tag {shown(tag)}.{names.suggestion(tag, tags())} All of them: zoo tags"
+        )
     words = [word.lower() for word in (search or "").split()]
     return Listing(
         offer
@@ -142,8 +144,8 @@ def tags(kind: str | None = None) -> dict[str, int]:
 
 
 def _require_kind(kind: str | None) -> None:
-    if kind is not None and kind not in KINDS:
-        raise UnknownName(f"{kind!r} is not a kind of entry; there are: {', '.join(KINDS)}")
+    if kind is not None and not (isinstance(kind, str) and kind in KINDS):
+        raise UnknownName(f"{shown(kind)} is not a kind of entry; there are: {', '.join(KINDS)}")
 
 
 def _text(offer: catalogue.Offer) -> str:

@@ -112,10 +112,13 @@ def test_load_gives_an_eval_module_and_refuses_what_makes_no_sense(acme):
         zoo.load("layered-method", dtype="bfloat16")
     with pytest.raises(zoo.InputError, match="is not a torch dtype"):
         zoo.load("layered", dtype="float7")
+    for dtype in ("float8_e4m3fn", "float4_e2m1fn_x2"):
+        with pytest.raises(zoo.InputError, match="nothing computes in it"):
+            zoo.load("layered", dtype=dtype)
     for dtype in ("int8", 8):
         with pytest.raises(zoo.InputError, match=r"is not a (torch|floating-point) dtype"):
             zoo.load("layered", dtype=dtype)
-    for device in ("toaster", "cpu:x", {}, *([] if torch.cuda.is_available() else ["cuda"])):
+    for device in ("toaster", "cpu:x", "privateuseone", {}, *([] if torch.cuda.is_available() else ["cuda"])):
         with pytest.raises(zoo.InputError, match="is not a device"):
             zoo.load("layered", device=device)
     for nothing in ("", None, 3):

@@ -44,7 +44,14 @@ def test_unknown_names_come_with_the_nearest(acme):
         catalogue.current().find("acme:nonsense")
 
 
-@pytest.mark.parametrize("name", [None, 3, True, b"layered", ["layered"], float("nan")])
+class Speechless:
+    def __repr__(self):
+        raise RuntimeError
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("name", [None, 3, True, b"layered", ["layered"], float("nan"), Speechless()])
 def test_what_is_no_text_is_no_name(acme, name):
     for action in (
         lambda: zoo.load(name),

@@ -210,7 +210,10 @@ def test_an_error_says_which_layer_the_value_came_from(acme, tmp_path):
         zoo.load("layered", config=path)
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "not valid YAML"), ("- 1\n", "must hold a mapping")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("a: [", "not valid YAML"), *((text, "must hold a mapping") for text in ("- 1\n", "3", "text", "~"))],
+)
 def test_a_config_file_that_is_no_mapping(acme, tmp_path, text, message):
     path = tmp_path / "config.yaml"
     path.write_text(text)
@@ -271,6 +274,17 @@ def test_nonsense_values_are_zoo_errors_never_anything_else(acme, value):
     except zoo.ConfigError as error:
         field = error.field
     assert field is not None or isinstance(heads, int)
+
+
+def test_a_value_that_python_cannot_write_is_named_by_its_class(acme):
+    class Speechless:
+        def __repr__(self):
+            raise RuntimeError
+
+    for value in (Speechless(), [Speechless()], {"a": Speechless()}):
+        for field in ("dim", "mode", "sizes", "rate"):
+            with pytest.raises(zoo.ConfigError, match=f"{field}=.*<Speechless"):
+                zoo.load("layered", **{field: value})
 
 
 @pytest.mark.parametrize("text", ["[" * 2_000, "9" * 5000, "!!python/name:os.system", "2020-99-99", "&a [*a]"])

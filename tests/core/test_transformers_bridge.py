@@ -379,6 +379,9 @@ def test_a_model_without_attention_says_so(seen):
 
 def test_mechanism_and_options_travel_with_the_model(seen, tmp_path):
     ids, _ = _padded()
+    for nothing in (3, [], "plain-softmax", {"plain-softmax": 3}):
+        with pytest.raises(zoo.InputError, match="must map an entry's id to a mapping"):
+            zoo.register_transformers(nothing)
     zoo.register_transformers({"plain-softmax": {"sharpness": 3.0}})
     model = _llama("zoo-plain-softmax")
     model.save_pretrained(tmp_path)

@@ -233,7 +233,9 @@ def test_an_odd_file_among_shards_is_refused(tmp_path):
         fetch(str(tmp_path))
 
 
-@pytest.mark.parametrize("kind", [torch.int8, torch.uint8, torch.int64, torch.bool, torch.complex64])
+@pytest.mark.parametrize(
+    "kind", [torch.int8, torch.uint8, torch.int64, torch.bool, torch.complex64, torch.float8_e4m3fn]
+)
 @pytest.mark.parametrize("dtype", [None, "float32"])
 def test_numbers_of_another_kind_are_not_these_weights(tmp_path, acme, kind, dtype):
     state = zoo.load("layered").state_dict()

@@ -11,8 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from zoo.configuration import shown
-from zoo.errors import PluginError
+from zoo.errors import PluginError, shown
 from zoo.facts import Entry
 from zoo.filling import tied_names
 from zoo.targets import call

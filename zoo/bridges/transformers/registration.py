@@ -25,7 +25,7 @@ from zoo.bridges.sight import packed_as_told, sight
 from zoo.bridges.transformers import demands, dispatch
 from zoo.bridges.transformers.masks import mask_function
 from zoo.catalogue import Offer
-from zoo.errors import InputError, ZooError
+from zoo.errors import InputError, ZooError, shown
 from zoo.nn.masks import expand_mask
 from zoo.targets import require
 
@@ -65,8 +65,12 @@ def register_transformers(options: Mapping[str, Mapping[str, Any]] | None = None
         MissingDependency: transformers is not installed.
         UnknownName: ``options`` names something that is not a functional attention entry.
         ConfigError: options that the entry does not have.
+        InputError: ``options`` is no mapping.
     """
-    given = {implementation_of(find_functional(name).offer): chosen for name, chosen in (options or {}).items()}
+    options = {} if options is None else options
+    if not (isinstance(options, Mapping) and all(isinstance(chosen, Mapping) for chosen in options.values())):
+        raise InputError(f"options={shown(options)} must map an entry's id to a mapping of its config fields")
+    given = {implementation_of(find_functional(name).offer): chosen for name, chosen in options.items()}
     offers = {implementation_of(offer): offer for offer in functional_offers()}
     choices = {name: Choice.of(offer, given.get(name, {}), given=name in given) for name, offer in offers.items()}
     for name, choice in choices.items():
