@@ -119,6 +119,9 @@ def test_a_recording_becomes_standardised_windows():
     assert prepare(recording[:40])["window"].mean().abs() < 1e-6
     with pytest.raises(InputError, match="recording"):
         prepare(torch.zeros(30, 3))
+    for other in ("recording.csv", None, [[1, "x", 2]], [[1], [1, 2]]):
+        with pytest.raises(InputError, match="is no array of numbers"):
+            prepare(other)
 
 
 def test_the_task_keeps_its_factors_apart():

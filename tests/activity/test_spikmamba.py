@@ -258,6 +258,8 @@ def test_events_become_frames():
     for wrong in ([], [[4, 0, 0, 1]], [[0, -1, 0, 1]], [[0, 0, math.nan, 1]], [[0, 0, 1]]):
         with pytest.raises(InputError, match="events"):
             preprocess(config)(wrong)
+    with pytest.raises(InputError, match="is no array of numbers"):
+        preprocess(config)("events.bin")
     with pytest.raises(InputError, match="3 channels"):
         preprocess(replace(config, in_channels=2))([[0, 0, 0, 1]])
 

@@ -138,7 +138,10 @@ def test_files_that_cannot_be_read_are_errors_of_ours(acme, tmp_path):
     path.write_bytes(b"dim: \xff\xfe")
     with pytest.raises(zoo.ConfigError, match="not valid YAML"):
         zoo.load("layered", config=path)
-    for absent in (tmp_path, tmp_path / "\0", "x" * 5000):
+    for other in (tmp_path, "/dev/zero"):
+        with pytest.raises(zoo.ConfigError, match="is no file; expected the path of a YAML file"):
+            zoo.load("layered", config=other)
+    for absent in (tmp_path / "\0", "x" * 5000):
         with pytest.raises(zoo.ConfigError, match="does not exist"):
             zoo.load("layered", config=absent)
 

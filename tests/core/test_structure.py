@@ -51,7 +51,7 @@ AROUND_THE_CORE = (
     "zoo.cli.sharing",
     "zoo.datasets",
     "zoo.threads",
-    "zoo.writable",
+    "zoo.places",
 )
 
 CORE_LINES = 3_000

@@ -223,6 +223,18 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path, acme, what, nam
             zoo.load("layered", weights=folder / name)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="named pipes and devices of POSIX systems")
+@pytest.mark.parametrize("what", ODD_FILES)
+def test_neither_is_what_is_no_index(tmp_path, acme, what):
+    folder = zoo.save(zoo.load("layered"), tmp_path / "saved")
+    index = folder / "model.safetensors.index.json"
+    ODD_FILES[what](index)
+    actions = [lambda: zoo.load(folder), lambda: zoo.load("layered", weights=folder)]
+    for action in [*actions, lambda: zoo.load("layered", weights=index)][: 2 if what == "folder" else 3]:
+        with pytest.raises(zoo.WeightsError, match=what):
+            action()
+
+
 def test_an_odd_file_among_shards_is_refused(tmp_path):
     os.mkfifo(tmp_path / "part.safetensors")
     (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part.safetensors"}}')

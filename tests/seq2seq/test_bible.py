@@ -13,7 +13,7 @@ from zoo_seq2seq.decoding import END, PAD, START, Memory, teacher_force
 from zoo_seq2seq.gnmt.config import GNMTConfig
 from zoo_seq2seq.luong_attention.config import LuongNMTConfig
 from zoo_seq2seq.luong_attention.network import LuongNMT, example
-from zoo_seq2seq.translating import batch_of, batches, encoded
+from zoo_seq2seq.translating import batch_of, batches, encoded, translate
 
 CLAUSES = (
     Clause("a", ("λόγος", "ἦν"), ("the", "word", "was"), frozenset({(0, 0), (0, 1), (1, 2)})),
@@ -76,6 +76,17 @@ def test_teacher_forcing_gives_the_states_of_all_steps():
     assert found.logits.shape == (2, 5, 12)
     assert [int(each.step[0]) for each in states] == [1, 2, 3, 4, 5]
     torch.testing.assert_close(found.logits, model(**inputs).logits)
+
+
+def test_no_network_is_asked_for_what_is_no_sentence():
+    pieces = bible.vocabularies()
+    for text in ("\ud800", None, 3, b"word"):
+        with pytest.raises(zoo.InputError, match="is no text of whole characters"):
+            pieces.source.encode(text)
+    with pytest.raises(zoo.InputError, match="has no word to translate"):
+        translate(None, pieces, [""])
+    with pytest.raises(zoo.InputError, match="a sentence of 2,000 pieces; give at most 1,000"):
+        translate(None, pieces, ["1 " * 1000])
 
 
 def test_other_vocabularies_are_refused():

@@ -171,7 +171,9 @@ def test_predicted_melodies():
     assert predict(model, model.config, "60 62")["melody"].startswith("60:1 62:")
 
 
-@pytest.mark.parametrize("source", ["60:x", "hm", [(60, 0.1)], [200], [], ["60"], [(60, 0)]])
+@pytest.mark.parametrize(
+    "source", ["60:x", "hm", "1" * 5000, "60:" + "9" * 20, [(60, 1e12)], [(60, 0.1)], [200], [], ["60"], [(60, 0)]]
+)
 def test_what_is_no_melody(source):
     with pytest.raises(zoo.InputError):
         continued(network(), source)

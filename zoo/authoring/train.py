@@ -14,9 +14,9 @@ from torch import nn
 from zoo.errors import PluginError, shown
 from zoo.facts import Entry
 from zoo.filling import tied_names
+from zoo.places import check_file, write_whole
 from zoo.targets import call
 from zoo.threads import one_thread
-from zoo.writable import check_file, write_whole
 
 
 @dataclass(frozen=True)

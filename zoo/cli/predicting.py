@@ -11,7 +11,7 @@ import click
 from zoo.cli.options import EntryName, overrides
 from zoo.cli.output import echo_json, keep_stdout_for_json
 from zoo.errors import InputError, PluginError, one_line
-from zoo.writable import check_folder
+from zoo.places import check_folder
 
 
 @click.command("predict")

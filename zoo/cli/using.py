@@ -6,7 +6,7 @@ import click
 
 from zoo.cli.options import EntryName, overrides
 from zoo.errors import printable
-from zoo.writable import check_folder
+from zoo.places import check_folder
 
 
 @click.command("load")

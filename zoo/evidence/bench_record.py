@@ -25,7 +25,7 @@ from typing import Any
 from zoo import catalogue
 from zoo.errors import ConfigError, InputError
 from zoo.evidence import bench
-from zoo.writable import check_file, write_whole
+from zoo.places import check_file, write_whole
 
 FILE = Path("docs") / "bench.json"
 COMMAND = "zoo bench --record"

@@ -18,7 +18,7 @@ from zoo.cli.options import EntryName
 from zoo.cli.output import echo_json, echo_table, json_option
 from zoo.hooks import hookimpl
 from zoo.names import suggestion
-from zoo.writable import check_file, check_folder
+from zoo.places import check_file, check_folder
 
 if TYPE_CHECKING:
     from zoo.evidence.verify import Verdict

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from zoo.catalogue import Offer
 from zoo.errors import InputError
-from zoo.writable import write_whole
+from zoo.places import write_whole
 
 Result = TypeVar("Result")
 

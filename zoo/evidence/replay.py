@@ -21,6 +21,7 @@ from zoo import catalogue
 from zoo.errors import InputError, PluginError, WeightsError
 from zoo.facts import Paper
 from zoo.targets import call
+from zoo.weights.files import opened
 
 ABSOLUTE = RELATIVE = 1e-4
 
@@ -105,15 +106,10 @@ def read_recording(path: str | Path) -> Recording:
     Raises:
         WeightsError: the file is not a safetensors file with a recording's metadata.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} is not a readable safetensors file: {error}") from error
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     if "component" not in metadata:
         raise WeightsError(f"{path} is not a recording: its metadata names no component")
 

@@ -87,10 +87,14 @@ def check_regular(path: Path) -> None:
         raise WeightsError(f"{path} is a link to {os.readlink(path)}, which does not exist")
     if not os.path.exists(path):
         raise WeightsError(f"{path} does not exist")
+    raise WeightsError(f"{path} is {what_stands_at(path)}; expected a file")
+
+
+def what_stands_at(path: Path) -> str:
+    """What there is in place of a file."""
     mode = os.stat(path).st_mode
     kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a named pipe", stat.S_ISSOCK: "a socket"}
-    what = next((name for is_kind, name in kinds.items() if is_kind(mode)), "a device")
-    raise WeightsError(f"{path} is {what}; expected a file")
+    return next((name for is_kind, name in kinds.items() if is_kind(mode)), "a device")
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -142,7 +146,9 @@ def read_json(path: Path) -> Any:
     Raises:
         ValueError: it is no JSON, or larger or nested deeper than any config or index is.
         OSError: it cannot be read.
+        WeightsError: it is no file.
     """
+    check_regular(path)
     size = path.stat().st_size
     if size > LARGEST_JSON:
         raise ValueError(f"it has {size:,} bytes, more than {LARGEST_JSON:,}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import PickleRefused, WeightsError, one_line, printable
-from zoo.writable import check_file
+from zoo.places import check_file
 
 # Where trainers put the state dict inside what they save.
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "params")

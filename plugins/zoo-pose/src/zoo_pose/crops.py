@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from zoo.errors import InputError
+from zoo.places import to_read
 from zoo_pose.sampling import sample
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -81,9 +82,9 @@ def open_picture(source: Any) -> Image.Image:
     try:
         if isinstance(source, np.ndarray):
             return Image.fromarray(source).convert("RGB")
-        with Image.open(source) as image:
+        with Image.open(to_read(source)) as image:
             return ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, UnidentifiedImageError, AttributeError, TypeError, ValueError) as error:
+    except (OSError, Image.DecompressionBombError, AttributeError, TypeError, ValueError) as error:
         raise InputError(f"{source!r} cannot be read as a picture: {error}") from error
 
 

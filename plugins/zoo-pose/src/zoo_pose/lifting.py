@@ -10,14 +10,15 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.places import to_read
 from zoo_pose import drawing, skeletons
 from zoo_pose.skeletons import HUMAN36M
 
@@ -135,13 +136,13 @@ def read_track(source: Any) -> Track:
 def _read(source: Any) -> dict[str, Any]:
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"{type(source).__name__} is no track; give a file, a mapping or a zoo_pose.lifting.Track")
-    path = Path(source)
+    path = to_read(source)
     try:
         if path.suffix == ".npz":
             with np.load(path) as file:
                 return {name: file[name].item() if file[name].ndim == 0 else file[name] for name in file.files}
         entries = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError, BadZipFile) as error:
         raise InputError(f"{path} cannot be read as a track (JSON or .npz): {error}") from error
     if not isinstance(entries, dict):
         raise InputError(f"{path} holds a {type(entries).__name__}; expected an object with keypoints, width, height")

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError, MissingDependency
+from zoo.places import to_read
 from zoo.targets import require
 
 RATE = 8_000
@@ -163,7 +164,7 @@ def read_wav(path: str | Path, rate: int) -> Tensor:
     """
     wavfile = require("scipy.io.wavfile", needed_by="reading a recording")
     try:
-        found, samples = wavfile.read(path)
+        found, samples = wavfile.read(to_read(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no WAV file that can be read: {error}") from error
     kinds: dict[str, tuple[float, float]] = {"int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31), "uint8": (128.0, 128.0)}

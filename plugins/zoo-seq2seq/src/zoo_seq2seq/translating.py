@@ -25,6 +25,8 @@ from zoo_seq2seq.search import SearchOptions, beam_search
 from zoo_seq2seq.wordpieces import WordPieces
 
 BATCH = 64
+# Four times the longest verse there is; the memory of a search grows with its square.
+MOST_PIECES = 1_000
 SEARCH = SearchOptions(alpha=1.0)
 """How the small translators search: a score that falls with every word would prefer silence."""
 
@@ -139,11 +141,13 @@ def translate(
     """Translate sentences, all in one batch, to at most twice their length and five pieces more.
 
     Raises:
-        InputError: a sentence without a word.
+        InputError: a sentence without a word, or one far longer than any is.
     """
     ids = [vocabularies.source.encode(sentence) for sentence in sentences]
     if not all(ids):
         raise InputError(f"sentence {[bool(each) for each in ids].index(False)} has no word to translate")
+    if max(map(len, ids)) > MOST_PIECES:
+        raise InputError(f"a sentence of {max(map(len, ids)):,} pieces; give at most {MOST_PIECES:,} at a time")
     source_ids, mask = padded(ids)
     found = beam_search(model, source_ids, mask, max_lengths=2 * mask.sum(1) + 5, options=options or SEARCH)
     return [

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import ConfigError, InputError
+from zoo.errors import ConfigError, InputError, shown
 from zoo.targets import require
 from zoo_seq2seq.decoding import END, START, UNKNOWN
 
@@ -94,8 +94,15 @@ class WordPieces:
         return int(self._tokenizer.get_vocab_size())
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without marks around it."""
-        found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        """Ids of a text, without marks around it.
+
+        Raises:
+            InputError: it is no text, or holds half of a character.
+        """
+        try:
+            found: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        except TypeError as error:
+            raise InputError(f"{shown(text)} is no text of whole characters") from error
         return found
 
     def words(self, text: str) -> list[int]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.errors import InputError
+from zoo.places import to_read
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CIFAR_MEAN, CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -39,10 +40,8 @@ def open_image(source: Any) -> Image.Image:
         return _plain(Image.fromarray(_bytes(source)))
     if not isinstance(source, str | os.PathLike):
         raise InputError(f"{type(source).__name__} is not an image; give a path, a PIL image or a NumPy array")
-    if os.path.isdir(source):
-        raise InputError(f"{os.fspath(source)!r} cannot be read as an image: it is a folder; give one of its files")
     try:
-        with Image.open(source) as image:
+        with Image.open(to_read(source)) as image:
             return _plain(ImageOps.exif_transpose(image).copy())
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError, SyntaxError) as error:
         raise InputError(f"{os.fspath(source)!r} cannot be read as an image: {error}") from error

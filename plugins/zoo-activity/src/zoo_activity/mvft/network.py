@@ -12,6 +12,7 @@ from zoo.errors import InputError
 from zoo_activity.mvft.config import MVFTConfig
 from zoo_activity.mvft.fusion import FusionBlock
 from zoo_activity.mvft.views import KINDS
+from zoo_activity.numbers import as_numbers
 
 
 class MVFT(nn.Module):
@@ -54,7 +55,7 @@ def preprocess(config: MVFTConfig) -> Callable[[Any], dict[str, Tensor]]:
     """A recording (samples, channels) as an array or lists: half overlapping windows, standardised."""
 
     def prepare(source: Any) -> dict[str, Tensor]:
-        recording = torch.as_tensor(source, dtype=torch.float32)
+        recording = as_numbers(source, torch.float32)
         if recording.ndim != 2 or recording.shape[1] != config.in_channels or len(recording) < config.window:
             raise InputError(
                 f"recording {list(recording.shape)}; expected (samples, {config.in_channels}), at least "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
+from zoo_activity.numbers import as_numbers
 from zoo_activity.spikmamba.config import SpikMambaConfig
 
 
@@ -82,7 +83,7 @@ def preprocess(config: SpikMambaConfig) -> Callable[[Any], dict[str, Tensor]]:
     def prepare(source: Any) -> dict[str, Tensor]:
         if config.in_channels != 3:
             raise InputError(f"events become 3 channels; this network takes {config.in_channels}")
-        events = torch.as_tensor(source, dtype=torch.float64)
+        events = as_numbers(source, torch.float64)
         return {"video": event_frames(events, config.num_frames, config.image_size)[None]}
 
     return prepare

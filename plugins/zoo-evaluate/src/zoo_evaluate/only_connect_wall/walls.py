@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import DownloadError, InputError
+from zoo.places import to_read
 from zoo.targets import require
 
 # Draws of whole sets of mixed walls before some are left out.
@@ -59,12 +60,12 @@ def read_walls(path: str | os.PathLike[str]) -> list[Wall]:
         InputError: the file is not of that format.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(to_read(path).read_text(encoding="utf-8"))
         records = content["dataset"] if isinstance(content, dict) else content
         return [_wall(record) for record in records]
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
-    except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is not in the format of the Only Connect Wall data: {error!r}") from error
 
 

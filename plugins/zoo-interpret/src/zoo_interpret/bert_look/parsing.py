@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from zoo.errors import InputError
+from zoo.places import to_read
 
 AGGREGATIONS = ("mean", "first", "max")
 
@@ -134,7 +135,7 @@ def read_conll(path: str | Path) -> list[Sentence]:
     sentences: list[Sentence] = []
     rows: list[tuple[str, int, str]] = []
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = to_read(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     for number, line in enumerate([*lines, ""], 1):

@@ -10,6 +10,7 @@ import transformers
 
 from zoo.bridges.transformers.packaged import packaged_tokenizer
 from zoo.errors import InputError
+from zoo.places import to_read
 from zoo.targets import require
 from zoo_interpret.whisper.config import WhisperConfig
 
@@ -104,7 +105,7 @@ def recording(path: str | Path) -> torch.Tensor:
     """
     soundfile = require("soundfile", needed_by="a sound file")
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(to_read(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise InputError(f"{path} is no sound file that can be read: {error}") from error
     mono = torch.from_numpy(samples).mean(1)

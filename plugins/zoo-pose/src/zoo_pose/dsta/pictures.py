@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageSequence
 from torch import Tensor
 
 import zoo
 from zoo.errors import InputError
 from zoo.evidence.plots import new_figure, saved_small
+from zoo.places import to_read
 from zoo_pose import crops, drawing, metrics, scenes
 from zoo_pose.dsta.config import DSTAConfig
 from zoo_pose.dsta.network import DSTA, clip_indices
@@ -36,8 +37,8 @@ def read_clip(source: Any) -> tuple[list[Image.Image], int, Any]:
     elif isinstance(source, str | os.PathLike) and Path(source).suffix == ".json":
         folder = Path(source).parent
         try:
-            entries = dict(json.loads(Path(source).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            entries = dict(json.loads(to_read(source).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise InputError(f"{source} is no description of a clip: {error}") from error
     frames = _frames(entries.get("frames"), folder)
     index = entries.get("frame", len(frames) // 2)
@@ -49,9 +50,9 @@ def read_clip(source: Any) -> tuple[list[Image.Image], int, Any]:
 def _frames(source: Any, folder: Path) -> list[Image.Image]:
     if isinstance(source, str | os.PathLike):
         try:
-            with Image.open(folder / source) as file:
+            with Image.open(to_read(folder / source)) as file:
                 return [frame.convert("RGB") for frame in ImageSequence.Iterator(file)]
-        except (OSError, UnidentifiedImageError, ValueError) as error:
+        except (OSError, Image.DecompressionBombError, ValueError) as error:
             raise InputError(f"{source!r} cannot be read as a picture: {error}") from error
     if not isinstance(source, Sequence) or not source:
         raise InputError(f"a clip is a file or a sequence of one or more pictures, not {type(source).__name__}")

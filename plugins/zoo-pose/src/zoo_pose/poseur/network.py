@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.errors import InputError
+from zoo.places import to_read
 from zoo_pose import backbones, crops, drawing, skeletons
 from zoo_pose.poseur.config import PoseurConfig
 from zoo_pose.poseur.head import Pose, PoseurHead
@@ -149,9 +150,9 @@ def read_source(source: Any) -> tuple[Any, Any]:
         return source
     if isinstance(source, str | os.PathLike) and Path(source).suffix == ".json":
         try:
-            entries = json.loads(Path(source).read_text(encoding="utf-8"))
+            entries = json.loads(to_read(source).read_text(encoding="utf-8"))
             return Path(source).parent / entries["image"], entries.get("boxes")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{source} is no description of a picture and boxes: {error}") from error
     return source, None
 

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zoo.errors import InputError
+from zoo.errors import InputError, shown
+from zoo.places import to_read
 from zoo_seq2seq.ripo_transformer.intervals import (
     BEAT,
     FIRST_PITCH,
@@ -22,6 +23,9 @@ from zoo_seq2seq.ripo_transformer.intervals import (
     Note,
 )
 from zoo_seq2seq.ripo_transformer.midi import read_midi
+
+# A day of music at 70 beats a minute.
+MOST_BEATS = 100_000
 
 _NOTE = re.compile(r"(?:(r|rest)|(\d+)|([a-g])([#b]?)(-?\d))(?::(\d+(?:\.\d+)?))?")
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
@@ -43,7 +47,7 @@ def notes_of(source: str | bytes | Path | Sequence[Any]) -> list[Note]:
         return read_midi(source)
     if isinstance(source, Path) or (isinstance(source, str) and source.lower().endswith(_FILES)):
         try:
-            return read_midi(Path(source).read_bytes())
+            return read_midi(to_read(source).read_bytes())
         except OSError as error:
             raise InputError(f"{str(source)!r} cannot be read: {error.strerror}") from error
     if isinstance(source, str):
@@ -57,6 +61,8 @@ def _read(word: str) -> Note:
         raise InputError(f"{word!r} is no note; {_FORM}")
     rest, number, letter, accidental, octave, beats = read.groups()
     pitch: int | None = None
+    if len(number or "") > 3:
+        raise InputError(f"{shown(word)}: a pitch must be a MIDI number, 0 to 127")
     if number:
         pitch = int(number)
     elif not rest:
@@ -82,6 +88,8 @@ def encoded(notes: Sequence[Note]) -> tuple[Tensor, Tensor]:
     """
     pitches, durations = [], []
     for note in notes:
+        if note.beats > MOST_BEATS:
+            raise InputError(f"{note}: a length must be {MOST_BEATS:,} beats or fewer")
         steps = round(note.beats * BEAT)
         if steps < 1 or abs(steps - note.beats * BEAT) > 1e-6:
             raise InputError(f"{note}: a length must be a multiple of {1 / BEAT:g} beats")

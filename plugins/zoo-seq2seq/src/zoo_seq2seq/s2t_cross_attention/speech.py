@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.maps import attention_maps
 from zoo.errors import InputError
+from zoo.places import to_read
 from zoo.targets import require
 
 
@@ -94,7 +95,7 @@ def read_recording(path: str | Path, processor: Any) -> tuple[Tensor, int]:
     """
     wavfile = require("scipy.io.wavfile", needed_by="reading a recording")
     try:
-        rate, samples = wavfile.read(path)
+        rate, samples = wavfile.read(to_read(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no WAV file that can be read: {error}") from error
     sound = torch.as_tensor(samples.astype("float32")) / 32768

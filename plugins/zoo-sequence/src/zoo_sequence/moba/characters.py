@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import sysconfig
 from collections.abc import Callable
@@ -73,17 +74,20 @@ def preprocess(config: MoBALanguageModelConfig) -> Callable[[str], dict[str, Ten
 def predict(model: MoBALanguageModel, config: MoBALanguageModelConfig, source: str) -> dict[str, Any]:
     """Continue a text, or the text of a file, by 200 characters: a sample at temperature 0.6, always the same."""
     require_alphabet(config)
-    text = Path(source).read_text(encoding="utf-8", errors="replace") if _is_file(source) else source
+    text = _text_of(source)
     ids = encode(text)[-config.max_length :][None]
     continued = model.generate(ids, 200, temperature=0.6, generator=torch.Generator().manual_seed(0))
     return {"text": decode(ids[0]), "continuation": decode(continued[0, ids.shape[1] :])}
 
 
-def _is_file(source: str) -> bool:
+def _text_of(source: str) -> str:
+    """The text of a file, or the text that is given itself."""
+    if not os.path.isfile(source):
+        return source
     try:
-        return Path(source).is_file()
-    except OSError:
-        return False
+        return Path(source).read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{source!r} cannot be read: {error}") from error
 
 
 def require_alphabet(config: MoBALanguageModelConfig) -> None:

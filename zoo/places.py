@@ -1,4 +1,4 @@
-"""Results that are written where they are wanted: whole, and found out before the work if they cannot be."""
+"""Places that users name: whether there is a file to read, or one can be written, found out before the work."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ import time
 from pathlib import Path
 
 from zoo.errors import InputError
+from zoo.weights.files import what_stands_at
+
+
+def to_read(place: str | os.PathLike[str]) -> Path:
+    """The path of a file to open. Where nothing is, opening it says so.
+
+    Raises:
+        InputError: it is a folder, or a named pipe, a socket or a device, which would be waited for.
+    """
+    path = Path(place)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"{str(path)!r} is {what_stands_at(path)}; expected a file")
+    return path
 
 
 def check_file(path: Path) -> None:
