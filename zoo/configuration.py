@@ -421,10 +421,8 @@ def _check_range(entry: Entry, schema: type, key: str, value: Any, sources: Mapp
     # A field that states its own maximum may count what no machine holds, such as all addresses of a space.
     largest = max((metadata or {}).get("maximum") or 0, LARGEST_INTEGER)
     for item in _numbers(value):
-        wrong = ""
-        if item != item:
-            wrong = "is not a number"
-        elif isinstance(item, int) and abs(item) > largest:
+        wrong = "is not a number" if item != item else ""
+        if isinstance(item, int) and abs(item) > largest:
             wrong = "is more than any machine counts to"
         elif abs(item) == math.inf and not _may_be_infinite(schema, key, item > 0):
             wrong = "is infinite; expected a finite number"

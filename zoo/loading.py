@@ -262,8 +262,6 @@ def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
         found = getattr(torch, dtype.removeprefix("torch."), None) if isinstance(dtype, str) else None
         if not isinstance(found, torch.dtype):
             raise InputError(f"dtype={shown(dtype)} is not a torch dtype; expected for example 'bfloat16'")
-    if found is not None and not found.is_floating_point:
-        raise InputError(f"dtype={dtype!r} is not a floating-point dtype")
-    if found is not None and is_quantised(found):
-        raise InputError(f"dtype={dtype!r} only stores what was quantised, and nothing computes in it; try 'bfloat16'")
+    if found is not None and (not found.is_floating_point or is_quantised(found)):
+        raise InputError(f"dtype={dtype!r} is not a floating-point dtype that anything computes in; try 'bfloat16'")
     return found

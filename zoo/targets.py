@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from operator import attrgetter
 from typing import Any
 
 from zoo.errors import MissingDependency, PluginError, one_line
@@ -21,23 +22,21 @@ def resolve(target: str) -> Any:
     """
     module_name, _, attribute = target.partition(":")
 
-    with failing_as(lambda error: _broken(target, error)):
+    with failing_as(lambda error: PluginError(f"{target}: its module cannot be imported: {one_line(error)}")):
         try:
             value: Any = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             missing = error.name
             if missing is None:
                 # Raised by hand, as transformers does for what lies behind its own lazy imports.
-                raise
+                raise error.__cause__ or error from None
             if not f"{module_name}.".startswith(f"{missing}."):
                 raise missing_dependency(missing, needed_by=module_name) from error
             raise PluginError(f"{target}: there is no module {module_name!r}") from error
-    for part in attribute.split("."):
-        try:
-            value = getattr(value, part)
-        except AttributeError as error:
-            raise PluginError(f"{target}: module {module_name!r} has no {attribute!r}") from error
-    return value
+    try:
+        return attrgetter(attribute)(value)
+    except AttributeError as error:
+        raise PluginError(f"{target}: module {module_name!r} has no {attribute!r}") from error
 
 
 def call(target: str, *args: Any, gives: type = object, **options: Any) -> Any:
@@ -59,14 +58,6 @@ def call(target: str, *args: Any, gives: type = object, **options: Any) -> Any:
     if not isinstance(given, gives):
         raise PluginError(f"{target} gives a {type(given).__name__}; expected a {gives.__name__}")
     return given
-
-
-def _broken(target: str, error: BaseException) -> PluginError:
-    first = error
-    while first.__cause__ is not None:
-        first = first.__cause__
-    because = f", because of {one_line(first)}" if first is not error else ""
-    return PluginError(f"{target}: its module cannot be imported: {one_line(error)}{because}")
 
 
 def missing_dependency(module: str, *, needed_by: str) -> MissingDependency:

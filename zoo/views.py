@@ -121,9 +121,7 @@ def entries(
     if plugin is not None:
         plugin = catalogue.current().plugin(plugin).name
     if tag is not None and names.fold(tag) not in map(names.fold, tags()):
-        raise UnknownName(
-            f"no entry carries the tag {shown(tag)}.{names.suggestion(tag, tags())} All of them: zoo tags"
-        )
+        raise UnknownName(f"no entry carries the tag {shown(tag)}.{names.suggestion(tag, tags())} All tags: zoo tags")
     words = [word.lower() for word in (search or "").split()]
     return Listing(
         offer

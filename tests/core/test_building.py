@@ -113,7 +113,7 @@ def test_load_gives_an_eval_module_and_refuses_what_makes_no_sense(acme):
     with pytest.raises(zoo.InputError, match="is not a torch dtype"):
         zoo.load("layered", dtype="float7")
     for dtype in ("float8_e4m3fn", "float4_e2m1fn_x2"):
-        with pytest.raises(zoo.InputError, match="nothing computes in it"):
+        with pytest.raises(zoo.InputError, match="that anything computes in"):
             zoo.load("layered", dtype=dtype)
     for dtype in ("int8", 8):
         with pytest.raises(zoo.InputError, match=r"is not a (torch|floating-point) dtype"):
