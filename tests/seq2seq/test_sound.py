@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -52,6 +54,23 @@ def test_wav_files_come_back(tmp_path):
         recordings.read_wav(path, 8000)
     with pytest.raises(zoo.InputError, match="no WAV file"):
         recordings.read_wav(tmp_path / "missing.wav", 8000)
+    for rate in (1, 2**31 - 1):
+        path.write_bytes(recordings.wav_bytes(chirp(), rate))
+        with pytest.raises(zoo.InputError, match=f"has {rate:,} samples a second; expected 1,000 to 768,000"):
+            recordings.read_wav(path, 8000)
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(zoo.InputError, match="is a named pipe; expected a file"):
+        recordings.read_wav(tmp_path / "pipe.wav", 8000)
+
+
+def test_no_network_is_asked_for_what_nobody_says_at_once():
+    from zoo_seq2seq.dila import icd
+    from zoo_seq2seq.location_relative_attention.speaking import symbols
+    from zoo_seq2seq.ta_seq2seq import conversations
+
+    for action in (icd.embed, symbols, conversations.encode):
+        with pytest.raises(zoo.InputError, match="; give at most "):
+            action("word " * 10_000)
 
 
 def test_silence_is_cut_off():

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import zoo
+from zoo import catalogue, configuration
+from zoo.targets import resolve
 from zoo_vision import images
 
 
@@ -80,6 +82,13 @@ class TestOpening:
     def test_arrays_of_another_form_are_refused(self, array, message):
         with pytest.raises(zoo.InputError, match=message):
             images.open_image(array)
+
+    @pytest.mark.parametrize("entry", ["rasm", "mccl", "shiftvit"])
+    @pytest.mark.parametrize("source", ["/", "x" * 5000, "a\0b"])
+    def test_what_is_no_place_is_no_image_of_any_network(self, entry, source):
+        offer = catalogue.current().find(entry).offer
+        with pytest.raises(zoo.InputError, match=r"is a folder|cannot be read as an image|holds no image"):
+            resolve(offer.entry.preprocess)(configuration.merge(offer.entry).instance)(source)
 
     def test_what_is_no_image_is_refused(self, tmp_path):
         (tmp_path / "text.png").write_text("not an image")

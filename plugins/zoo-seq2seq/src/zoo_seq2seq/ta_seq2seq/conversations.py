@@ -23,6 +23,7 @@ from torch import Tensor
 from zoo.errors import InputError
 from zoo.targets import missing_dependency, require
 from zoo_seq2seq.ta_seq2seq.topics import TopicModel
+from zoo_seq2seq.translating import MOST_PIECES
 from zoo_seq2seq.wordpieces import MARK, WordPieces
 
 Split = Literal["train", "held-out"]
@@ -129,11 +130,13 @@ def encode(text: str) -> list[int]:
     """Pieces of a text, lower-cased.
 
     Raises:
-        InputError: there is no word.
+        InputError: there is no word, or more of them than a message has.
     """
     found = pieces().encode(text.lower())
     if not found:
         raise InputError(f"{text!r} has no word")
+    if len(found) > MOST_PIECES:
+        raise InputError(f"a message of {len(found):,} pieces; give at most {MOST_PIECES:,}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def group_of(source: Any) -> list[Any]:
     """
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         group = list(source)
-    elif isinstance(source, str | Path) and Path(source).is_dir():
+    elif isinstance(source, str | Path) and os.path.isdir(source):
         group = sorted(path for path in Path(source).iterdir() if path.suffix.lower() in _SUFFIXES)
     else:
         group = [source]

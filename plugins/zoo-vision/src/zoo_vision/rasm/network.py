@@ -224,8 +224,9 @@ def preprocess(config: RASMConfig) -> Callable[[Any], dict[str, Tensor]]:
     """
 
     def prepare(source: Any) -> dict[str, Tensor]:
-        photograph, mask = source if isinstance(source, tuple) else (source, mask_beside(source))
+        photograph, mask = source if isinstance(source, tuple) else (source, None)
         image = images.stretched_tensor(photograph)
+        mask = mask_beside(photograph) if mask is None else mask
         drawn = images.stretched_tensor(mask, *image.shape[2:]).mean(1, keepdim=True)
         return {"images": image, "mask": (drawn > 0.5).float()}
 
