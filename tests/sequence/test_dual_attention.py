@@ -441,6 +441,12 @@ class TestLookingInside:
         expected = related + site.module.wv(symbols).unflatten(-1, (3, -1))
         torch.testing.assert_close(outputs[0], expected)
 
+    def test_a_statistic_of_maps_and_tokens_takes_both_groups(self):
+        model = self.model()
+        found = zoo.load("softmax-limits")(model, self.ids())
+        shapes = [value.shape[0] for value in vars(found).values() if isinstance(value, torch.Tensor)]
+        assert set(shapes) == {4}
+
     def test_what_relational_heads_have_not_is_refused(self):
         model, ids = self.model(), self.ids()
         with pytest.raises(zoo.InputError, match="makes its values of something else than its queries and keys"):

@@ -150,6 +150,25 @@ def test_attention_maps_are_read_from_ids_and_texts(name):
     assert attention_maps(model, ["w5 w6 w7", "w8"], tiny_tokenizer())[0].shape[2:] == (3, 3)
 
 
+@pytest.mark.parametrize("name", ["pavlovian-attention-lm, hebb", "fast-attention-gpt", "moba-lm"])
+def test_who_looks_while_a_model_generates_sees_every_step_or_is_told(name):
+    pytest.importorskip("transformers")
+    from zoo.bridges.transformers.attending import attending
+
+    entry, options = MODELS[name]
+    model, ids, seen = zoo.load(entry, weights=None, **SMALL, **options), _ids(2, 5), []
+    with attending(model, weights=lambda site, weights: seen.append(weights.shape[-1])):
+        if entry == "moba-lm":
+            model.generate(ids, 3)
+        else:
+            with pytest.raises(zoo.InputError, match="attended from a state, where nothing can step in"):
+                model.generate(ids, 3)
+            seen.clear()
+            model.generate(ids, 3, use_cache=False)
+    assert seen == [5, 5, 6, 6, 7, 7]
+    assert torch.equal(model.generate(ids, 3), model.generate(ids, 3, use_cache=False))
+
+
 def test_files_go_both_ways(model, tmp_path):
     transformers = pytest.importorskip("transformers")
     ids = _ids(2, 9)

@@ -128,12 +128,17 @@ def _watching(
     watches = _WATCHES.setdefault(module, [])
     watch = _Watch(site, projections, weights, mixing)
     before = vars(module).get("attend")
+    hook = None
     if own and not watches:
-        module.attend = partial(_attend_in_zoo, module, module.attend)
+        entered: list[bool] = []
+        module.attend = partial(_attend_in_zoo, module, module.attend, entered)
+        hook = module.register_forward_hook(partial(_require_entered, site, entered))
     watches.append(watch)
     try:
         yield
     finally:
+        if hook is not None:
+            hook.remove()
         watches.remove(watch)
         if own and not watches:
             del module.attend
@@ -141,9 +146,20 @@ def _watching(
                 module.attend = before
 
 
+def _require_entered(site: Site, entered: list[bool], module: nn.Module, args: Any, output: Any) -> None:
+    """Refuse a call of a layer that went past its ``attend``: nobody has seen or changed anything in it."""
+    if not entered:
+        raise InputError(
+            f"{site.name} ({type(module).__name__}) attended from a state, where nothing can step in; call the model "
+            "without a cache (use_cache=False)"
+        )
+    entered.clear()
+
+
 def _attend_in_zoo(
     module: nn.Module,
     attend: Callable[..., Tensor],
+    entered: list[bool],
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -151,6 +167,7 @@ def _attend_in_zoo(
     **decisions: Any,
 ) -> Tensor:
     """``attend`` of a layer with those who look on; ``decisions`` are what else the layer gives to itself."""
+    entered.append(True)
     watches = _WATCHES[module]
     query, key, value = _projections(watches, query, key, value)
     mixed = _mixed(watches, query, key, value, attn_mask)

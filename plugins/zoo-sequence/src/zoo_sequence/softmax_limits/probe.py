@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from zoo.bridges.transformers.inputs import Inputs, as_inputs
 from zoo.bridges.transformers.maps import as_distributions, attention_maps, queries_keys_values
+from zoo.bridges.transformers.sites import find_blocks
 from zoo.bridges.transformers.streams import residual_streams
 from zoo.bridges.transformers.tiny import tiny_model
 from zoo.errors import InputError
@@ -99,7 +100,12 @@ class SoftmaxLimits:
         """
         arguments = as_inputs(model, inputs, tokenizer)
         maps = attention_maps(model, arguments)
-        tokens = residual_streams(model, arguments)[: len(maps)]
+        tokens = residual_streams(model, arguments)
+        blocks = find_blocks(model)
+        if len(maps) > len(blocks):
+            # Several groups of heads in a block read the same tokens.
+            tokens = [stream for stream, block in zip(tokens, blocks, strict=False) for _ in block.sites]
+        tokens = tokens[: len(maps)]
         if self.config.tokens == "value":
             tokens = [repeat_heads(value, query.shape[1]) for query, _, value in queries_keys_values(model, arguments)]
         layers = [self.analyse(alpha, x) for alpha, x in zip(maps, tokens, strict=True)]
