@@ -66,7 +66,9 @@ def _traceback_of(error: BaseException) -> str:
     try:
         return "".join(traceback.format_exception(error))
     except BaseException:
-        return "".join([*traceback.format_tb(error.__traceback__), one_line(error), "\n"])
+        return "".join(
+            [*traceback.format_tb(vars(BaseException)["__traceback__"].__get__(error)), one_line(error), "\n"]
+        )
 
 
 @contextmanager

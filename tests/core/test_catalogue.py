@@ -212,6 +212,7 @@ def test_a_plugin_whose_metadata_is_damaged_works_saves_and_loads(install, conte
         "raise RuntimeError('\\ud800 \\x1b[2J')",
         "raise SyntaxError('no', ('file', 'line', 'column', 3))",
         "class Odd(type): __name__ = property(lambda self: 1 / 0)\nclass E(Exception, metaclass=Odd): pass\nraise E",
+        "class Lost(Exception): __traceback__ = property(lambda self: 1 / 0)\nraise Lost",
         CATALOGUE.replace('build="PKG.layers:Method"', "build=None"),
         CATALOGUE.replace('config="PKG.layers:Config", example', "config=None, example"),
         CATALOGUE.replace('kind="method"', 'kind="method", requires=("",)'),

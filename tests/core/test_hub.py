@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -387,6 +388,15 @@ def test_names_that_are_none_are_refused_before_anybody_is_asked(zoo_hub, acme, 
         with pytest.raises(zoo.WeightsError, match=r"is not of the form|is not a repo|is not the name|leads out"):
             action()
     assert zoo_hub.requests == []
+
+
+@pytest.mark.parametrize(("variable", "value"), [("HF_ENDPOINT", "http://x:99999"), ("HF_HUB_ETAG_TIMEOUT", "soon")])
+def test_a_client_that_its_environment_keeps_from_starting_is_an_error_of_ours(variable, value):
+    code = "import zoo\ntry: zoo.load('hf://a/b')\nexcept zoo.DownloadError as error: print(error)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, variable: value}, capture_output=True, text=True, check=True
+    )
+    assert re.fullmatch(r"the client of the Hub does not start \(.*\); correct the HF_ variables\n", done.stdout)
 
 
 @pytest.mark.parametrize("name", ["", "a", "a b/c", "../..", "\ud800/b", "a/b" * 100, None, 3, ["a/b"]])

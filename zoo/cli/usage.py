@@ -45,7 +45,6 @@ def _one_line() -> Iterator[None]:
         raise
     except click.UsageError as error:
         text = printable(" ".join(error.format_message().split()))
-        stop = "" if text.endswith((".", "?")) else "."
         # Its parser does not know which command it works for. Without a context Click shows the message alone.
         command = error.ctx.command_path if error.ctx is not None else "zoo COMMAND"
-        raise click.UsageError(f"{text}{stop} Help: {command} --help") from error
+        raise click.UsageError(f"{text}{'' if text[-1:] in '.?' else '.'} Help: {command} --help") from error

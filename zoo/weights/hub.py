@@ -62,13 +62,16 @@ def check_repository(repo: str) -> None:
 
     Raises:
         WeightsError: the Hub has no repository of such a name.
+        DownloadError: a variable of the environment is of no use to the client.
     """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
     try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
+        # It reads its environment as it is imported.
+        import huggingface_hub.file_download
+    except ValueError as error:
+        raise DownloadError(f"the client of the Hub does not start ({error}); correct the HF_ variables") from error
+    try:
+        huggingface_hub.utils.validate_repo_id(repo)
+    except huggingface_hub.utils.HFValidationError as error:
         raise WeightsError(f"{repo!r} is not a repository name (owner/repo): {error}") from error
     if not isinstance(repo, str) or "/" not in repo:
         raise WeightsError(f"{repo!r} is not a repository name: expected owner/repo")
