@@ -133,6 +133,13 @@ class TestPage:
         assert json.loads(data)["queries"] == places
         assert "<title>{{data}}</title>" in page
 
+    def test_tokens_of_any_text_are_drawn_and_written(self, tmp_path):
+        odd = ["\ud83d", "", "\x00", "\u202eevil", "مرحبا"]
+        attention_over_tokens(weights(5, 5), odd, path=tmp_path / "odd.png")
+        page = write_view([weights(2, 5, 5)], odd, tmp_path / "view.html").read_text(encoding="utf-8")
+        data = json.loads(re.search(r'id="data">(.*)</script>', page)[1])
+        assert data["queries"] == ["?", "␣", "\x00", "\u202eevil", "مرحبا"]
+
     def test_what_a_page_cannot_show_is_said(self, tmp_path):
         path = tmp_path / "view.html"
         with pytest.raises(zoo.InputError, match=r"expected \(heads, 5, 5\)"):

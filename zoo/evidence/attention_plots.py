@@ -122,7 +122,9 @@ def _label(axis: Any, texts: Sequence[str] | None, count: int, alone: bool, *, s
 
 def readable(text: str) -> str:
     """A token's text for a label: without the space at a word's start; white space alone is made visible."""
-    visible = text.replace("\n", "⏎").replace("\t", "⇥")
+    # Half a character, which some tokenizers cut, can be neither drawn nor written.
+    whole = text.encode("utf-8", "replace").decode("utf-8")
+    visible = whole.replace("\n", "⏎").replace("\t", "⇥")
     return visible.strip() or "␣"
 
 
