@@ -129,6 +129,9 @@ def on_two(folder: Path, source: Path) -> dict:
     odd = (3, init_device_mesh("cpu", (1, 2)), init_device_mesh("cpu", (2, 1, 1)))
     facts["refused"] = [error_of(lambda mesh=mesh: zoo.load(source / "untied", mesh=mesh)) for mesh in odd]
     model = zoo.load(source / "untied", mesh=mesh)
+    with torch.no_grad():
+        # Whoever looks at the model first, and then makes an optimizer, trains it all the same.
+        model(IDS)
     optimizer = optimizer_of(model)
     train(model, optimizer, 2)
     weights, moments = get_state_dict(model, optimizer)

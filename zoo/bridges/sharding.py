@@ -40,7 +40,9 @@ def shard(module: nn.Module, mesh: DeviceMesh) -> None:
     if not any(True for _ in module.parameters()):
         return
     scalars = {parameter for parameter in module.parameters() if parameter.ndim == 0}
-    apply = partial(fully_shard, mesh=mesh)
+    # The outermost group, too, lets go of its whole parameters after a call: by default it keeps them until a backward
+    # pass, and an optimizer made in between would update what is then thrown away.
+    apply = partial(fully_shard, mesh=mesh, reshard_after_forward=True)
     if scalars:
         apply = partial(apply, ignored_params=scalars)
     shared = {name for names in tied_names(module) if len(names) > 1 for name in names}
