@@ -93,7 +93,8 @@ def test_attention_maps(host: str, layer: str) -> None:
         return
     maps = attention_maps(model, inputs)
     assert torch.equal(model(inputs), before)
-    assert len(maps) == zoo.config(host).num_layers
+    # Dual attention has maps of its sensory and of its relational heads.
+    assert len(maps) == zoo.config(host).num_layers * (2 if layer.endswith(":dual-attention") else 1)
     assert all(weights.isfinite().all() and weights.abs().max() > 0 for weights in maps)
     assert all(float(weights.triu(1).abs().max()) == 0 for weights in maps) == causal
 

@@ -140,8 +140,8 @@ def test_what_is_no_picture_is_told_so(name, source, folder, tmp_path):
     preset = next((each for each in ("test", "tiny", "tower") if each in ENTRIES[name].presets), None)
     result = CliRunner().invoke(cli, ["predict", f"{name}/{preset}", str(tmp_path / source), "--out", str(tmp_path)])
     assert isinstance(result.exception, zoo.InputError), result.output
-    expected = "holds no image" if name == "mccl" and source == "folder" else "cannot be read as an image"
-    assert expected in str(result.exception)
+    folder_told = "holds no image" if name == "mccl" else "is a folder; expected a file"
+    assert (folder_told if source == "folder" else "cannot be read as an image") in str(result.exception)
 
 
 def test_classes_have_the_names_that_weights_know(folder, tmp_path):
