@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.nn.descent import descend, one_cycle
+from zoo.nn.descent import descend, one_cycle, shuffled
 
 
 def trained(rates_of=lambda optimizer: None, **options):
@@ -61,3 +61,12 @@ def test_one_cycle_keeps_the_ratio_of_groups():
 def test_clipped_gradients_move_less():
     free, clipped = (abs(trained(clip=clip)[0].weight.item()) for clip in (None, 1e-4))
     assert clipped < 0.9 < free
+
+
+@pytest.mark.parametrize(("drop_last", "sizes"), [(False, [4, 4, 2]), (True, [4, 4])])
+def test_every_row_comes_once_an_epoch_in_another_order(drop_last, sizes):
+    batches = list(shuffled(10, 4, 2, torch.Generator().manual_seed(0), drop_last=drop_last))
+    assert [len(batch) for batch in batches] == 2 * sizes
+    first, second = (torch.cat(part) for part in (batches[: len(sizes)], batches[len(sizes) :]))
+    assert len(first.unique()) == len(second.unique()) == sum(sizes)
+    assert not torch.equal(first, second)

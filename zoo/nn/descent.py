@@ -5,9 +5,10 @@ What a recipe says itself is which batches, which loss, which optimizer, and how
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+import torch
 from torch import Tensor, nn, optim
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
@@ -55,6 +56,23 @@ def descend(
             log(f"step {step}: loss {sum(losses[-log_every:]) / log_every:.4g}")
     model.eval()
     return losses
+
+
+def shuffled(
+    count: int, batch_size: int, epochs: int, generator: torch.Generator, *, drop_last: bool = False
+) -> Iterator[Tensor]:
+    """Batches of row numbers (batch_size,) int64, all rows once an epoch, each epoch in an order drawn as it begins.
+
+    Args:
+        count: of rows.
+        batch_size: of all batches but an epoch's last, which may be smaller.
+        epochs: how often every row comes.
+        generator: of the orders.
+        drop_last: leave a smaller last batch out.
+    """
+    for _ in range(epochs):
+        batches = torch.randperm(count, generator=generator).split(batch_size)
+        yield from batches[: count // batch_size] if drop_last else batches
 
 
 def one_cycle(optimizer: optim.Optimizer, steps: int, *, rise: float = 0.1, cycle_momentum: bool = True) -> OneCycleLR:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.datasets import HELD_OUT, handwritten_digits
-from zoo.nn.descent import descend, one_cycle
+from zoo.nn.descent import descend, one_cycle, shuffled
 
 BATCH = 64
 SAMPLES = 1797 - HELD_OUT
@@ -49,16 +49,13 @@ def fit(
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.05 if augment else 0.01)
     batches = len(images) // BATCH if augment else -(-len(images) // BATCH)
 
-    def drawn() -> Iterator[Tensor]:
-        for _ in range(epochs):
-            yield from torch.randperm(len(images), generator=generator).split(BATCH)[:batches]
-
     def loss_of(batch: Tensor) -> Tensor:
         shown = shifted(images[batch], generator) if augment else images[batch]
         return functional.cross_entropy(model(view(shown)), labels[batch], label_smoothing=0.1 if augment else 0.0)
 
+    drawn = shuffled(len(images), BATCH, epochs, generator, drop_last=augment)
     rates = one_cycle(optimizer, epochs * batches) if augment else None
-    losses = descend(model, drawn(), loss_of, optimizer, rates=rates, log=log, log_every=batches)
+    losses = descend(model, drawn, loss_of, optimizer, rates=rates, log=log, log_every=batches)
     return sum(losses[-batches:]) / batches
 
 

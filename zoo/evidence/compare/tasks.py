@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zoo.errors import InputError, WeightsError
-from zoo.weights.files import check_regular
+from zoo.errors import InputError
+from zoo.places import to_read
 
 IGNORED = -100
 TOKENS = 16
@@ -120,10 +120,8 @@ def text_task(path: Path, length: int = 64) -> Task:
         InputError: there is no such text, or too little of it.
     """
     try:
-        # What is no file, a named pipe for instance, would be waited for.
-        check_regular(path)
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except (OSError, ValueError, WeightsError) as error:
+        text = to_read(path).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     known = sorted(set(text))
     held = len(text) // 10

@@ -25,9 +25,9 @@ from zoo.places import to_read
 from zoo.targets import require
 
 RATE = 8_000
-# Samples a second of recorders.
-RATES = range(1_000, 768_001)
 """Samples per second of the prompts."""
+RATES = range(1_000, 768_001)
+"""Samples per second of recorders."""
 _SOUNDS = Path("/usr/share/asterisk/sounds")
 
 

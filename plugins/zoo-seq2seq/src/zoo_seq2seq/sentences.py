@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zoo.nn.descent import descend
+from zoo.nn.descent import descend, shuffled
 from zoo_seq2seq.attention_classifier import AttentionClassifier, AttentionClassifierConfig
 from zoo_seq2seq.exposed import Exposed
 from zoo_seq2seq.perturbing import losses
@@ -83,7 +83,7 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate, amsgrad=True)
     pool = data if unlabelled is None else unlabelled
-    drawn = (rows for _ in range(epochs) for rows in torch.randperm(len(pool.ids), generator=generator).split(BATCH))
+    drawn = shuffled(len(pool.ids), BATCH, epochs, generator)
 
     def loss_of(index: Tensor) -> Tensor:
         chosen = index if unlabelled is None else torch.randint(len(data.ids), (BATCH,), generator=generator)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoo.nn.descent import descend
+from zoo.nn.descent import descend, shuffled
 from zoo_seq2seq import bible
 from zoo_seq2seq.clauses import greek_english
 from zoo_seq2seq.deceptive_attention import penalty, verses
@@ -54,7 +54,7 @@ def fit(
     model = DeceptiveClassifier(config)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), learning_rate)
-    drawn = (rows for _ in range(epochs) for rows in torch.randperm(len(ids), generator=generator).split(50))
+    drawn = shuffled(len(ids), 50, epochs, generator)
     with DeceptiveAttention(DeceptiveAttentionConfig(coef)).attach(model) as loss:
 
         def loss_of(index: Tensor) -> Tensor:

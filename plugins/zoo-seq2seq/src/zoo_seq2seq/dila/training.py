@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from zoo.nn.descent import descend
+from zoo.nn.descent import descend, shuffled
 from zoo_seq2seq.dila import icd
 from zoo_seq2seq.dila.config import DilaConfig
 from zoo_seq2seq.dila.fitting import code_scores, learn_dictionary
@@ -54,7 +54,7 @@ def train(
     generator = torch.Generator().manual_seed(seed)
     if config.mode == "dila":
         optimizer.register_step_post_hook(lambda *_: model.sae.normalise())
-    drawn = (rows for _ in range(EPOCHS) for rows in torch.randperm(NOTES, generator=generator).split(BATCH))
+    drawn = shuffled(NOTES, BATCH, EPOCHS, generator)
     rates = torch.optim.lr_scheduler.StepLR(optimizer, NOTES // BATCH, gamma=0.7)
 
     def loss_of(rows: Tensor) -> Tensor:

@@ -6,14 +6,14 @@ concepts: attention over concepts is supervised, and what the head says must fol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.datasets import handwritten_digits
-from zoo.nn.descent import descend, one_cycle
+from zoo.nn.descent import descend, one_cycle, shuffled
 from zoo_vision.concept_centric_transformer.config import ConceptTransformerConfig
 from zoo_vision.concept_centric_transformer.head import explanation_loss, sparsity_loss
 from zoo_vision.concept_centric_transformer.network import ConceptTransformer
@@ -34,10 +34,6 @@ def train(
     steps = EPOCHS * -(-len(images) // BATCH)
     optimizer = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=1e-3)
 
-    def batches() -> Iterator[Tensor]:
-        for _ in range(EPOCHS):
-            yield from torch.randperm(len(images), generator=generator).split(BATCH)
-
     def loss_of(chosen: Tensor) -> Tensor:
         answer = model(upsample_digits(images[chosen]))
         concepts = functional.one_hot(labels[chosen], 10).float()
@@ -46,7 +42,7 @@ def train(
         return loss + SPARSITY * sparsity_loss(answer.concept_attn)
 
     rates = one_cycle(optimizer, steps, rise=0.2)
-    descend(model, batches(), loss_of, optimizer, rates=rates, log=log)
+    descend(model, shuffled(len(images), BATCH, EPOCHS, generator), loss_of, optimizer, rates=rates, log=log)
     parity, concept = measure(model)
     return model, {"accuracy": round(parity, 4), "concept": round(concept, 4)}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.nn.descent import descend
+from zoo.nn.descent import descend, shuffled
 from zoo_vision.feature_hmlc import textiles
 from zoo_vision.feature_hmlc.config import HMLCConfig
 from zoo_vision.feature_hmlc.network import HierarchicalNetwork
@@ -45,7 +45,7 @@ def train(
         for epoch in range(EPOCHS):
             if config.mask == "gmm" and epoch >= config.warmup and (epoch - config.warmup) % config.gmm_every == 0:
                 model.fit_masks(_in_batches(model.embed, images), labels, seed)
-            yield from torch.randperm(len(images), generator=generator).split(BATCH)[:in_epoch]
+            yield from shuffled(len(images), BATCH, 1, generator, drop_last=True)
 
     def loss_of(batch: Tensor) -> Tensor:
         views = torch.stack([view(images[batch], generator) for _ in range(2)], 1)
